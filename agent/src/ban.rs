@@ -1,0 +1,120 @@
+//! A ban: a decision in force, with an end and its evidence. Plain data.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use ipnet::IpNet;
+
+/// Most pieces of evidence kept with a ban: the newest.
+pub const EVIDENCE_MAX: usize = 10;
+/// Most characters of one piece of evidence.
+pub const EVIDENCE_TEXT_MAX: usize = 512;
+/// Most characters of a reason.
+pub const REASON_MAX: usize = 256;
+
+/// A decision in force: SYNs of `net` to the guarded ports are dropped until it ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ban {
+    /// Whom it shuts out.
+    pub net: IpNet,
+    /// Who decided it.
+    pub origin: Origin,
+    /// Since when (steady clock, see `clock.rs`).
+    pub since: SystemTime,
+    /// Until when.
+    pub end: End,
+    /// Offences that led to it; 0 for a manual ban.
+    pub offences: u32,
+    /// How many bans this net had before, as far as they are not forgotten: the step of the escalation.
+    pub level: u8,
+    /// Why, for people; no control characters, at most [`REASON_MAX`].
+    pub reason: String,
+    /// Log lines that led to it: at most [`EVIDENCE_MAX`], oldest first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Who decided a ban.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// A rule of the judge.
+    Rule(RuleName),
+    /// An operator.
+    Manual,
+    /// Found in the pinned maps when the store had been lost.
+    Kernel,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(name) => f.pad(name.as_str()),
+            Self::Manual => f.pad("manual"),
+            Self::Kernel => f.pad("kernel"),
+        }
+    }
+}
+
+/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual` or `kernel`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RuleName(Box<str>);
+
+impl RuleName {
+    /// `None` when `name` is not a rule's name.
+    pub fn new(name: &str) -> Option<Self> {
+        let fits = (1..=32).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !matches!(name, "manual" | "kernel");
+        fits.then(|| Self(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// When a ban is over.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum End {
+    /// At this time (steady clock).
+    At(SystemTime),
+    /// When an operator removes it.
+    Never,
+}
+
+impl End {
+    /// Whether a ban with this end is over at `now`.
+    pub fn is_over_at(self, now: SystemTime) -> bool {
+        match self {
+            Self::At(end) => end <= now,
+            Self::Never => false,
+        }
+    }
+
+    /// What is left at `now`; `None` for what never ends.
+    pub fn remaining(self, now: SystemTime) -> Option<Duration> {
+        match self {
+            Self::At(end) => Some(end.duration_since(now).unwrap_or_default()),
+            Self::Never => None,
+        }
+    }
+}
+
+/// A log line that led to a ban.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    /// When it happened.
+    pub at: SystemTime,
+    /// The line, escaped (`line::escaped`), at most [`EVIDENCE_TEXT_MAX`] characters.
+    pub text: String,
+}

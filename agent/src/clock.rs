@@ -1,0 +1,105 @@
+//! The steady clock: wall time as it was when the agent started, carried on by `CLOCK_MONOTONIC`. Setting the host's clock
+//! moves neither windows nor bans. Times of this clock are the `SystemTime`s of the judge; only what is shown to people and
+//! what is stored for the time after a reboot is wall time.
+
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use mailwall_common::KernelInstant;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::ban::End;
+
+/// The steady clock of one run of the agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    wall_at_start: SystemTime,
+    kernel_at_start: Duration,
+}
+
+impl Clock {
+    /// A clock that agrees with the wall clock now.
+    pub fn start() -> Self {
+        Self {
+            wall_at_start: wall_now(),
+            kernel_at_start: kernel_now(),
+        }
+    }
+
+    /// The steady time.
+    pub fn now(&self) -> SystemTime {
+        self.wall_at_start + kernel_now().saturating_sub(self.kernel_at_start)
+    }
+
+    /// The steady time of something that a log dates `wall`. What is dated in the future happened now.
+    pub fn steady(&self, wall: SystemTime) -> SystemTime {
+        self.now() - self.age(wall)
+    }
+
+    /// How long ago `wall` was, by the wall clock; zero for the future.
+    pub fn age(&self, wall: SystemTime) -> Duration {
+        wall_now().duration_since(wall).unwrap_or_default()
+    }
+
+    /// The wall time that a steady time is shown as now.
+    pub fn wall(&self, steady: SystemTime) -> SystemTime {
+        let now = self.now();
+        match steady.duration_since(now) {
+            Ok(ahead) => wall_now() + ahead,
+            Err(past) => wall_now() - past.duration(),
+        }
+    }
+
+    /// The kernel time of an end.
+    pub fn kernel_end(&self, end: End) -> KernelInstant {
+        match end {
+            End::Never => KernelInstant::NEVER,
+            End::At(at) => {
+                let since_start = at.duration_since(self.wall_at_start).unwrap_or_default();
+                KernelInstant::from_ns(saturating_ns(self.kernel_at_start + since_start))
+            }
+        }
+    }
+
+    /// The end that a kernel time stands for.
+    pub fn end(&self, kernel: KernelInstant) -> End {
+        if kernel == KernelInstant::NEVER {
+            return End::Never;
+        }
+        let kernel = Duration::from_nanos(kernel.as_ns());
+        End::At(match kernel.checked_sub(self.kernel_at_start) {
+            Some(ahead) => self.wall_at_start + ahead,
+            None => self.wall_at_start - (self.kernel_at_start - kernel),
+        })
+    }
+}
+
+/// Identifies this boot of the host: kernel times of another boot mean nothing.
+pub fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .ok()
+        .map(|id| id.trim().to_owned())
+}
+
+fn kernel_now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .expect("every Linux has CLOCK_MONOTONIC")
+        .into()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock"
+)]
+fn wall_now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// 584 years; an end beyond that is one short of never.
+fn saturating_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos())
+        .unwrap_or(u64::MAX)
+        .min(u64::MAX - 1)
+}

@@ -1,0 +1,18 @@
+//! mailwall: keeps abusive hosts away from a mail server.
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "a test fails by panicking")
+)]
+
+// Vocabulary: plain data.
+pub mod ban;
+pub mod decision;
+pub mod event;
+pub mod line;
+
+// Operation.
+pub mod clock;
+pub mod control {
+    //! The control socket.
+    pub mod protocol;
+}

@@ -1,0 +1,101 @@
+//! Keys of the maps. Addresses are kept in network byte order, so that a load from the packet is the key, and LPM tries
+//! see the bits in their order.
+
+/// An IPv4 address: the four octets as they stand in the packet.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(transparent)]
+pub struct AddressV4(u32);
+
+impl AddressV4 {
+    /// From a word loaded from the packet as it stands.
+    pub const fn from_be(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// From the four octets in writing order.
+    pub const fn from_octets(octets: [u8; 4]) -> Self {
+        Self(u32::from_ne_bytes(octets))
+    }
+
+    /// The four octets in writing order.
+    pub const fn octets(self) -> [u8; 4] {
+        self.0.to_ne_bytes()
+    }
+}
+
+/// The first 64 bits of an IPv6 address, as they stand in the packet: what one subscriber has.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(transparent)]
+pub struct PrefixV6(u64);
+
+impl PrefixV6 {
+    /// From a word loaded from the packet as it stands.
+    pub const fn from_be(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// From the first eight octets in writing order.
+    pub const fn from_octets(octets: [u8; 8]) -> Self {
+        Self(u64::from_ne_bytes(octets))
+    }
+
+    /// The eight octets in writing order.
+    pub const fn octets(self) -> [u8; 8] {
+        self.0.to_ne_bytes()
+    }
+}
+
+/// An IPv4 network as an LPM trie wants it (`struct bpf_lpm_trie_key`): 8 bytes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(C)]
+pub struct NetworkV4 {
+    prefix_len: u32,
+    octets: [u8; 4],
+}
+
+impl NetworkV4 {
+    /// `prefix_len` is 0 to 32 bits; the octets beyond it are ignored by the trie.
+    pub const fn new(prefix_len: u32, octets: [u8; 4]) -> Self {
+        Self { prefix_len, octets }
+    }
+
+    /// Bits of the network part.
+    pub const fn prefix_len(self) -> u32 {
+        self.prefix_len
+    }
+
+    /// The octets in writing order.
+    pub const fn octets(self) -> [u8; 4] {
+        self.octets
+    }
+}
+
+/// An IPv6 network as an LPM trie wants it (`struct bpf_lpm_trie_key`): 20 bytes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(C)]
+pub struct NetworkV6 {
+    prefix_len: u32,
+    octets: [u8; 16],
+}
+
+impl NetworkV6 {
+    /// `prefix_len` is 0 to 128 bits; the octets beyond it are ignored by the trie.
+    pub const fn new(prefix_len: u32, octets: [u8; 16]) -> Self {
+        Self { prefix_len, octets }
+    }
+
+    /// Bits of the network part.
+    pub const fn prefix_len(self) -> u32 {
+        self.prefix_len
+    }
+
+    /// The octets in writing order.
+    pub const fn octets(self) -> [u8; 16] {
+        self.octets
+    }
+}
+
+const _: () = assert!(size_of::<AddressV4>() == 4 && align_of::<AddressV4>() == 4);
+const _: () = assert!(size_of::<PrefixV6>() == 8 && align_of::<PrefixV6>() == 8);
+const _: () = assert!(size_of::<NetworkV4>() == 8 && align_of::<NetworkV4>() == 4);
+const _: () = assert!(size_of::<NetworkV6>() == 20 && align_of::<NetworkV6>() == 4);

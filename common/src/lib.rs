@@ -1,0 +1,23 @@
+//! What the filter (kernel) and the agent (userspace) agree on byte for byte: map names, shapes, capacities, keys, values
+//! and counters. Nothing here allocates, reads a clock or decides anything.
+//!
+//! A change of any map's shape (type, key, value, capacity, flags) is a change of [`ABI`].
+#![cfg_attr(not(feature = "user"), no_std)]
+
+mod address;
+mod instant;
+mod maps;
+mod settings;
+mod verdict;
+
+pub use address::{AddressV4, NetworkV4, NetworkV6, PrefixV6};
+pub use instant::KernelInstant;
+pub use maps::{
+    ABI, ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, MAPS,
+    MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, map_name,
+};
+pub use settings::{MODE_ENFORCE, MODE_OBSERVE, Settings};
+pub use verdict::{Family, TOTALS_LEN, Verdict};
+
+#[cfg(feature = "user")]
+mod user;

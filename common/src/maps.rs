@@ -1,0 +1,159 @@
+//! Names, shapes and capacities of the maps, and what is in them.
+
+/// Version of the maps' shapes; the pins live in a directory of this name.
+pub const ABI: u32 = 1;
+
+/// Single IPv4 addresses that can be banned at once.
+pub const ADDRESSES_V4_CAPACITY: u32 = 1 << 20;
+/// IPv6 /64 prefixes that can be banned at once.
+pub const PREFIXES_V6_CAPACITY: u32 = 1 << 19;
+/// Networks of each family that can be banned at once: every IPv4 ban that is not a /32, every IPv6 ban that is not a /64.
+pub const NETWORKS_CAPACITY: u32 = 1 << 17;
+/// Ban records: one for each ban of any kind, so that no map above can be full before this one is.
+pub const BAN_RECORDS_CAPACITY: u32 =
+    ADDRESSES_V4_CAPACITY + PREFIXES_V6_CAPACITY + 2 * NETWORKS_CAPACITY;
+/// Allowlisted networks of each family.
+pub const ALLOWED_CAPACITY: u32 = 1 << 16;
+/// 64-bit words that hold one bit for each TCP port; port `p` is bit `p % 64` of word `p / 64`.
+pub const PORT_WORDS: u32 = 65_536 / 64;
+
+/// Names of the maps, in the object and under the pin directory.
+pub mod map_name {
+    /// HASH, [`AddressV4`](crate::AddressV4) to [`BanSlot`](crate::BanSlot).
+    pub const ADDRESSES_V4: &str = "ADDRESSES_V4";
+    /// HASH, [`PrefixV6`](crate::PrefixV6) to [`BanSlot`](crate::BanSlot).
+    pub const PREFIXES_V6: &str = "PREFIXES_V6";
+    /// LPM trie, [`NetworkV4`](crate::NetworkV4) to [`BanSlot`](crate::BanSlot).
+    pub const NETWORKS_V4: &str = "NETWORKS_V4";
+    /// LPM trie, [`NetworkV6`](crate::NetworkV6) to [`BanSlot`](crate::BanSlot).
+    pub const NETWORKS_V6: &str = "NETWORKS_V6";
+    /// ARRAY (mmapable) of [`BanRecord`](crate::BanRecord), indexed by [`BanSlot`](crate::BanSlot).
+    pub const BAN_RECORDS: &str = "BAN_RECORDS";
+    /// LPM trie, [`NetworkV4`](crate::NetworkV4) to a `u32` that is not read.
+    pub const ALLOWED_V4: &str = "ALLOWED_V4";
+    /// LPM trie, [`NetworkV6`](crate::NetworkV6) to a `u32` that is not read.
+    pub const ALLOWED_V6: &str = "ALLOWED_V6";
+    /// ARRAY of `u64`, the guarded ports as a bit set.
+    pub const PORTS: &str = "PORTS";
+    /// ARRAY of one [`Settings`](crate::Settings).
+    pub const SETTINGS: &str = "SETTINGS";
+    /// PERCPU_ARRAY of `u64` packets, indexed by [`Verdict::total_index`](crate::Verdict::total_index).
+    pub const TOTALS: &str = "TOTALS";
+}
+
+/// Index of a ban's record in `BAN_RECORDS`. A `u32`, because the IPv4 LPM trie keeps its value at an address that is only
+/// 4-aligned (kernel/bpf/lpm_trie.c: `data[]` is followed by the value).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(transparent)]
+pub struct BanSlot(u32);
+
+impl BanSlot {
+    /// The record at `index`, which is below [`BAN_RECORDS_CAPACITY`].
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// Index of the record.
+    pub const fn index(self) -> u32 {
+        self.0
+    }
+}
+
+/// What the kernel needs to know of a ban, and what it counts of it. Apart from the key, because replacing a map's value
+/// from userspace would lose the drops counted meanwhile. The agent reads and writes it through a memory mapping.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct BanRecord {
+    /// Nanoseconds of `CLOCK_MONOTONIC` at which the ban is over; `u64::MAX` for never.
+    pub ends_ns: u64,
+    /// Packets dropped (in observe mode: that would have been) because of this ban.
+    pub drops: u64,
+}
+
+/// Type of a map, numbered as `enum bpf_map_type` in include/uapi/linux/bpf.h.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum MapKind {
+    /// `BPF_MAP_TYPE_HASH`
+    Hash = 1,
+    /// `BPF_MAP_TYPE_ARRAY`
+    Array = 2,
+    /// `BPF_MAP_TYPE_PERCPU_ARRAY`
+    PerCpuArray = 6,
+    /// `BPF_MAP_TYPE_LPM_TRIE`
+    LpmTrie = 11,
+}
+
+/// `BPF_F_NO_PREALLOC`: memory grows with the entries.
+const NO_PREALLOC: u32 = 1;
+/// `BPF_F_MMAPABLE`: userspace reads and writes the array's memory.
+const MMAPABLE: u32 = 1 << 10;
+
+/// What a pinned map must look like to be used again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MapShape {
+    /// Name in the object and under the pin directory.
+    pub name: &'static str,
+    /// Type of the map.
+    pub kind: MapKind,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value (on each CPU).
+    pub value_size: u32,
+    /// Most entries.
+    pub max_entries: u32,
+    /// `BPF_F_*` flags of creation.
+    pub flags: u32,
+}
+
+const fn shape<K, V>(name: &'static str, kind: MapKind, max_entries: u32, flags: u32) -> MapShape {
+    MapShape {
+        name,
+        kind,
+        key_size: size_of::<K>() as u32,
+        value_size: size_of::<V>() as u32,
+        max_entries,
+        flags,
+    }
+}
+
+/// Every map of this [`ABI`].
+pub const MAPS: [MapShape; 10] = {
+    use crate::{AddressV4, NetworkV4, NetworkV6, PrefixV6, Settings, TOTALS_LEN};
+    use MapKind::{Array, Hash, LpmTrie, PerCpuArray};
+    [
+        shape::<AddressV4, BanSlot>(
+            map_name::ADDRESSES_V4,
+            Hash,
+            ADDRESSES_V4_CAPACITY,
+            NO_PREALLOC,
+        ),
+        shape::<PrefixV6, BanSlot>(
+            map_name::PREFIXES_V6,
+            Hash,
+            PREFIXES_V6_CAPACITY,
+            NO_PREALLOC,
+        ),
+        shape::<NetworkV4, BanSlot>(
+            map_name::NETWORKS_V4,
+            LpmTrie,
+            NETWORKS_CAPACITY,
+            NO_PREALLOC,
+        ),
+        shape::<NetworkV6, BanSlot>(
+            map_name::NETWORKS_V6,
+            LpmTrie,
+            NETWORKS_CAPACITY,
+            NO_PREALLOC,
+        ),
+        shape::<u32, BanRecord>(map_name::BAN_RECORDS, Array, BAN_RECORDS_CAPACITY, MMAPABLE),
+        shape::<NetworkV4, u32>(map_name::ALLOWED_V4, LpmTrie, ALLOWED_CAPACITY, NO_PREALLOC),
+        shape::<NetworkV6, u32>(map_name::ALLOWED_V6, LpmTrie, ALLOWED_CAPACITY, NO_PREALLOC),
+        shape::<u32, u64>(map_name::PORTS, Array, PORT_WORDS, 0),
+        shape::<u32, Settings>(map_name::SETTINGS, Array, 1, 0),
+        shape::<u32, u64>(map_name::TOTALS, PerCpuArray, TOTALS_LEN, 0),
+    ]
+};
+
+const _: () = assert!(size_of::<BanSlot>() == 4 && align_of::<BanSlot>() == 4);
+const _: () = assert!(size_of::<BanRecord>() == 16 && align_of::<BanRecord>() == 8);

@@ -1,0 +1,16 @@
+//! What the agent tells the filter to do.
+
+/// [`Settings::mode`]: banned SYNs are dropped.
+pub const MODE_ENFORCE: u32 = 0;
+/// [`Settings::mode`]: banned SYNs are counted and passed.
+pub const MODE_OBSERVE: u32 = 1;
+
+/// The one entry of the `SETTINGS` map.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct Settings {
+    /// [`MODE_ENFORCE`] or [`MODE_OBSERVE`]; any other value passes everything.
+    pub mode: u32,
+}
+
+const _: () = assert!(size_of::<Settings>() == 4);

@@ -1,0 +1,141 @@
+//! What the kernel did with a packet, and why.
+
+/// What the kernel did with a packet, and why: the index of its counter.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u32)]
+pub enum Verdict {
+    /// Passed: neither IPv4 nor IPv6.
+    NotIp = 0,
+    /// Passed: not TCP, or an IPv6 extension header that hides what it is.
+    NotTcp = 1,
+    /// Passed: more VLAN tags than are looked through.
+    DeepVlan = 2,
+    /// Passed: a header that is cut short or contradicts itself.
+    Malformed = 3,
+    /// Passed: a fragment that is not the first.
+    LaterFragment = 4,
+    /// Passed: a first fragment too short to show the TCP flags, from a source that is not banned.
+    TinyFragment = 5,
+    /// Passed: TCP to a port that is not guarded.
+    UnguardedPort = 6,
+    /// Passed: to a guarded port, but not a connection's first segment.
+    NotSyn = 7,
+    /// Passed: a SYN to a guarded port from a source with no ban.
+    Clean = 8,
+    /// Passed: a SYN to a guarded port whose source is banned, but allowlisted.
+    Allowed = 9,
+    /// Passed: a SYN to a guarded port whose source's ban is over.
+    Expired = 10,
+    /// Dropped: a SYN to a guarded port from a banned address (IPv4 /32, IPv6 /64).
+    BannedAddress = 11,
+    /// Dropped: a SYN to a guarded port from a banned network.
+    BannedNetwork = 12,
+    /// Dropped: a first fragment too short to show the TCP flags, from a banned source.
+    BannedFragment = 13,
+    /// Passed in observe mode: would have been `BannedAddress`.
+    ObservedAddress = 14,
+    /// Passed in observe mode: would have been `BannedNetwork`.
+    ObservedNetwork = 15,
+    /// Passed in observe mode: would have been `BannedFragment`.
+    ObservedFragment = 16,
+}
+
+/// Which protocol a packet was counted under.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u32)]
+pub enum Family {
+    /// Neither IPv4 nor IPv6, or not known.
+    Other = 0,
+    /// IPv4.
+    V4 = 1,
+    /// IPv6.
+    V6 = 2,
+}
+
+const FAMILIES: u32 = 3;
+
+impl Family {
+    /// Every family, in the order of their numbers.
+    pub const ALL: [Self; FAMILIES as usize] = [Self::Other, Self::V4, Self::V6];
+}
+
+/// Entries of the `TOTALS` map: one for each verdict and family.
+pub const TOTALS_LEN: u32 = Verdict::ALL.len() as u32 * FAMILIES;
+
+impl Verdict {
+    /// Every verdict, in the order of their numbers.
+    pub const ALL: [Self; 17] = [
+        Self::NotIp,
+        Self::NotTcp,
+        Self::DeepVlan,
+        Self::Malformed,
+        Self::LaterFragment,
+        Self::TinyFragment,
+        Self::UnguardedPort,
+        Self::NotSyn,
+        Self::Clean,
+        Self::Allowed,
+        Self::Expired,
+        Self::BannedAddress,
+        Self::BannedNetwork,
+        Self::BannedFragment,
+        Self::ObservedAddress,
+        Self::ObservedNetwork,
+        Self::ObservedFragment,
+    ];
+
+    /// Index of the counter of this verdict for packets of `family` in the `TOTALS` map.
+    pub const fn total_index(self, family: Family) -> u32 {
+        self as u32 * FAMILIES + family as u32
+    }
+
+    /// Whether a packet of this verdict goes no further.
+    pub const fn is_drop(self) -> bool {
+        matches!(
+            self,
+            Self::BannedAddress | Self::BannedNetwork | Self::BannedFragment
+        )
+    }
+
+    /// What this verdict is in observe mode.
+    pub const fn observed(self) -> Self {
+        match self {
+            Self::BannedAddress => Self::ObservedAddress,
+            Self::BannedNetwork => Self::ObservedNetwork,
+            Self::BannedFragment => Self::ObservedFragment,
+            other => other,
+        }
+    }
+
+    /// Kebab-case name, as output and metrics show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotIp => "not-ip",
+            Self::NotTcp => "not-tcp",
+            Self::DeepVlan => "deep-vlan",
+            Self::Malformed => "malformed",
+            Self::LaterFragment => "later-fragment",
+            Self::TinyFragment => "tiny-fragment",
+            Self::UnguardedPort => "unguarded-port",
+            Self::NotSyn => "not-syn",
+            Self::Clean => "clean",
+            Self::Allowed => "allowed",
+            Self::Expired => "expired",
+            Self::BannedAddress => "banned-address",
+            Self::BannedNetwork => "banned-network",
+            Self::BannedFragment => "banned-fragment",
+            Self::ObservedAddress => "observed-address",
+            Self::ObservedNetwork => "observed-network",
+            Self::ObservedFragment => "observed-fragment",
+        }
+    }
+}
+
+// The numbers are the order of ALL, so that a counter's index says what it counts.
+const _: () = {
+    let mut i = 0;
+    while i < Verdict::ALL.len() {
+        assert!(Verdict::ALL[i] as usize == i);
+        i += 1;
+    }
+};
