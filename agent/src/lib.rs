@@ -10,6 +10,9 @@ pub mod decision;
 pub mod event;
 pub mod line;
 
+// Decision core: pure.
+pub mod rule;
+
 // Operation.
 pub mod clock;
 pub mod control {
