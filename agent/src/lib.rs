@@ -7,6 +7,7 @@
 // Vocabulary: plain data.
 pub mod ban;
 pub mod decision;
+pub mod duration;
 pub mod event;
 pub mod line;
 
@@ -15,6 +16,7 @@ pub mod rule;
 
 // Operation.
 pub mod clock;
+pub mod config;
 pub mod control {
     //! The control socket.
     pub mod protocol;
