@@ -22,7 +22,7 @@ pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     preset::{PRESETS, Preset},
-    rule::{GROUPS, SESSION_WINDOW},
+    rule::GROUPS,
     source::SourceConfig,
 };
 use crate::rule::{Penalty, RuleSettings};
