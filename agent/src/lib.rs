@@ -14,6 +14,9 @@ pub mod line;
 // Decision core: pure.
 pub mod rule;
 
+// Edges in.
+pub mod source;
+
 // Operation.
 pub mod clock;
 pub mod config;
