@@ -5,12 +5,16 @@
 )]
 
 // Vocabulary: plain data.
+pub mod allowlist;
 pub mod ban;
 pub mod decision;
 pub mod event;
 pub mod line;
 
 // Decision core: pure.
+pub mod bans;
+pub mod judge;
+pub mod penalty;
 pub mod rule;
 
 // Operation.
