@@ -44,33 +44,14 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// Where an agent keeps its things.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// The config file.
-    pub config: ConfigPath,
+    /// The config file; only the default one may be missing.
+    pub config: PathBuf,
     /// Folder of the database.
     pub state_dir: PathBuf,
     /// Folder of the control socket.
     pub run_dir: PathBuf,
     /// Folder of the pinned maps, on a BPF file system.
     pub bpffs_dir: PathBuf,
-}
-
-/// Which config file, and whether it must be there.
-#[derive(Clone, Debug)]
-pub enum ConfigPath {
-    /// The default one: if it is not there, the defaults hold.
-    Default(PathBuf),
-    /// The operator named it: it must be there.
-    Named(PathBuf),
-}
-
-impl ConfigPath {
-    /// The config that holds.
-    pub fn load(&self) -> Result<Config, ConfigError> {
-        match self {
-            Self::Default(path) if !path.exists() => Ok(Config::default()),
-            Self::Default(path) | Self::Named(path) => Config::load(path),
-        }
-    }
 }
 
 /// Why the agent could not start, or stopped.

@@ -12,7 +12,7 @@ impl Daemon {
     /// # Errors
     /// When it is broken; the old one stays in force.
     pub(super) fn reload(&mut self) -> Result<Reloaded, ConfigError> {
-        let config = self.paths.config.load()?;
+        let config = Config::load(&self.paths.config)?;
         let old = std::mem::replace(&mut self.config, config);
         let changes = changes(&old, &self.config);
         self.judge.reconfigure(start::judge_settings(&self.config));

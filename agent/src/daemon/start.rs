@@ -23,7 +23,7 @@ use crate::{
 
 impl Daemon {
     pub(super) fn start(paths: Paths) -> Result<(Self, Ends), RunError> {
-        let config = paths.config.load()?;
+        let config = Config::load(&paths.config)?;
         let clock = Clock::start();
         let Opened { store, mut bans, history, allowed, checkpoints, set_aside, fresh } =
             Store::open(&paths.state_dir, &clock)?;
