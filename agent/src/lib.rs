@@ -15,9 +15,8 @@ pub mod line;
 pub mod rule;
 
 // Operation.
+// pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod control {
-    //! The control socket.
-    pub mod protocol;
-}
+pub mod control;
+pub mod daemon;
