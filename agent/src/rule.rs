@@ -44,6 +44,20 @@ pub enum Per {
     Session,
 }
 
+impl Per {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Address, Self::Network, Self::Session];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Network => "network",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// What must differ between two events for both to count.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Distinct {
@@ -55,6 +69,20 @@ pub enum Distinct {
     Address,
 }
 
+impl Distinct {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Recipient, Self::Account, Self::Address];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recipient => "recipient",
+            Self::Account => "account",
+            Self::Address => "address",
+        }
+    }
+}
+
 /// What is added up.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Measure {
@@ -62,6 +90,19 @@ pub enum Measure {
     Count,
     /// Their scores, in whole points.
     Score,
+}
+
+impl Measure {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Count, Self::Score];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Score => "score",
+        }
+    }
 }
 
 /// What follows a breach.
