@@ -25,10 +25,10 @@ use crate::{
     event::{Event, EventKind, Score, Service},
 };
 
-/// Highest limit of a rule: what one host can make it remember.
-pub const LIMIT_MAX: u32 = 1_000;
+/// Highest limit of a rule: what is counted one by one has to be remembered one by one.
+pub const LIMIT_MAX: u32 = 10_000;
 /// Longest window of a rule.
-pub const WINDOW_MAX: Duration = Duration::from_secs(30 * 86_400);
+pub const WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// Most hosts (networks, sessions) that one rule tracks; when there are more, the one longest without an event is forgotten.
 pub const TRACKED_MAX: usize = 65_536;
 /// Most events that one rule remembers over all hosts; when there are more, the host longest without one is forgotten.
@@ -73,6 +73,20 @@ pub enum Per {
     Session,
 }
 
+impl Per {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Address, Self::Network, Self::Session];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Network => "network",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// What must differ between two events for both to count.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Distinct {
@@ -84,6 +98,20 @@ pub enum Distinct {
     Address,
 }
 
+impl Distinct {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Recipient, Self::Account, Self::Address];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recipient => "recipient",
+            Self::Account => "account",
+            Self::Address => "address",
+        }
+    }
+}
+
 /// What is added up.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Measure {
@@ -92,6 +120,19 @@ pub enum Measure {
     /// Their scores, in whole points. A misdeed repeated (the same recipient, the same account, the same refusal of one
     /// session) scores once, unless `distinct` says what must differ.
     Score,
+}
+
+impl Measure {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Count, Self::Score];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Score => "score",
+        }
+    }
 }
 
 /// What follows a breach.
@@ -114,20 +155,11 @@ pub struct Penalty {
     pub forget_after: Duration,
 }
 
-/// A name that stands for several kinds of event in `count`.
-#[derive(Clone, Copy, Debug)]
-pub struct Group {
-    /// The name.
-    pub name: &'static str,
-    /// What it stands for.
-    pub kinds: &'static [EventKind],
-}
-
-/// The groups that `count` may name.
-pub const GROUPS: &[Group] = &[
-    Group {
-        name: "offences",
-        kinds: &[
+/// Names for several kinds of event at once in `count`.
+pub const GROUPS: &[(&str, &[EventKind])] = &[
+    (
+        "offences",
+        &[
             EventKind::UnknownRecipient,
             EventKind::RelayDenied,
             EventKind::AuthFailure,
@@ -145,20 +177,20 @@ pub const GROUPS: &[Group] = &[
             EventKind::RateLimited,
             EventKind::BadSession,
         ],
-    },
-    Group {
-        name: "auth",
-        kinds: &[
+    ),
+    (
+        "auth",
+        &[
             EventKind::AuthFailure,
             EventKind::AuthNotOffered,
             EventKind::AuthAborted,
         ],
-    },
-    // What a client does wrong itself, one event an error: no sums over a session (`too-many-errors`, `bad-session`) and no
-    // refusals of who it is, which Postfix repeats for each recipient (`smtpd_delay_reject`).
-    Group {
-        name: "errors",
-        kinds: &[
+    ),
+    // What a client does wrong itself, one event an error: no sums over a session (`too-many-errors`, `bad-session`), and no
+    // refusals of who the client is, which Postfix repeats for each recipient (`smtpd_delay_reject`).
+    (
+        "errors",
+        &[
             EventKind::UnknownRecipient,
             EventKind::RelayDenied,
             EventKind::AuthFailure,
@@ -168,47 +200,40 @@ pub const GROUPS: &[Group] = &[
             EventKind::ProtocolError,
             EventKind::NonSmtp,
         ],
-    },
+    ),
+    (
+        "rejections",
+        &[
+            EventKind::UnknownRecipient,
+            EventKind::RelayDenied,
+            EventKind::HeloRejected,
+            EventKind::SenderRejected,
+            EventKind::ClientRejected,
+            EventKind::DnsblRejected,
+            EventKind::ContentRejected,
+        ],
+    ),
+    (
+        "protocol",
+        &[
+            EventKind::EarlyTalker,
+            EventKind::ProtocolError,
+            EventKind::NonSmtp,
+            EventKind::TooManyErrors,
+        ],
+    ),
 ];
 
 /// The kinds that `name` stands for: a group's, or the one of that name.
 pub fn kinds_named(name: &str) -> Option<Vec<EventKind>> {
     GROUPS
         .iter()
-        .find(|group| group.name == name)
-        .map(|group| group.kinds.to_vec())
+        .find(|(group, _)| *group == name)
+        .map(|(_, kinds)| kinds.to_vec())
         .or_else(|| EventKind::from_name(name).map(|kind| vec![kind]))
 }
 
 impl RuleSettings {
-    /// What makes it a rule that cannot be, in a sentence for the config's error; `None` when it is well.
-    pub fn problem(&self) -> Option<String> {
-        let Then::Ban(penalty) = self.then;
-        if self.count.is_empty() {
-            return Some("`count` is empty".to_owned());
-        }
-        if !(1..=LIMIT_MAX).contains(&self.limit) {
-            return Some(format!("`limit` is {}; 1 to {LIMIT_MAX}", self.limit));
-        }
-        if self.window < Duration::from_secs(1) || self.window > WINDOW_MAX {
-            return Some(format!(
-                "`window` is {}; 1s to {}",
-                span(self.window),
-                span(WINDOW_MAX)
-            ));
-        }
-        if self.bad_share > 100 {
-            return Some(format!("`bad_share` is {}; 0 to 100", self.bad_share));
-        }
-        if self.distinct == Some(Distinct::Address) && self.per != Per::Network && self.limit > 1 {
-            return Some(format!(
-                "`distinct = \"address\"` per {} never gets beyond 1",
-                self.per.as_str()
-            ));
-        }
-        penalty.problem()
-    }
-
     /// Whether `event` is one that this rule counts.
     pub(crate) fn counts(&self, event: &Event) -> bool {
         let scores_as_its_kind = event.is_offence() || event.kind.score() <= Score::ZERO;
@@ -268,27 +293,6 @@ impl Penalty {
         }
         length
     }
-
-    /// What makes it a penalty that cannot be; `None` when it is well.
-    pub fn problem(&self) -> Option<String> {
-        if self.first < Duration::from_secs(1) {
-            return Some("the first ban is shorter than 1s".to_owned());
-        }
-        if self.factor == 0 {
-            return Some("`factor` is 0; at least 1".to_owned());
-        }
-        if self.at_most < self.first {
-            return Some(format!(
-                "`at_most` ({}) is shorter than the first ban ({})",
-                span(self.at_most),
-                span(self.first)
-            ));
-        }
-        if self.forget_after < Duration::from_secs(1) {
-            return Some("`forget_after` is shorter than 1s".to_owned());
-        }
-        None
-    }
 }
 
 /// Whether a noun stands for one or for more.
@@ -296,33 +300,6 @@ impl Penalty {
 pub(crate) enum Many {
     No,
     Yes,
-}
-
-macro_rules! names {
-    ($($type:ident { $($variant:ident = $name:literal),* })*) => {
-        $(impl $type {
-            /// Every one of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// Its name in configs and JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// The one of that name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == name)
-            }
-        })*
-    };
-}
-
-names! {
-    Per { Address = "address", Network = "network", Session = "session" }
-    Distinct { Recipient = "recipient", Account = "account", Address = "address" }
-    Measure { Count = "count", Score = "score" }
 }
 
 #[cfg(test)]
@@ -346,8 +323,8 @@ mod tests {
 
     #[test]
     fn no_group_has_the_name_of_a_kind() {
-        for group in GROUPS {
-            assert_eq!(EventKind::from_name(group.name), None);
+        for (group, _) in GROUPS {
+            assert_eq!(EventKind::from_name(group), None);
         }
     }
 
