@@ -1,0 +1,482 @@
+//! What is put into the database is found there again, whatever happened to the host, the file or the clocks.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    time::{Duration, SystemTime},
+};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    allowlist::AllowOrigin,
+    ban::{End, Evidence, Origin, RuleName},
+    decision::Pardon,
+};
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn what_was_committed_is_there_again() {
+    let state = State::new();
+    let mut opened = state.open();
+    assert!(opened.fresh);
+    assert!(opened.bans.is_empty());
+    let manual = Ban {
+        origin: Origin::Manual,
+        end: End::Never,
+        level: 0,
+        evidence: Vec::new(),
+        ..state.ban("2001:db8::/32", 0)
+    };
+    let bans = [
+        state.ban("192.0.2.0/24", 2 * HOUR),
+        state.ban("203.0.113.7/32", HOUR),
+        manual,
+    ];
+    let checkpoint = Checkpoint {
+        device: u64::MAX,
+        inode: 7,
+        offset: 1 << 40,
+        fingerprint: b"\0\xff\n".as_slice().into(),
+    };
+    let allowed = AllowEntry {
+        net: "198.51.100.0/24".parse().unwrap(),
+        origin: AllowOrigin::Manual,
+        reason: "ours".to_owned(),
+    };
+    let checkpoints = [("/var/log/mail.log".to_owned(), checkpoint.clone())];
+    opened
+        .store
+        .commit_at(&bans.clone().map(Decision::Ban), &checkpoints, &state.now)
+        .unwrap();
+    opened.store.allow(std::slice::from_ref(&allowed)).unwrap();
+    drop(opened);
+
+    let mut opened = state.open();
+    assert!(!opened.fresh && opened.set_aside.is_none());
+    opened.bans.sort_by_key(|ban| ban.net);
+    assert_eq!(opened.bans, bans);
+    opened.history.sort_by_key(|past| past.net);
+    let past: Vec<PastBan> = bans.iter().filter_map(PastBan::of).collect();
+    assert_eq!(opened.history, past);
+    assert_eq!(opened.allowed.as_slice(), std::slice::from_ref(&allowed));
+    assert_eq!(
+        opened.checkpoints.get("/var/log/mail.log"),
+        Some(&checkpoint)
+    );
+
+    let removed = Decision::Unban {
+        net: bans[0].net,
+        pardon: Pardon::Expired,
+    };
+    opened.store.commit_at(&[removed], &[], &state.now).unwrap();
+    opened.store.disallow(&[allowed.net]).unwrap();
+    drop(opened);
+    let opened = state.open();
+    assert_eq!(
+        (
+            opened.bans.len(),
+            opened.history.len(),
+            opened.allowed.len()
+        ),
+        (2, 2, 0)
+    );
+    assert_eq!(state.count("evidence"), 2, "only that of bans in force");
+}
+
+#[test]
+fn a_renewed_ban_takes_the_place_of_the_old_one() {
+    let state = State::new();
+    let mut opened = state.open();
+    let first = state.ban("203.0.113.7/32", HOUR);
+    let mut second = state.ban("203.0.113.7/32", 3 * HOUR);
+    second.evidence.truncate(1);
+    second.level = 4;
+    let decisions = [Decision::Ban(first), Decision::Ban(second.clone())];
+    opened.store.commit_at(&decisions, &[], &state.now).unwrap();
+    drop(opened);
+    assert_eq!(state.open().bans, [second]);
+}
+
+#[test]
+fn history_is_remembered_as_the_judge_remembers_it() {
+    let hour = Duration::from_hours(1);
+    let net = |ban: &Ban, pardon| Decision::Unban {
+        net: ban.net,
+        pardon,
+    };
+    for (pardon, expected) in [
+        (Pardon::Expired, Some((3, 2))),
+        (Pardon::Displaced, Some((3, 0))),
+        (Pardon::Removed, Some((2, 0))),
+        (Pardon::Allowed, Some((2, 0))),
+    ] {
+        let state = State::new();
+        let ban = Ban {
+            level: 2,
+            ..state.ban("203.0.113.7/32", 2 * HOUR)
+        };
+        let decisions = [Decision::Ban(ban.clone()), net(&ban, pardon)];
+        state
+            .open()
+            .store
+            .commit_at(&decisions, &[], &state.now)
+            .unwrap();
+        let opened = state.open();
+        let found = opened.history.first().map(|past| {
+            let hours = past.last.duration_since(ban.since).unwrap().as_secs() / hour.as_secs();
+            (past.level, hours)
+        });
+        assert_eq!(found, expected, "{pardon:?}");
+        assert!(opened.bans.is_empty());
+    }
+    let state = State::new();
+    let ban = Ban {
+        level: 0,
+        ..state.ban("203.0.113.7/32", 2 * HOUR)
+    };
+    let decisions = [Decision::Ban(ban.clone()), net(&ban, Pardon::Removed)];
+    state
+        .open()
+        .store
+        .commit_at(&decisions, &[], &state.now)
+        .unwrap();
+    assert!(
+        state.open().history.is_empty(),
+        "taken back, so it never was"
+    );
+}
+
+#[test]
+fn a_ban_goes_on_after_the_clock_was_changed() {
+    let mut state = State::new();
+    let ban = state.ban("203.0.113.7/32", 2 * HOUR);
+    state.commit(&ban);
+    // The same boot, an hour later, and a wall clock that is off by a day in either direction.
+    for step in [-24 * HOUR, 48 * HOUR] {
+        state.now.kernel_ms += HOUR / 2;
+        state.now.wall_ms += HOUR / 2 + step;
+        state.restart();
+        let found = state.open().bans;
+        let left = found[0].end.remaining(state.now.steady).unwrap();
+        let expected = if step < 0 { 90 } else { 60 };
+        assert_eq!(left, Duration::from_mins(expected));
+    }
+    state.now.kernel_ms += HOUR;
+    state.restart();
+    assert!(state.open().bans.is_empty());
+    assert_eq!(state.open().history.len(), 1, "it counts for the next one");
+}
+
+#[test]
+fn a_ban_goes_on_by_the_wall_clock_after_a_reboot() {
+    let mut state = State::new();
+    let forever = Ban {
+        end: End::Never,
+        ..state.ban("198.51.100.0/24", 0)
+    };
+    state.commit(&state.ban("203.0.113.7/32", 2 * HOUR));
+    state.commit(&forever);
+    state.now.boot = Some("another".to_owned());
+    state.now.kernel_ms = 10_000;
+    state.now.wall_ms += HOUR;
+    state.restart();
+    let opened = state.open();
+    assert_eq!(opened.bans.len(), 2);
+    assert_eq!(opened.bans[0].end, End::Never);
+    assert_eq!(
+        opened.bans[1].end.remaining(state.now.steady),
+        Some(Duration::from_hours(1))
+    );
+    drop(opened);
+    // From here on that boot's kernel clock counts.
+    state.now.kernel_ms += HOUR / 2;
+    state.now.wall_ms -= 100 * HOUR;
+    state.restart();
+    assert_eq!(
+        state.open().bans[1].end.remaining(state.now.steady),
+        Some(Duration::from_mins(30))
+    );
+    state.now.boot = Some("a third".to_owned());
+    state.now.wall_ms += 200 * HOUR;
+    state.restart();
+    assert_eq!(state.open().bans.len(), 1);
+}
+
+#[test]
+fn an_unreadable_database_is_put_aside() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 5] = [
+        ("noise", |path| {
+            std::fs::write(path, b"noise ".repeat(10_000)).unwrap();
+        }),
+        ("cut", |path| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            file.set_len(file.metadata().unwrap().len() / 2 / 4096 * 4096)
+                .unwrap();
+        }),
+        ("foreign", |path| {
+            std::fs::remove_file(path).unwrap();
+            Connection::open(path)
+                .unwrap()
+                .execute_batch("CREATE TABLE x (y)")
+                .unwrap();
+        }),
+        ("wrong net", |path| {
+            let connection = Connection::open(path).unwrap();
+            connection
+                .execute(
+                    "INSERT INTO bans VALUES ('everyone', 'manual', 0, NULL, 0, 0, '')",
+                    [],
+                )
+                .unwrap();
+        }),
+        ("no bans", |path| {
+            Connection::open(path)
+                .unwrap()
+                .execute_batch("DROP TABLE bans")
+                .unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        let state = State::new();
+        let bans: Vec<Decision> = (0..50)
+            .map(|number| Decision::Ban(state.ban(&format!("203.0.113.{number}/32"), HOUR)))
+            .collect();
+        state
+            .open()
+            .store
+            .commit_at(&bans, &[], &state.now)
+            .unwrap();
+        let path = state.dir.path().join(FILE_NAME);
+        damage(&path);
+        let damaged = std::fs::read(&path).unwrap();
+        let opened = state.open();
+        assert!(opened.bans.is_empty() && opened.fresh, "{name}");
+        let aside = opened.set_aside.unwrap();
+        let stamped = "mailwall.db.unreadable-19700425T160000Z";
+        assert_eq!(aside.file_name().unwrap(), stamped, "{name}");
+        assert!(std::fs::read(&aside).unwrap() == damaged, "{name}");
+        drop(opened.store);
+        // A second one in the same second keeps the first.
+        damage(&path);
+        let again = state.open().set_aside.unwrap();
+        assert_ne!(again, aside, "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(32)
+    })]
+
+    #[test]
+    fn whatever_is_damaged_there_is_a_store_that_works(
+        at in 0.0..1.0,
+        noise in proptest::collection::vec(any::<u8>(), 1..200),
+    ) {
+        let state = State::new();
+        let bans: Vec<Decision> = (0..100)
+            .map(|number| Decision::Ban(state.ban(&format!("203.0.113.{number}/32"), HOUR)))
+            .collect();
+        state.open().store.commit_at(&bans, &[], &state.now).unwrap();
+        let file = OpenOptions::new().write(true).open(state.dir.path().join(FILE_NAME)).unwrap();
+        let len = file.metadata().unwrap().len() as f64;
+        file.write_all_at(&noise, (len * at) as u64).unwrap();
+        match Store::open_at(state.dir.path(), &state.now) {
+            Ok(mut opened) => opened.store.commit_at(&bans, &[], &state.now).unwrap(),
+            // Damage to the version may look like one of the future.
+            Err(error) => prop_assert!(matches!(error, StoreError::Newer { .. }), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_is_a_new_database() {
+    let state = State::new();
+    File::create(state.dir.path().join(FILE_NAME)).unwrap();
+    let opened = state.open();
+    assert!(opened.fresh && opened.set_aside.is_none());
+}
+
+#[test]
+fn a_newer_database_is_left_alone() {
+    let state = State::new();
+    state.commit(&state.ban("203.0.113.7/32", HOUR));
+    let path = state.dir.path().join(FILE_NAME);
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 7)
+        .unwrap();
+    let error = Store::open_at(state.dir.path(), &state.now).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} was written by a newer mailwall (format 7, this one knows 1); run that one, or move the file away",
+            path.display()
+        )
+    );
+    assert!(path.exists());
+}
+
+#[test]
+fn only_one_agent_has_a_state_directory() {
+    let state = State::new();
+    let opened = state.open();
+    let error = Store::open_at(state.dir.path(), &state.now).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "another mailwall (process {}) uses the state directory {} already",
+            std::process::id(),
+            state.dir.path().display()
+        )
+    );
+    drop(opened);
+    state.open();
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named() {
+    let state = State::new();
+    // Root may write anywhere but under a file.
+    let file = state.dir.path().join("file");
+    File::create(&file).unwrap();
+    let error = Store::open_at(&file.join("state"), &state.now).unwrap_err();
+    let text = format!(
+        "cannot use the state directory {}",
+        file.join("state").display()
+    );
+    assert_eq!(error.to_string(), text);
+    let nested = state.dir.path().join("a/b");
+    Store::open_at(&nested, &state.now).unwrap();
+    assert_eq!(
+        nested.metadata().unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+}
+
+#[test]
+fn nobody_else_can_read_it() {
+    let state = State::new();
+    let path = state.dir.path().join(FILE_NAME);
+    File::create(&path)
+        .unwrap()
+        .set_permissions(Permissions::from_mode(0o666))
+        .unwrap();
+    let mut opened = state.open();
+    let ban = Decision::Ban(state.ban("203.0.113.7/32", HOUR));
+    opened.store.commit_at(&[ban], &[], &state.now).unwrap();
+    for entry in state.dir.path().read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+#[test]
+fn a_commit_that_fails_leaves_nothing() {
+    let state = State::new();
+    let mut opened = state.open();
+    opened
+        .store
+        .connection
+        .pragma_update(None, "max_page_count", 1)
+        .unwrap();
+    let pages: u32 = opened
+        .store
+        .connection
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    let bans: Vec<Decision> = (0..=255)
+        .flat_map(|a| (0..8).map(move |b| format!("198.51.{b}.{a}/32")))
+        .map(|net| Decision::Ban(state.ban(&net, HOUR)))
+        .collect();
+    let error = opened.store.commit_at(&bans, &[], &state.now).unwrap_err();
+    assert!(matches!(error, StoreError::Write(_)), "{error}");
+    // The disk has room again.
+    opened
+        .store
+        .connection
+        .pragma_update(None, "max_page_count", pages + 10_000)
+        .unwrap();
+    opened.store.commit_at(&bans[..1], &[], &state.now).unwrap();
+    drop(opened);
+    assert_eq!(state.open().bans.len(), 1);
+}
+
+#[test]
+fn history_is_bounded() {
+    let mut state = State::new();
+    state.commit(&state.ban("203.0.113.7/32", HOUR));
+    state.now.kernel_ms += 401 * 24 * HOUR;
+    state.now.wall_ms += 401 * 24 * HOUR;
+    state.restart();
+    assert!(state.open().history.is_empty());
+}
+
+/// A state directory, and what the clocks show.
+struct State {
+    dir: TempDir,
+    now: Now,
+}
+
+impl State {
+    fn new() -> Self {
+        let wall_ms = 2752 * HOUR;
+        let now = Now {
+            boot: Some("one".to_owned()),
+            steady: SystemTime::UNIX_EPOCH + Duration::from_millis(wall_ms.unsigned_abs()),
+            kernel_ms: 5 * HOUR,
+            wall_ms,
+        };
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            now,
+        }
+    }
+
+    /// A new run of the agent has a new steady clock, which agrees with the wall clock.
+    fn restart(&mut self) {
+        let wall = Duration::from_millis(self.now.wall_ms.unsigned_abs());
+        self.now.steady = SystemTime::UNIX_EPOCH + wall;
+    }
+
+    fn open(&self) -> Opened {
+        Store::open_at(self.dir.path(), &self.now).unwrap()
+    }
+
+    fn commit(&self, ban: &Ban) {
+        self.open()
+            .store
+            .commit_at(&[Decision::Ban(ban.clone())], &[], &self.now)
+            .unwrap();
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        let connection = Connection::open(self.dir.path().join(FILE_NAME)).unwrap();
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn ban(&self, net: &str, for_ms: i64) -> Ban {
+        let evidence = |text: &str| Evidence {
+            at: self.now.steady - Duration::from_secs(3),
+            text: text.to_owned(),
+        };
+        Ban {
+            net: net.parse().unwrap(),
+            origin: Origin::Rule(RuleName::new("dictionary").unwrap()),
+            since: self.now.steady,
+            end: End::At(self.now.steady + Duration::from_millis(for_ms.unsigned_abs())),
+            offences: 10,
+            level: 1,
+            reason: "10 unknown recipients in 1m".to_owned(),
+            evidence: vec![evidence("first"), evidence("second \\x1b")],
+        }
+    }
+}

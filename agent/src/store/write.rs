@@ -1,0 +1,212 @@
+//! Writes decisions into the tables. The caller makes it one transaction.
+
+use std::time::SystemTime;
+
+use ipnet::IpNet;
+use rusqlite::{Connection, Result, Statement, params};
+
+use super::timeline::{Now, Timeline};
+use crate::{
+    allowlist::AllowEntry,
+    ban::{Ban, End},
+    decision::{Decision, Pardon},
+    penalty::{PAST_BANS_MAX, PastBan},
+    source::Checkpoint,
+};
+
+/// How long a ban is remembered that no other followed: longer than any escalation takes to be forgotten in the presets.
+const HISTORY_DAYS_MAX: i64 = 400;
+/// Most pages given back to the file system at once.
+const VACUUM_PAGES_MAX: u32 = 4096;
+
+pub(super) fn timeline(connection: &Connection, timeline: &Timeline, now: &Now) -> Result<()> {
+    connection.execute(
+        "INSERT OR REPLACE INTO timeline (one, boot, zero_ms, ahead_ms, last_ms) VALUES (1, ?, ?, ?, ?)",
+        params![
+            timeline.boot,
+            timeline.zero_ms,
+            timeline.ahead_ms,
+            timeline.now_ms(now)
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn decisions(
+    connection: &Connection,
+    decisions: &[Decision],
+    timeline: &Timeline,
+    now: &Now,
+) -> Result<()> {
+    if decisions.is_empty() {
+        return Ok(());
+    }
+    // Nets have nothing to do with each other, and many are written faster in the order of the tables.
+    let mut by_net: Vec<(String, &Decision)> = decisions
+        .iter()
+        .map(|decision| match decision {
+            Decision::Ban(ban) => (ban.net.to_string(), decision),
+            Decision::Unban { net, pardon: _ } => (net.to_string(), decision),
+        })
+        .collect();
+    by_net.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut statements = Statements::new(connection)?;
+    for (net, decision) in by_net {
+        match decision {
+            Decision::Ban(ban) => statements.ban(&net, ban, |at| timeline.ms(at, now))?,
+            Decision::Unban { net: _, pardon } => statements.unban(&net, *pardon)?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn checkpoints(
+    connection: &Connection,
+    checkpoints: &[(String, Checkpoint)],
+) -> Result<()> {
+    if checkpoints.is_empty() {
+        return Ok(());
+    }
+    let mut put = connection.prepare(
+        "INSERT OR REPLACE INTO checkpoints (source, device, inode, position, fingerprint) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    for (source, checkpoint) in checkpoints {
+        put.execute(params![
+            source,
+            checkpoint.device.cast_signed(),
+            checkpoint.inode.cast_signed(),
+            checkpoint.offset.cast_signed(),
+            &checkpoint.fingerprint[..],
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn allow(connection: &Connection, entries: &[AllowEntry]) -> Result<()> {
+    let mut put =
+        connection.prepare("INSERT OR REPLACE INTO allowed (net, reason) VALUES (?, ?)")?;
+    for entry in entries {
+        put.execute(params![entry.net.to_string(), entry.reason])?;
+    }
+    Ok(())
+}
+
+pub(super) fn disallow(connection: &Connection, nets: &[IpNet]) -> Result<()> {
+    let mut take = connection.prepare("DELETE FROM allowed WHERE net = ?")?;
+    for net in nets {
+        take.execute([net.to_string()])?;
+    }
+    Ok(())
+}
+
+/// Takes out bans that are over; their history stays.
+pub(super) fn end_bans(connection: &Connection, now_ms: i64) -> Result<()> {
+    let over = connection.execute("DELETE FROM bans WHERE end_ms <= ?", [now_ms])?;
+    if over > 0 {
+        connection.execute(
+            "DELETE FROM evidence WHERE net NOT IN (SELECT net FROM bans)",
+            [],
+        )?;
+    }
+    Ok(())
+}
+
+/// Takes out history that is too old or too much, and gives room back.
+pub(super) fn prune(connection: &Connection, now_ms: i64) -> Result<()> {
+    let oldest_ms = now_ms.saturating_sub(HISTORY_DAYS_MAX * 86_400_000);
+    connection.execute("DELETE FROM history WHERE last_ms < ?", [oldest_ms])?;
+    let rows: i64 = connection.query_row("SELECT count(*) FROM history", [], |row| row.get(0))?;
+    let excess = rows - i64::try_from(PAST_BANS_MAX).unwrap_or(i64::MAX);
+    if excess > 0 {
+        connection.execute(
+            "DELETE FROM history WHERE net IN (SELECT net FROM history ORDER BY last_ms LIMIT ?)",
+            [excess],
+        )?;
+    }
+    connection.execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES_MAX})"))
+}
+
+struct Statements<'c> {
+    put_ban: Statement<'c>,
+    drop_ban: Statement<'c>,
+    add_evidence: Statement<'c>,
+    drop_evidence: Statement<'c>,
+    remember: Statement<'c>,
+    cut_short: Statement<'c>,
+    take_back: Statement<'c>,
+    forget: Statement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn new(connection: &'c Connection) -> Result<Self> {
+        Ok(Self {
+            put_ban: connection.prepare(
+                "INSERT OR REPLACE INTO bans (net, origin, since_ms, end_ms, offences, level, reason)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            drop_ban: connection.prepare("DELETE FROM bans WHERE net = ?")?,
+            add_evidence: connection
+                .prepare("INSERT INTO evidence (net, number, at_ms, text) VALUES (?, ?, ?, ?)")?,
+            drop_evidence: connection.prepare("DELETE FROM evidence WHERE net = ?")?,
+            remember: connection.prepare(
+                "INSERT OR REPLACE INTO history (net, level, last_ms) VALUES (?, ?, ?)",
+            )?,
+            // As the judge does (judge/history.rs): a ban that ends before its time counts until it began, one that should
+            // not have been does not count.
+            cut_short: connection.prepare(
+                "UPDATE history SET last_ms = min(last_ms, old.since_ms) FROM bans AS old
+                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual'",
+            )?,
+            take_back: connection.prepare(
+                "UPDATE history SET level = history.level - 1 FROM bans AS old
+                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual'",
+            )?,
+            forget: connection.prepare("DELETE FROM history WHERE net = ? AND level <= 0")?,
+        })
+    }
+
+    fn ban(&mut self, net: &str, ban: &Ban, ms: impl Fn(SystemTime) -> i64) -> Result<()> {
+        match PastBan::of(ban) {
+            Some(past) => self
+                .remember
+                .execute(params![net, past.level, ms(past.last)])?,
+            // A manual ban in place of an automatic one.
+            None => self.cut_short.execute([net])?,
+        };
+        self.put_ban.execute(params![
+            net,
+            ban.origin.to_string(),
+            ms(ban.since),
+            match ban.end {
+                End::At(end) => Some(ms(end)),
+                End::Never => None,
+            },
+            ban.offences,
+            ban.level,
+            ban.reason,
+        ])?;
+        self.drop_evidence.execute([net])?;
+        for (number, evidence) in (0_u32..).zip(&ban.evidence) {
+            self.add_evidence
+                .execute(params![net, number, ms(evidence.at), evidence.text])?;
+        }
+        Ok(())
+    }
+
+    fn unban(&mut self, net: &str, pardon: Pardon) -> Result<()> {
+        match pardon {
+            Pardon::Expired => {}
+            Pardon::Displaced => {
+                self.cut_short.execute([net])?;
+            }
+            Pardon::Removed | Pardon::Allowed => {
+                self.cut_short.execute([net])?;
+                self.take_back.execute([net])?;
+                self.forget.execute([net])?;
+            }
+        }
+        self.drop_ban.execute([net])?;
+        self.drop_evidence.execute([net])?;
+        Ok(())
+    }
+}
