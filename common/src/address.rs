@@ -60,6 +60,15 @@ impl AddressV6 {
         ])
     }
 
+    /// The sixteen octets in writing order.
+    pub fn octets(self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        let (high, low) = octets.split_at_mut(8);
+        high.copy_from_slice(&self.0[0].to_ne_bytes());
+        low.copy_from_slice(&self.0[1].to_ne_bytes());
+        octets
+    }
+
     /// The /64 that the address is in.
     pub const fn prefix(self) -> PrefixV6 {
         PrefixV6(self.0[0])
