@@ -50,6 +50,10 @@ pub const ECE: u8 = 0x40;
 /// TCP: the congestion window was reduced.
 pub const CWR: u8 = 0x80;
 
+/// Where frames go.
+const SERVER_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 25);
+const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x25);
+
 const ETHERNET_LEN: usize = 14;
 const TCP_LEN: usize = 20;
 /// Bytes of a TCP header up to and with the flags.
@@ -143,7 +147,7 @@ impl Frame {
         self.bytes.extend([0x12, 0x34, 0, 0]);
         self.bytes.extend([64, 0, 0, 0]);
         self.bytes.extend(source.octets());
-        self.bytes.extend([192, 0, 2, 25]);
+        self.bytes.extend(SERVER_V4.octets());
         // No-operation options.
         self.bytes.extend(vec![1; options_len]);
         self.next_at = at + 9;
@@ -159,8 +163,7 @@ impl Frame {
         let at = self.bytes.len();
         self.bytes.extend([0x60, 0, 0, 0, 0, 0, NO_NEXT, 64]);
         self.bytes.extend(source.octets());
-        self.bytes
-            .extend("2001:db8::25".parse::<Ipv6Addr>().unwrap().octets());
+        self.bytes.extend(SERVER_V6.octets());
         self.next_at = at + 6;
         self.ip = Some((at, Family::V6));
         self.need(self.bytes.len());

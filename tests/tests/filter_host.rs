@@ -191,7 +191,7 @@ impl SceneTables<'_> {
         let bans = self.scene.bans.iter().enumerate();
         bans.filter(|(_, (net, _))| is_address(net) == as_address && covers(net, source))
             .max_by_key(|(_, (net, _))| net.prefix_len())
-            .map(|(index, _)| BanSlot::new(u32::try_from(index).unwrap()))
+            .map(|(index, _)| BanSlot::new(u32::try_from(index).expect("a handful of bans")))
     }
 }
 
@@ -217,10 +217,7 @@ impl Tables for SceneTables<'_> {
     }
 
     fn end(&self, slot: BanSlot) -> Option<KernelInstant> {
-        let (_, end) = self
-            .scene
-            .bans
-            .get(usize::try_from(slot.index()).unwrap())?;
+        let (_, end) = self.scene.bans.get(slot.index() as usize)?;
         Some(*end)
     }
 
@@ -230,7 +227,7 @@ impl Tables for SceneTables<'_> {
 
     fn count_drop(&self, slot: BanSlot) {
         assert_eq!(self.dropped_by.get(), None, "a packet is counted once");
-        let index = usize::try_from(slot.index()).unwrap();
+        let index = slot.index() as usize;
         self.dropped_by.set(Some(index));
     }
 }
