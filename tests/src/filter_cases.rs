@@ -108,21 +108,38 @@ fn ipv4(cases: &mut Vec<Case>) {
     for words in 0..5 {
         cases.push(from_banned(
             format!("ipv4 header of {words} words"),
-            syn_from(BANNED[0]).ip_byte(0, 0x40 | words),
+            syn_from(BANNED[0]).wrong_ip_byte(0, 0x40 | words),
             Malformed,
         ));
     }
     for version in (0..16).filter(|version| *version != 4) {
         cases.push(from_banned(
             format!("version {version} in ipv4"),
-            syn_from(BANNED[0]).ip_byte(0, version << 4 | 5),
+            syn_from(BANNED[0]).wrong_ip_byte(0, version << 4 | 5),
             Malformed,
         ));
     }
     cases.push(from_banned(
         "ipv4 shorter than its header",
-        syn_from(BANNED[0]).ip_byte(3, 19),
+        syn_from(BANNED[0]).wrong_ip_byte(3, 19),
         Malformed,
+    ));
+    cases.push(from_banned(
+        "first fragment shorter than its header",
+        Frame::new()
+            .ipv4(banned, 0)
+            .fragment(0, true)
+            .tcp_start(25, SYN, 8)
+            .wrong_ip_byte(3, 19),
+        Malformed,
+    ));
+    cases.push(from_banned(
+        "first fragment with options",
+        Frame::new()
+            .ipv4(banned, 40)
+            .fragment(0, true)
+            .tcp_start(25, SYN, 8),
+        BannedFragment,
     ));
     for protocol in [UDP, ESP, 1, 4, 41, 47] {
         cases.push(from_banned(
@@ -148,7 +165,7 @@ fn ipv6(cases: &mut Vec<Case>) {
     for version in (0..16).filter(|version| *version != 6) {
         cases.push(from_banned(
             format!("version {version} in ipv6"),
-            syn_from(BANNED[1]).ip_byte(0, version << 4),
+            syn_from(BANNED[1]).wrong_ip_byte(0, version << 4),
             Malformed,
         ));
     }
@@ -267,7 +284,7 @@ fn fragments(cases: &mut Vec<Case>) {
             first().payload(UDP, &[0; 8]),
             NotTcp,
         ));
-        for (offset, more) in [(8, true), (8, false), (0xfff8, true), (0xfff8, false)] {
+        for (offset, more) in [(8, true), (8, false), (0x8000, true), (0xfff8, false)] {
             cases.push(from_banned(
                 format!("fragment at {offset}, more: {more}, from {source}"),
                 Frame::new()

@@ -240,10 +240,13 @@ impl Frame {
         self
     }
 
-    /// Overwrites a byte of the IP header.
-    pub fn ip_byte(mut self, offset: usize, byte: u8) -> Self {
+    /// Overwrites a byte of the IP header so that it cannot be right: nothing behind it counts.
+    pub fn wrong_ip_byte(mut self, offset: usize, byte: u8) -> Self {
         let (ip, _) = self.ip.expect("an IP header");
         self.bytes[ip + offset] = byte;
+        for (_, shortfall, _) in &mut self.needs {
+            *shortfall = Shortfall::Malformed;
+        }
         self
     }
 
