@@ -13,6 +13,9 @@ pub mod line;
 // Decision core: pure.
 pub mod rule;
 
+// Edges out.
+pub mod filter;
+
 // Operation.
 pub mod clock;
 pub mod control {
