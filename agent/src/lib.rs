@@ -13,6 +13,9 @@ pub mod line;
 // Decision core: pure.
 pub mod rule;
 
+// Edges in.
+pub mod host;
+
 // Edges out.
 pub mod filter;
 

@@ -93,20 +93,25 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of maps that hold `entries` already. An entry whose record does not exist or belongs to another one is
-    /// not taken over, but returned: it must be deleted.
-    pub fn adopt(
-        capacities: Capacities,
-        entries: &[(Place, BanSlot, KernelInstant)],
-    ) -> (Self, Vec<Place>) {
-        let mut table = Self {
+    /// The table of maps that are empty.
+    pub fn new(capacities: Capacities) -> Self {
+        Self {
             capacities,
             slots: Slots::new(capacities.records, &[]),
             addresses_v4: HashMap::new(),
             prefixes_v6: HashMap::new(),
             networks_v4: Networks::default(),
             networks_v6: Networks::default(),
-        };
+        }
+    }
+
+    /// The table of maps that hold `entries` already. An entry whose record does not exist or belongs to another one is
+    /// not taken over, but returned: it must be deleted.
+    pub fn adopt(
+        capacities: Capacities,
+        entries: &[(Place, BanSlot, KernelInstant)],
+    ) -> (Self, Vec<Place>) {
+        let mut table = Self::new(capacities);
         let mut in_use = vec![false; capacities.records as usize];
         let mut damaged = Vec::new();
         for (place, slot, ends) in entries {

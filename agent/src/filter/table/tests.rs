@@ -13,16 +13,19 @@ const SMALL: Capacities = Capacities {
     records: 12,
 };
 
+const AMPLE: Capacities = Capacities {
+    addresses_v4: 1000,
+    prefixes_v6: 1000,
+    networks: 1000,
+    records: 4000,
+};
+
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
 fn at(ns: u64) -> KernelInstant {
     KernelInstant::from_ns(ns)
-}
-
-fn empty(capacities: Capacities) -> Table {
-    Table::adopt(capacities, &[]).0
 }
 
 /// What the kernel has.
@@ -87,7 +90,7 @@ fn meant(bans: &HashMap<IpNet, KernelInstant>, source: IpAddr, now: KernelInstan
 
 #[test]
 fn a_narrow_ban_does_not_cut_a_wide_one_short() {
-    let mut table = empty(CAPACITIES);
+    let mut table = Table::new(AMPLE);
     let mut kernel = Kernel::default();
     let steps = table
         .add(&[
@@ -107,7 +110,7 @@ fn a_narrow_ban_does_not_cut_a_wide_one_short() {
 
 #[test]
 fn a_renewed_ban_keeps_its_record() {
-    let mut table = empty(CAPACITIES);
+    let mut table = Table::new(AMPLE);
     let source = net("203.0.113.7/32");
     table.add(&[(source, at(10))]).unwrap();
     let slot = table.slot(&source).unwrap();
@@ -121,7 +124,7 @@ fn a_renewed_ban_keeps_its_record() {
 
 #[test]
 fn what_does_not_fit_is_refused_as_a_whole() {
-    let mut table = empty(SMALL);
+    let mut table = Table::new(SMALL);
     table
         .add(&[(net("192.0.2.1/32"), at(1)), (net("192.0.2.2/32"), at(1))])
         .unwrap();
@@ -201,7 +204,7 @@ proptest! {
     /// is banned before and after it is banned throughout.
     #[test]
     fn the_kernel_decides_as_meant(changes in prop::collection::vec(any_change(), 1..30)) {
-        let mut table = empty(CAPACITIES);
+        let mut table = Table::new(AMPLE);
         let mut kernel = Kernel::default();
         let mut bans: HashMap<IpNet, KernelInstant> = HashMap::new();
         for change in changes {
@@ -239,14 +242,14 @@ proptest! {
     /// A table made from what is in the maps goes on as the one that put it there.
     #[test]
     fn a_restart_changes_no_decision(added in prop::collection::vec((any_net(), 0u64..8), 0..20), removed in any_net()) {
-        let mut table = empty(CAPACITIES);
+        let mut table = Table::new(AMPLE);
         let mut kernel = Kernel::default();
         let added: Vec<_> = added.into_iter().map(|(net, end)| (net, at(end))).collect();
         let steps = table.add(&added).unwrap();
         kernel.apply(&mut table, &steps, |_| ());
 
         let entries: Vec<_> = kernel.entries.iter().map(|(place, slot)| (*place, *slot, kernel.records[slot])).collect();
-        let (mut table, damaged) = Table::adopt(CAPACITIES, &entries);
+        let (mut table, damaged) = Table::adopt(AMPLE, &entries);
         prop_assert!(damaged.is_empty());
         let mut bans: HashMap<_, _> = added.iter().copied().collect();
         // The store knows the bans' own ends and tells them again.
