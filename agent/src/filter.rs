@@ -9,7 +9,7 @@ use std::{collections::HashSet, io, path::Path};
 use aya::{Ebpf, EbpfLoader, programs::Xdp};
 use ipnet::IpNet;
 use mailwall_common::{
-    ALLOWED_CAPACITY, Family, KernelInstant, MAPS, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS,
+    ALLOWED_CAPACITY, Family, KernelInstant, MAPS, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, PROGRAM,
     Settings, Verdict, map_name,
 };
 use tracing::{debug, info, warn};
@@ -38,9 +38,6 @@ use table::{CAPACITIES, Step, Table};
 
 /// The object that `cargo xtask build-ebpf` makes of `filter-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/mailwall.bpf.o");
-
-/// Name of the XDP program in [`OBJECT`].
-const PROGRAM: &str = "mailwall";
 
 /// The filter in the kernel.
 pub struct Filter {
