@@ -11,6 +11,7 @@ pub mod event;
 pub mod line;
 
 // Decision core: pure.
+pub mod envelope;
 pub mod rule;
 
 // Operation.
