@@ -11,10 +11,15 @@ pub mod event;
 pub mod line;
 
 // Decision core: pure.
+pub mod dialect;
 pub mod envelope;
 pub mod rule;
 
 // Operation.
+pub mod cli {
+    //! The command line.
+    pub mod parse;
+}
 pub mod clock;
 pub mod control {
     //! The control socket.
