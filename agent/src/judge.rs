@@ -9,8 +9,6 @@ mod history;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod scenario;
-#[cfg(test)]
 mod tests;
 mod widening;
 
