@@ -15,7 +15,7 @@ pub mod line;
 pub mod rule;
 
 // Operation.
-// pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
