@@ -95,17 +95,21 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::report(&error).into(),
     };
-    let mut console = match cli.global.console() {
-        Ok(console) => console,
-        Err(failure) => return failure.report().into(),
-    };
-    let noun = cli.noun.unwrap_or(Noun::Status(status::Args {}));
-    let result = noun.run(&mut console);
-    // What was found before a failure is shown before it.
-    let flushed = console.flush();
-    match result.and_then(|exit| flushed.map(|()| exit)) {
+    let paint = cli.global.paint_of_stderr();
+    match cli.carry_out() {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.report().into(),
+        Err(failure) => failure.report(paint).into(),
+    }
+}
+
+impl Cli {
+    fn carry_out(self) -> Result<Exit, Failure> {
+        let mut console = self.global.console()?;
+        let noun = self.noun.unwrap_or(Noun::Status(status::Args {}));
+        let result = noun.run(&mut console);
+        // What was found before a failure is shown before it.
+        let flushed = console.flush();
+        result.and_then(|exit| flushed.map(|()| exit))
     }
 }
 

@@ -7,37 +7,14 @@ use crate::config::{Config, ConfigError};
 /// Where an agent keeps its things.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// The config file.
-    pub config: ConfigPath,
+    /// The config file; only the default one may be missing.
+    pub config: PathBuf,
     /// Folder of the database.
     pub state_dir: PathBuf,
     /// Folder of the control socket.
     pub run_dir: PathBuf,
     /// Folder of the pinned maps, on a BPF file system.
     pub bpffs_dir: PathBuf,
-}
-
-/// Which config file, and whether it must be there.
-#[derive(Clone, Debug)]
-pub enum ConfigPath {
-    /// The default one: if it is not there, the defaults hold.
-    Default(PathBuf),
-    /// The operator named it: it must be there.
-    Named(PathBuf),
-}
-
-impl ConfigPath {
-    /// The config that holds.
-    ///
-    /// # Errors
-    ///
-    /// When a file that must be there is not, or anything in it is wrong.
-    pub fn load(&self) -> Result<Config, ConfigError> {
-        match self {
-            Self::Default(path) if !path.exists() => Ok(Config::default()),
-            Self::Default(path) | Self::Named(path) => Config::load(path),
-        }
-    }
 }
 
 /// Why the agent could not start, or stopped.
@@ -57,6 +34,6 @@ pub enum RunError {
 ///
 /// When it cannot start.
 pub fn run(paths: Paths) -> Result<(), RunError> {
-    paths.config.load()?;
+    Config::load(&paths.config)?;
     Err(RunError::NotBuiltIn)
 }

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::{
-    console::{Console, Format},
+    console::Console,
     exit::Exit,
     failure::Failure,
     net::{self, Nets},
@@ -132,12 +132,9 @@ fn remove(args: &RemoveArgs, console: &mut Console) -> Result<Exit, Failure> {
     let Answer::AllowRemoved(answer) = console.ask(&Request::AllowRemove { nets })? else {
         return Err(Failure::other_answer());
     };
-    if console.format != Format::Human || !answer.removed.is_empty() {
-        let removed: Vec<String> = answer.removed.iter().map(ToString::to_string).collect();
-        let plain: Vec<&str> = removed.iter().map(String::as_str).collect();
-        let sentence = format!("allowed no longer: {}", whom(&answer.removed));
-        console.done(&answer, &plain, &sentence)?;
-    }
+    console.done_with(&answer, &answer.removed, || {
+        format!("allowed no longer: {}", whom(&answer.removed))
+    })?;
     unknown(&answer)
 }
 

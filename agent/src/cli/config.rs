@@ -14,7 +14,6 @@ use super::{
 use crate::{
     config::{Config, ConfigError},
     control::protocol::SCHEMA,
-    daemon::ConfigPath,
 };
 
 const EXAMPLES: &str = "EXAMPLES
@@ -28,7 +27,7 @@ const CHECK_EXAMPLES: &str = "EXAMPLES
   mailwall config check && mailwall reload       # only what is right";
 
 const SHOW_EXAMPLES: &str = "EXAMPLES
-  mailwall config show                             # every setting, also those that are not in the file
+  mailwall config show                             # every setting, also defaults
   mailwall config show --config ./mailwall.toml    # of another file
   mailwall config show --json                      # for programs";
 
@@ -75,16 +74,16 @@ struct Shown {
 
 pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failure> {
     match command {
-        Command::Check { file: Some(file) } => check(&ConfigPath::Named(file), console),
+        Command::Check { file: Some(file) } => check(&file, console),
         Command::Check { file: None } => check(&console.paths.config.clone(), console),
         Command::Show => show(console),
         Command::Default => text(Config::default_text(), console),
     }
 }
 
-fn check(file: &ConfigPath, console: &mut Console) -> Result<Exit, Failure> {
-    let config = file.load().map_err(|error| rejected(&error))?;
-    let name = path(file).display().to_string();
+fn check(file: &Path, console: &mut Console) -> Result<Exit, Failure> {
+    let config = Config::load(file).map_err(|error| rejected(&error))?;
+    let name = file.display().to_string();
     let answer = Checked {
         schema: SCHEMA,
         file: &name,
@@ -92,19 +91,14 @@ fn check(file: &ConfigPath, console: &mut Console) -> Result<Exit, Failure> {
     };
     let rules = count(config.rules.rules.len(), "rule", "rules");
     let sources = count(config.sources.len(), "source", "sources");
-    let found = match file {
-        ConfigPath::Default(path) if !path.exists() => "does not exist: the defaults hold",
-        ConfigPath::Default(_) | ConfigPath::Named(_) => "is right",
+    let found = if file.exists() {
+        "is right"
+    } else {
+        "does not exist: the defaults hold"
     };
     let sentence = format!("{name} {found} ({sources}, {rules})");
     console.done(&answer, &[&name, "valid"], &sentence)?;
     Ok(Exit::Done)
-}
-
-fn path(file: &ConfigPath) -> &Path {
-    match file {
-        ConfigPath::Default(path) | ConfigPath::Named(path) => path,
-    }
 }
 
 fn rejected(error: &ConfigError) -> Failure {
@@ -112,11 +106,7 @@ fn rejected(error: &ConfigError) -> Failure {
 }
 
 fn show(console: &mut Console) -> Result<Exit, Failure> {
-    let config = console
-        .paths
-        .config
-        .load()
-        .map_err(|error| rejected(&error))?;
+    let config = Config::load(&console.paths.config).map_err(|error| rejected(&error))?;
     text(&config.to_toml(), console)
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
@@ -55,17 +56,22 @@ pub struct Console {
     pub volume: Volume,
     /// Whether stdout has colour.
     pub paint: Paint,
+    /// Whether stderr has colour.
+    pub paint_of_stderr: Paint,
     /// Where the agent keeps its things.
     pub paths: Paths,
     out: BufWriter<Stdout>,
 }
 
 impl Console {
-    pub(super) fn new(format: Format, volume: Volume, paint: Paint, paths: Paths) -> Self {
+    /// With colour as `paints` have it: that of stdout, that of stderr.
+    pub(super) fn new(format: Format, volume: Volume, paints: [Paint; 2], paths: Paths) -> Self {
+        let [paint, paint_of_stderr] = paints;
         Self {
             format,
             volume,
             paint,
+            paint_of_stderr,
             paths,
             out: BufWriter::new(io::stdout()),
         }
@@ -147,6 +153,26 @@ impl Console {
         }
     }
 
+    /// Writes with which networks it was done, in the caller's format: all of the `answer`, a network a line, or a sentence,
+    /// but none where there was none.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub fn done_with(
+        &mut self,
+        answer: &impl Serialize,
+        nets: &[IpNet],
+        sentence: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.json(answer),
+            Format::Plain => nets.iter().try_for_each(|net| self.line(&net.to_string())),
+            Format::Human if nets.is_empty() || self.volume == Volume::Quiet => Ok(()),
+            Format::Human => self.line(&sentence()),
+        }
+    }
+
     /// Writes a line as it is.
     ///
     /// # Errors
@@ -180,8 +206,7 @@ impl Console {
     /// Says on stderr what the caller should know all the same.
     pub fn warn(&self, text: &str) {
         if self.volume > Volume::Quiet {
-            let label = Paint::of_stderr();
-            let label = label.dress(Tone::Odd, "warning:");
+            let label = self.paint_of_stderr.dress(Tone::Odd, "warning:");
             let text = line::escaped(text.as_bytes(), WARNING_MAX);
             // Where stderr is closed, nobody can be warned.
             let _ = writeln!(io::stderr(), "{label} {text}");

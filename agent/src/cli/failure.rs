@@ -78,11 +78,10 @@ impl Failure {
     }
 
     /// Says it on stderr; the exit code for it.
-    pub fn report(&self) -> Exit {
+    pub fn report(&self, paint: Paint) -> Exit {
         match self {
             Self::ReaderGone => Exit::Done,
             Self::Said { exit, error, hint } => {
-                let paint = Paint::of_stderr();
                 let mut stderr = io::stderr().lock();
                 // Where stderr is closed, the exit code has to do.
                 let _ = writeln!(stderr, "{} {error}", paint.dress(Tone::Bad, "error:"));

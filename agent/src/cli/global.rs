@@ -9,10 +9,7 @@ use super::{
     failure::Failure,
     paint::{Choice, Paint},
 };
-use crate::{
-    config,
-    daemon::{ConfigPath, Paths},
-};
+use crate::{config, daemon::Paths};
 
 /// Heading of these flags in the help.
 const HEADING: &str = "Global options";
@@ -52,8 +49,10 @@ pub struct Global {
         env = "MAILWALL_CONFIG",
         hide_env = true,
         value_hint = ValueHint::FilePath,
+        default_value = config::DEFAULT_PATH,
+        hide_default_value = true
     )]
-    config: Option<PathBuf>,
+    config: PathBuf,
     /// Directory of the database [env MAILWALL_STATE_DIR, default /var/lib/mailwall]
     #[arg(
         long,
@@ -116,17 +115,19 @@ impl Global {
         Ok(Console::new(
             format,
             volume,
-            Paint::of_stdout(self.color),
+            [Paint::of_stdout(self.color), self.paint_of_stderr()],
             self.paths(),
         ))
     }
 
+    /// Whether messages have colour.
+    pub fn paint_of_stderr(&self) -> Paint {
+        Paint::of_stderr(self.color)
+    }
+
     fn paths(&self) -> Paths {
         Paths {
-            config: match &self.config {
-                Some(path) => ConfigPath::Named(path.clone()),
-                None => ConfigPath::Default(PathBuf::from(config::DEFAULT_PATH)),
-            },
+            config: self.config.clone(),
             state_dir: self.state_dir.clone(),
             run_dir: self.run_dir.clone(),
             bpffs_dir: self.bpffs_dir.clone(),

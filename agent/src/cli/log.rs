@@ -1,22 +1,19 @@
 //! Where the agent's log goes: stderr, as much as was asked for.
 
-use std::{
-    env,
-    io::{self, IsTerminal as _},
-};
+use std::{env, io};
 
 use nix::sys::stat::fstat;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use super::{console::Volume, failure::Failure};
+use super::{console::Volume, failure::Failure, paint::Paint};
 
 /// Starts logging.
 ///
 /// # Errors
 ///
 /// When `RUST_LOG` is not understood.
-pub fn start(volume: Volume) -> Result<(), Failure> {
+pub fn start(volume: Volume, paint: Paint) -> Result<(), Failure> {
     let level = match volume {
         Volume::Quiet => LevelFilter::WARN,
         Volume::Normal => LevelFilter::INFO,
@@ -32,7 +29,7 @@ pub fn start(volume: Volume) -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_target(false)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(paint == Paint::Colour);
     if is_journal() {
         log.without_time().init();
     } else {

@@ -147,6 +147,15 @@ impl Wrong {
     }
 }
 
+fn parse_bytes(text: &[u8]) -> Result<IpNet, Wrong> {
+    match str::from_utf8(text) {
+        Ok(text) => parse(text),
+        Err(_) => Err(Wrong::Syntax {
+            text: line::escaped(text, SHOWN_MAX),
+        }),
+    }
+}
+
 fn parse(text: &str) -> Result<IpNet, Wrong> {
     let syntax = || Wrong::Syntax {
         text: text.to_owned(),
@@ -200,12 +209,12 @@ fn read_list(name: &str, mut reader: impl BufRead, nets: &mut Vec<IpNet>) -> Res
                 "{place}longer than {LIST_LINE_MAX} bytes"
             )));
         }
-        let text = String::from_utf8_lossy(&line);
-        let text = text.split('#').next().unwrap_or_default().trim();
+        let text = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+        let text = text.trim_ascii();
         if text.is_empty() {
             continue;
         }
-        nets.push(parse(text).map_err(|wrong| wrong.at(&place))?);
+        nets.push(parse_bytes(text).map_err(|wrong| wrong.at(&place))?);
         if nets.len() > NETS_MAX {
             let most = grouped(NETS_MAX as u64);
             return Err(Failure::usage(format!("{place}more than {most} networks")));

@@ -49,9 +49,9 @@ impl Paint {
         Self::on(choice, io::stdout().is_terminal())
     }
 
-    /// For messages on stderr, which may be written before there is a choice.
-    pub fn of_stderr() -> Self {
-        Self::on(Choice::Auto, io::stderr().is_terminal())
+    /// For messages on stderr.
+    pub fn of_stderr(choice: Choice) -> Self {
+        Self::on(choice, io::stderr().is_terminal())
     }
 
     fn on(choice: Choice, terminal: bool) -> Self {

@@ -19,7 +19,7 @@ const EXAMPLES: &str = "EXAMPLES
 pub struct Args {}
 
 pub(super) fn run(_: Args, console: &mut Console) -> Result<Exit, Failure> {
-    log::start(console.volume)?;
+    log::start(console.volume, console.paint_of_stderr)?;
     match daemon::run(console.paths.clone()) {
         Ok(()) => Ok(Exit::Done),
         Err(error) => Err(Failure::from_chain(exit(&error), &error)),

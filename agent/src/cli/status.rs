@@ -76,12 +76,28 @@ fn human(status: &Status, console: &mut Console) -> Result<(), Failure> {
 /// What is wrong, or that nothing is.
 fn verdict(status: &Status, console: &mut Console) -> Result<(), Failure> {
     let paint = console.paint;
-    if status.problems.is_empty() {
-        return console.line(&paint.dress(Tone::Good, "all is well"));
+    let guarded = status
+        .interfaces
+        .iter()
+        .any(|interface| interface.mode.is_some());
+    if status.problems.is_empty() && guarded {
+        let (tone, verdict) = match status.mode.as_str() {
+            "observe" => (
+                Tone::Odd,
+                "all is well, but nothing is dropped: it only observes",
+            ),
+            _ => (Tone::Good, "all is well"),
+        };
+        return console.line(&paint.dress(tone, verdict));
     }
-    let title = count(status.problems.len(), "PROBLEM", "PROBLEMS");
+    let unguarded = (!guarded).then_some("no interface is guarded: nothing is dropped");
+    let problems: Vec<&str> = unguarded
+        .into_iter()
+        .chain(status.problems.iter().map(String::as_str))
+        .collect();
+    let title = count(problems.len(), "PROBLEM", "PROBLEMS");
     console.line(&paint.dress(Tone::Bad, &title))?;
-    for problem in &status.problems {
+    for problem in problems {
         let problem = line::escaped(problem.as_bytes(), PROBLEM_MAX);
         console.line(&format!("  {}", paint.dress(Tone::Bad, &problem)))?;
     }

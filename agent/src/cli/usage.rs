@@ -2,7 +2,11 @@
 
 use clap::error::ErrorKind;
 
-use super::{exit::Exit, failure::Failure};
+use super::{
+    exit::Exit,
+    failure::Failure,
+    paint::{Choice, Paint},
+};
 
 /// Prints the help that was asked for, or what is wrong.
 pub fn report(error: &clap::Error) -> Exit {
@@ -16,7 +20,11 @@ pub fn report(error: &clap::Error) -> Exit {
             let _ = error.print();
             Exit::Usage
         }
-        _ => complaint(&error.render().to_string()).report(),
+        _ => {
+            // What was said about colour is lost with the rest of the command line.
+            let paint = Paint::of_stderr(Choice::Auto);
+            complaint(&error.render().to_string()).report(paint)
+        }
     }
 }
 

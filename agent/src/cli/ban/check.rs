@@ -9,7 +9,7 @@ use crate::{
         exit::Exit,
         failure::Failure,
         net,
-        number::grouped,
+        number::{count, grouped},
         paint::Tone,
         time,
     },
@@ -95,7 +95,7 @@ fn show(ban: &BanView, console: &mut Console) -> Result<(), Failure> {
         ("SINCE", since),
         ("ENDS", ends),
         ("OFFENCES", grouped(u64::from(ban.offences))),
-        ("EARLIER", format!("{} bans that count", ban.level)),
+        ("EARLIER", count(usize::from(ban.level), "ban", "bans")),
         (
             "DROPPED",
             ban.dropped.map_or_else(|| "not known".to_owned(), grouped),

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use crate::{
     cli::{
-        console::{Console, Format},
+        console::Console,
         exit::Exit,
         failure::Failure,
         net::{self, Nets},
@@ -34,15 +34,9 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
     let Answer::BanRemoved(answer) = console.ask(&Request::BanRemove { nets })? else {
         return Err(Failure::other_answer());
     };
-    match console.format {
-        Format::Human if answer.removed.is_empty() => {}
-        Format::Human | Format::Json | Format::Plain => {
-            let removed: Vec<String> = answer.removed.iter().map(ToString::to_string).collect();
-            let plain: Vec<&str> = removed.iter().map(String::as_str).collect();
-            let sentence = format!("removed {}", bans_of(&answer.removed));
-            console.done(&answer, &plain, &sentence)?;
-        }
-    }
+    console.done_with(&answer, &answer.removed, || {
+        format!("removed {}", bans_of(&answer.removed))
+    })?;
     if !answer.still_covered.is_empty() {
         let wider: Vec<String> = answer.still_covered.iter().map(net::shown).collect();
         console.warn(&format!("still covered by the ban of {}", wider.join(", ")));
@@ -63,6 +57,6 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
 fn bans_of(nets: &[IpNet]) -> String {
     match nets {
         [net] => format!("the ban of {}", net::shown(net)),
-        nets => format!("{} of {}", "bans", count(nets.len(), "network", "networks")),
+        nets => format!("the bans of {}", count(nets.len(), "network", "networks")),
     }
 }
