@@ -1,0 +1,3 @@
+//! System tests: a real Postfix, clients, the agent and the kernel. They need root; `cargo xtask test` prepares and runs them.
+
+mod testbed;
