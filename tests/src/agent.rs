@@ -23,6 +23,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Setup<'a> {
     bed: &'a Testbed,
+    binary: PathBuf,
     config: PathBuf,
     state_dir: PathBuf,
     run_dir: PathBuf,
@@ -55,10 +56,11 @@ impl<'a> Setup<'a> {
     /// An agent with that configuration.
     ///
     /// # Errors
-    /// When the configuration cannot be written.
+    /// When the agent is not built, or the configuration cannot be written.
     pub fn new(bed: &'a Testbed, config: &str) -> Result<Self> {
         let setup = Self {
             bed,
+            binary: agent_binary()?,
             config: bed.dir().join("mailwall.toml"),
             state_dir: bed.dir().join("state"),
             run_dir: bed.dir().join("run"),
@@ -66,6 +68,14 @@ impl<'a> Setup<'a> {
         };
         setup.write_config(config)?;
         Ok(setup)
+    }
+
+    /// The same with another build of the agent.
+    pub fn using(self, binary: &Path) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            ..self
+        }
     }
 
     /// The database.
@@ -91,12 +101,9 @@ impl<'a> Setup<'a> {
         fs::write(&self.config, config).context("write the agent's configuration")
     }
 
-    /// `mailwall` with these words, for this agent, on the mail host.
-    ///
-    /// # Errors
-    /// When the agent is not built.
-    pub fn command(&self, words: &[&str]) -> Result<Command> {
-        let mut command = Command::new(agent_binary()?);
+    /// `mailwall` with these words, for this agent.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
         command
             .arg("--config")
             .arg(&self.config)
@@ -109,7 +116,7 @@ impl<'a> Setup<'a> {
             .args(words)
             .env_remove("SSH_CONNECTION")
             .stdin(Stdio::null());
-        Ok(command)
+        command
     }
 
     /// Runs it to its end.
@@ -117,7 +124,7 @@ impl<'a> Setup<'a> {
     /// # Errors
     /// When it cannot be started.
     pub fn cli(&self, words: &[&str]) -> Result<Answer> {
-        self.run(&mut self.command(words)?)
+        self.run(&mut self.command(words))
     }
 
     /// Runs a prepared command on the mail host to its end.
@@ -175,7 +182,7 @@ impl<'a> Setup<'a> {
             .append(true)
             .open(&self.output)?;
         self.bed.server().spawn(
-            self.command(&["run"])?
+            self.command(&["run"])
                 .stdout(output.try_clone()?)
                 .stderr(output),
         )

@@ -4,7 +4,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::{Ipv6Addr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv6Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{Testbed, mail_server::RECIPIENTS};
+use crate::{Testbed, log_line, mail_server::RECIPIENTS};
 
 /// Longest command line that is read.
 const LINE_MAX: u64 = 1024;
@@ -85,29 +85,29 @@ fn accept(listener: &TcpListener, log: &Path, stopping: &AtomicBool) {
         };
         pid += 1;
         let mut dialogue = Dialogue {
-            client: format!("unknown[{}]", from.ip().to_canonical()),
+            client: from.ip().to_canonical(),
             log: log.to_owned(),
             pid,
             commands: Vec::new(),
         };
         thread::spawn(move || {
-            dialogue.write(&format!("connect from {}", dialogue.client));
+            dialogue.write(&format!("connect from unknown[{}]", dialogue.client));
             match dialogue.speak(stream) {
                 Ok(()) => {}
                 Err(_) => dialogue.write(&format!(
-                    "lost connection after {} from {}",
+                    "lost connection after {} from unknown[{}]",
                     dialogue.commands.last().map_or("CONNECT", |(name, _)| name),
                     dialogue.client
                 )),
             }
             let counts = dialogue.counts();
-            dialogue.write(&format!("disconnect from {}{counts}", dialogue.client));
+            dialogue.write(&format!("disconnect from unknown[{}]{counts}", dialogue.client));
         });
     }
 }
 
 struct Dialogue {
-    client: String,
+    client: IpAddr,
     log: PathBuf,
     pid: u32,
     /// Each command, and whether it was accepted.
@@ -133,7 +133,7 @@ impl Dialogue {
                     let reply = self.recipient(&line);
                     if reply.starts_with("250") && queue_id.is_none() {
                         let id = format!("{:X}", 0xA000_0000_u32 + self.pid);
-                        self.write(&format!("{id}: client={}", self.client));
+                        self.write(&format!("{id}: client=unknown[{}]", self.client));
                         queue_id = Some(id);
                     }
                     reply
@@ -164,14 +164,8 @@ impl Dialogue {
         if RECIPIENTS.contains(&address) {
             return "250 2.1.5 Ok".to_owned();
         }
-        let refusal = format!(
-            "550 5.1.1 <{address}>: Recipient address rejected: User unknown in local recipient table"
-        );
-        self.write(&format!(
-            "NOQUEUE: reject: RCPT from {}: {refusal}; from=<harvest@sender.test> to=<{address}> proto=ESMTP helo=<client.test>",
-            self.client
-        ));
-        refusal
+        self.append(&log_line::rejection(self.client, self.pid, address));
+        format!("550 5.1.1 <{address}>: Recipient address rejected: User unknown in local recipient table")
     }
 
     /// As Postfix counts: ` ehlo=1 mail=1 rcpt=0/4 quit=1 commands=3/7`.
@@ -191,14 +185,16 @@ impl Dialogue {
     }
 
     fn write(&self, text: &str) {
-        let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00");
-        let line = format!("{at} mx postfix/smtpd[{}]: {text}\n", self.pid);
+        self.append(&log_line::smtpd(self.pid, text));
+    }
+
+    fn append(&self, line: &str) {
         // Opened each time, so that it may be rotated; a test that finds no line fails by itself.
         let _written = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.log)
-            .and_then(|mut file| file.write_all(line.as_bytes()));
+            .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     }
 }
 

@@ -20,13 +20,17 @@ use nix::{
     },
 };
 
-use crate::{SERVER_V4, SERVER_V6, Testbed};
+use crate::{SERVER_V4, SERVER_V6, Stopwatch, Testbed};
 
 /// How long a client waits for an answer to its SYN: it repeats it after one second and after three, so all of three must be
 /// dropped.
 const CONNECT_WITHIN: Duration = Duration::from_millis(3500);
 /// How long a client waits for a reply; Postfix makes those wait who make many errors.
 const REPLY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a probe waits for its refusal, which takes microseconds.
+const PROBE_WITHIN: Duration = Duration::from_millis(250);
+/// A port that is guarded by default, and that no mail server of the test bed listens on.
+const IDLE_PORT: u16 = 465;
 /// Unknown recipients in one session of a dictionary attack.
 const GUESSES_PER_SESSION: usize = 4;
 /// Guesses made so far, by any client.
@@ -73,13 +77,29 @@ impl<'a> Client<'a> {
     /// # Errors
     /// When the connection is refused or impossible.
     pub fn connect_within(&self, port: u16, within: Duration) -> Result<Option<TcpStream>> {
-        let server = match self.address {
-            IpAddr::V4(_) => SERVER_V4,
-            IpAddr::V6(_) => SERVER_V6,
-        };
         self.bed.clients().enter(|| {
-            connect_from(self.address, SocketAddr::new(server, port), within)
+            connect_from(self.address, SocketAddr::new(self.server(), port), within)
                 .with_context(|| format!("connect from {} to port {port}", self.address))
+        })
+    }
+
+    /// Sends SYN after SYN to a guarded port where nobody listens, so that each is refused at once, until one is not
+    /// answered; gives the time from the start of `watch` to the sending of that one.
+    ///
+    /// # Errors
+    /// When all are answered for as long as `within`.
+    pub fn probe_until_dropped(&self, watch: Stopwatch, within: Duration) -> Result<Duration> {
+        self.bed.clients().enter(|| {
+            let to = SocketAddr::new(self.server(), IDLE_PORT);
+            loop {
+                let sent = watch.elapsed();
+                if let Ok(None) = connect_from(self.address, to, PROBE_WITHIN) {
+                    return Ok(sent);
+                }
+                if sent > within {
+                    bail!("{} is still answered after {within:?}", self.address);
+                }
+            }
         })
     }
 
@@ -139,6 +159,13 @@ impl<'a> Client<'a> {
             session.expect("QUIT", 221)?;
         }
         Ok(made)
+    }
+
+    fn server(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(_) => SERVER_V4,
+            IpAddr::V6(_) => SERVER_V6,
+        }
     }
 }
 

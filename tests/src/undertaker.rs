@@ -23,8 +23,9 @@ processes() {
     printf '%s/\n' "$dir" | grep -lsaF -f - /proc/[0-9]*/cmdline | while read -r file; do
         pid=${file#/proc/}
         pid=${pid%/cmdline}
-        echo "$pid"
-        cat "/proc/$pid/task/$pid/children" 2> /dev/null
+        # The children first: then their parent is still there to be told of their end, and ends by itself.
+        children=$(cat "/proc/$pid/task/$pid/children" 2> /dev/null)
+        echo "${children:-$pid}"
     done
 }
 tries=0
