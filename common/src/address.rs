@@ -45,6 +45,27 @@ impl PrefixV6 {
     }
 }
 
+/// An IPv6 address, as it stands in the packet.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(C)]
+pub struct AddressV6([u64; 2]);
+
+impl AddressV6 {
+    /// From the sixteen octets in writing order.
+    pub const fn from_octets(octets: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+        Self([
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+        ])
+    }
+
+    /// The /64 that the address is in.
+    pub const fn prefix(self) -> PrefixV6 {
+        PrefixV6(self.0[0])
+    }
+}
+
 /// An IPv4 network as an LPM trie wants it (`struct bpf_lpm_trie_key`): 8 bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(C)]
@@ -97,5 +118,6 @@ impl NetworkV6 {
 
 const _: () = assert!(size_of::<AddressV4>() == 4 && align_of::<AddressV4>() == 4);
 const _: () = assert!(size_of::<PrefixV6>() == 8 && align_of::<PrefixV6>() == 8);
+const _: () = assert!(size_of::<AddressV6>() == 16);
 const _: () = assert!(size_of::<NetworkV4>() == 8 && align_of::<NetworkV4>() == 4);
 const _: () = assert!(size_of::<NetworkV6>() == 20 && align_of::<NetworkV6>() == 4);

@@ -3,6 +3,9 @@
 /// Version of the maps' shapes; the pins live in a directory of this name.
 pub const ABI: u32 = 1;
 
+/// Name of the XDP program in the object.
+pub const PROGRAM: &str = "mailwall";
+
 /// Single IPv4 addresses that can be banned at once.
 pub const ADDRESSES_V4_CAPACITY: u32 = 1 << 20;
 /// IPv6 /64 prefixes that can be banned at once.
