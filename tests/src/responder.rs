@@ -101,7 +101,10 @@ fn accept(listener: &TcpListener, log: &Path, stopping: &AtomicBool) {
                 )),
             }
             let counts = dialogue.counts();
-            dialogue.write(&format!("disconnect from unknown[{}]{counts}", dialogue.client));
+            dialogue.write(&format!(
+                "disconnect from unknown[{}]{counts}",
+                dialogue.client
+            ));
         });
     }
 }
@@ -165,7 +168,9 @@ impl Dialogue {
             return "250 2.1.5 Ok".to_owned();
         }
         self.append(&log_line::rejection(self.client, self.pid, address));
-        format!("550 5.1.1 <{address}>: Recipient address rejected: User unknown in local recipient table")
+        format!(
+            "550 5.1.1 <{address}>: Recipient address rejected: User unknown in local recipient table"
+        )
     }
 
     /// As Postfix counts: ` ehlo=1 mail=1 rcpt=0/4 quit=1 commands=3/7`.

@@ -1,9 +1,6 @@
 //! System packages, installed by `apt-get` when their program is missing.
 
-use std::{
-    fs,
-    process::Command,
-};
+use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -63,10 +60,16 @@ pub fn ensure(programs: &[Program]) -> Result<()> {
         bail!("{} missing: run `{by_hand}` as root", packages.join(", "));
     }
     if !is_installed("apt-get") {
-        bail!("{} missing, and there is no apt-get to install them with", packages.join(", "));
+        bail!(
+            "{} missing, and there is no apt-get to install them with",
+            packages.join(", ")
+        );
     }
     for program in &missing {
-        println!("installing {} by apt-get: {}", program.package, program.purpose);
+        println!(
+            "installing {} by apt-get: {}",
+            program.package, program.purpose
+        );
     }
     if !has_lists() {
         update()?;

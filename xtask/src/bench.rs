@@ -36,7 +36,11 @@ pub fn run(options: Options) -> Result<()> {
     apt::ensure(&apt::TEST_BED)?;
     println!("building the agent with optimisation");
     command::run(&mut repository::cargo(&[
-        "build", "--quiet", "--release", "--package", "mailwall",
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "mailwall",
     ]))?;
     let binary = repository::target().join("release/mailwall");
     match options.what {

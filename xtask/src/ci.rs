@@ -11,6 +11,9 @@ use crate::{command, repository, skips::Skips, tools};
 /// Files with more lines are named: a second noun may have moved in.
 const LINES_MAX: usize = 400;
 
+/// A check; what it cannot do on this machine it adds to the skips.
+type Check = fn(&mut Skips) -> Result<()>;
+
 /// Options of the command.
 #[derive(Args)]
 pub struct Options {}
@@ -22,7 +25,7 @@ pub struct Options {}
 pub fn run(_options: Options) -> Result<()> {
     let watch = Stopwatch::start();
     let mut skips = Skips::default();
-    let checks: [(&str, fn(&mut Skips) -> Result<()>); 6] = [
+    let checks: [(&str, Check); 6] = [
         ("format", format),
         ("lints", lints),
         ("documentation", documentation),
@@ -59,7 +62,12 @@ fn format(_skips: &mut Skips) -> Result<()> {
 
 fn lints(_skips: &mut Skips) -> Result<()> {
     command::run(&mut repository::cargo(&[
-        "clippy", "--workspace", "--all-targets", "--", "--deny", "warnings",
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
     ]))
 }
 
@@ -102,7 +110,10 @@ fn advisories(skips: &mut Skips, check: &mut Command) -> Result<()> {
     match command::run_quietly(check) {
         Ok(_) => Ok(()),
         Err(error) if format!("{error:#}").contains("failed to fetch advisory database") => {
-            skips.add_pardonable("known holes in dependencies", "their list cannot be fetched here");
+            skips.add_pardonable(
+                "known holes in dependencies",
+                "their list cannot be fetched here",
+            );
             Ok(())
         }
         Err(error) => Err(error),

@@ -10,9 +10,7 @@ use anyhow::{Context as _, Result, bail};
 /// When it cannot be started, or fails.
 pub fn run(command: &mut Command) -> Result<()> {
     let line = shown(command);
-    let status = command
-        .status()
-        .with_context(|| format!("start {line}"))?;
+    let status = command.status().with_context(|| format!("start {line}"))?;
     if !status.success() {
         bail!("{line}: {status}");
     }

@@ -32,7 +32,10 @@ pub fn run(options: Options) -> Result<()> {
     );
     println!("building the agent");
     command::run(&mut repository::cargo(&[
-        "build", "--quiet", "--package", "mailwall",
+        "build",
+        "--quiet",
+        "--package",
+        "mailwall",
     ]))?;
     apt::ensure(&apt::TEST_BED)?;
     let has_postfix = !options.responder && prepare_postfix();
@@ -40,7 +43,10 @@ pub fn run(options: Options) -> Result<()> {
     let narrator = Narrator::start();
     let bed = narrator.step("the hosts", || {
         let bed = Testbed::new()?;
-        narrator.tell("hosts", "a mail host and its clients, each in a network namespace; a cable, no way out");
+        narrator.tell(
+            "hosts",
+            "a mail host and its clients, each in a network namespace; a cable, no way out",
+        );
         Ok(bed)
     })?;
     let dir = bed.dir().to_owned();
@@ -48,7 +54,10 @@ pub fn run(options: Options) -> Result<()> {
     drop(bed);
     told?;
     narrator.step("the cleaning up", || leaves_nothing(&dir))?;
-    narrator.tell("end", "nothing is left: no process, no mount, no namespace, no file");
+    narrator.tell(
+        "end",
+        "nothing is left: no process, no mount, no namespace, no file",
+    );
     Ok(())
 }
 
@@ -67,11 +76,17 @@ fn show(narrator: &Narrator, bed: &Testbed, has_postfix: bool) -> Result<()> {
     let server = narrator.step("the start of the mail server", || {
         if has_postfix {
             let server = MailServer::start(bed)?;
-            narrator.tell("postfix", "a real Postfix is up in its private root: port 25, IPv4 and IPv6");
+            narrator.tell(
+                "postfix",
+                "a real Postfix is up in its private root: port 25, IPv4 and IPv6",
+            );
             return Ok(server);
         }
         let server = MailServer::start_responder(bed)?;
-        narrator.tell("server", "NOT Postfix: a small built-in SMTP responder that logs in Postfix's format");
+        narrator.tell(
+            "server",
+            "NOT Postfix: a small built-in SMTP responder that logs in Postfix's format",
+        );
         Ok(server)
     })?;
     story::tell(narrator, bed, &server)
@@ -82,12 +97,19 @@ fn leaves_nothing(dir: &Path) -> Result<()> {
     ensure!(!dir.exists(), "{} is still there", dir.display());
     let path = dir.to_string_lossy();
     let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
-    ensure!(!mounts.contains(&*path), "something is still mounted in {path}");
+    ensure!(
+        !mounts.contains(&*path),
+        "something is still mounted in {path}"
+    );
     for entry in fs::read_dir("/proc").context("read the processes")? {
         // Processes may end meanwhile.
         let cmdline = fs::read(entry?.path().join("cmdline")).unwrap_or_default();
         let cmdline = String::from_utf8_lossy(&cmdline);
-        ensure!(!cmdline.contains(&*path), "a process is left: {}", cmdline.replace('\0', " "));
+        ensure!(
+            !cmdline.contains(&*path),
+            "a process is left: {}",
+            cmdline.replace('\0', " ")
+        );
     }
     Ok(())
 }

@@ -76,7 +76,12 @@ fn bootstrap_from(root: &Path, mirror: Option<&str>) -> Result<()> {
     run_quietly(
         Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child"])
-            .args(["debootstrap", "--variant=minbase", "--include=postfix", SUITE])
+            .args([
+                "debootstrap",
+                "--variant=minbase",
+                "--include=postfix",
+                SUITE,
+            ])
             .arg(root)
             .args(mirror)
             .env("DEBIAN_FRONTEND", "noninteractive"),

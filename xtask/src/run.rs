@@ -25,7 +25,12 @@ pub struct Options {
 pub fn run(options: Options) -> Result<()> {
     let profile = if options.release { "release" } else { "dev" };
     command::run(&mut repository::cargo(&[
-        "build", "--quiet", "--package", "mailwall", "--profile", profile,
+        "build",
+        "--quiet",
+        "--package",
+        "mailwall",
+        "--profile",
+        profile,
     ]))?;
     let folder = if options.release { "release" } else { "debug" };
     let binary = repository::target().join(folder).join("mailwall");

@@ -37,7 +37,10 @@ pub fn cargo_deny() -> Result<PathBuf> {
     let is_there = command::run_quietly(Command::new(&program).arg("--version"))
         .is_ok_and(|version| version.trim().ends_with(CARGO_DENY));
     if !is_there {
-        println!("installing cargo-deny {CARGO_DENY} under {}: some minutes", tools.display());
+        println!(
+            "installing cargo-deny {CARGO_DENY} under {}: some minutes",
+            tools.display()
+        );
         command::run_quietly(
             repository::cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked"])
                 .arg("--root")

@@ -38,7 +38,10 @@ pub struct Options {
 /// When the agent does not hold the bans.
 pub fn run(options: &Options, binary: &Path) -> Result<()> {
     let bed = Testbed::new()?;
-    let config = format!("[[source]]\nfile = \"{}\"\n", bed.dir().join("mail.log").display());
+    let config = format!(
+        "[[source]]\nfile = \"{}\"\n",
+        bed.dir().join("mail.log").display()
+    );
     let agent = Setup::new(&bed, &config)?.using(binary).start()?;
     idle("without bans", &agent)?;
 
@@ -48,7 +51,11 @@ pub fn run(options: &Options, binary: &Path) -> Result<()> {
     let watch = Stopwatch::start();
     let answer = agent.cli(&["ban", "add", "--from", &list, "--for", "1h"])?;
     let added = watch.elapsed();
-    ensure!(answer.code == Some(0), "mailwall ban add: {}", answer.stderr.trim());
+    ensure!(
+        answer.code == Some(0),
+        "mailwall ban add: {}",
+        answer.stderr.trim()
+    );
     report("added from a file", options.bans, added, ADD_GOAL);
     holds(&agent, options.bans)?;
 
@@ -57,7 +64,12 @@ pub fn run(options: &Options, binary: &Path) -> Result<()> {
     let watch = Stopwatch::start();
     let agent = setup.start()?;
     let restored = watch.elapsed();
-    report("restored at a restart", options.bans, restored, RESTORE_GOAL);
+    report(
+        "restored at a restart",
+        options.bans,
+        restored,
+        RESTORE_GOAL,
+    );
     holds(&agent, options.bans)?;
 
     let (status, setup) = agent.stop()?;
@@ -66,7 +78,12 @@ pub fn run(options: &Options, binary: &Path) -> Result<()> {
     let watch = Stopwatch::start();
     let agent = setup.start()?;
     let restored = watch.elapsed();
-    report("restored after a reboot (no pinned maps)", options.bans, restored, RESTORE_GOAL);
+    report(
+        "restored after a reboot (no pinned maps)",
+        options.bans,
+        restored,
+        RESTORE_GOAL,
+    );
     holds(&agent, options.bans)?;
     idle("with the bans", &agent)?;
     agent.stop().map(drop)
@@ -87,7 +104,10 @@ fn nets(count: u32) -> String {
 
 fn holds(agent: &Agent<'_>, bans: u32) -> Result<()> {
     let held = agent.json(&["status"])?["bans"].as_u64();
-    ensure!(held == Some(u64::from(bans)), "{bans} bans expected, the agent holds {held:?}");
+    ensure!(
+        held == Some(u64::from(bans)),
+        "{bans} bans expected, the agent holds {held:?}"
+    );
     Ok(())
 }
 
@@ -124,5 +144,7 @@ fn cpu_ticks(pid: u32) -> Result<u64> {
         .skip(11)
         .take(2)
         .map(str::parse::<u64>);
-    ticks.sum::<Result<u64, _>>().context("read the agent's times")
+    ticks
+        .sum::<Result<u64, _>>()
+        .context("read the agent's times")
 }

@@ -64,7 +64,10 @@ pub fn run(options: &Options, binary: &Path) -> Result<()> {
     agent.stop()?;
     let (dropped, answered) = (Samples::new(dropped), Samples::new(answered));
     println!("log line written to SYN dropped: {}", dropped.summary());
-    println!("for comparison, a SYN and its answer: {}", answered.summary());
+    println!(
+        "for comparison, a SYN and its answer: {}",
+        answered.summary()
+    );
     println!(
         "the median is {:.1} such round trips, and {:.2} of the goal of {GOAL:?}",
         dropped.median().as_secs_f64() / answered.median().as_secs_f64(),

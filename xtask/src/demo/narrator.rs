@@ -23,7 +23,11 @@ impl Narrator {
     /// One line: who, and what happened.
     pub fn tell(&self, who: &str, what: &str) {
         let seconds = self.since.elapsed().as_secs_f64();
-        let (on, off) = if self.colour { (hue(who), "\x1b[0m") } else { ("", "") };
+        let (on, off) = if self.colour {
+            (hue(who), "\x1b[0m")
+        } else {
+            ("", "")
+        };
         println!("{seconds:6.1} s  {on}{who:<9}{off} {what}");
     }
 

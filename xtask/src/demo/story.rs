@@ -31,12 +31,17 @@ pub fn tell(narrator: &Narrator, bed: &Testbed, server: &MailServer) -> Result<(
         let told = attack(narrator, bed, &agent, &deliveries)
             .and_then(|()| forgiveness(narrator, bed, &agent));
         deliveries.stop();
-        let delivered = good.join().map_err(|_panic| anyhow!("the good client panicked"))?;
+        let delivered = good
+            .join()
+            .map_err(|_panic| anyhow!("the good client panicked"))?;
         told.and(delivered)
     })?;
     narrator.tell(
         "good",
-        &format!("delivered {} messages meanwhile, none refused or lost", deliveries.made()),
+        &format!(
+            "delivered {} messages meanwhile, none refused or lost",
+            deliveries.made()
+        ),
     );
     narrator.step("the end of the agent", || {
         let (status, _) = agent.stop()?;
@@ -53,7 +58,9 @@ fn start<'a>(narrator: &Narrator, bed: &'a Testbed, server: &MailServer) -> Resu
     );
     let agent = Setup::new(bed, &config)?.start()?;
     let status = agent.until("the filter on the interface", &["status"], |status| {
-        status["interfaces"][0]["mode"].as_str().map(|_| status.clone())
+        status["interfaces"][0]["mode"]
+            .as_str()
+            .map(|_| status.clone())
     })?;
     narrator.tell(
         "mailwall",
@@ -73,13 +80,19 @@ fn attack(
     agent: &Agent<'_>,
     deliveries: &Deliveries,
 ) -> Result<()> {
-    narrator.tell("good", &format!("{} and {} deliver message after message", GOOD[0], GOOD[1]));
+    narrator.tell(
+        "good",
+        &format!("{} and {} deliver message after message", GOOD[0], GOOD[1]),
+    );
     thread::scope(|scope| {
         let attackers = ATTACKERS.map(|address| {
             scope.spawn(move || {
                 narrator.tell("attack", &format!("{address} begins to guess recipients"));
                 let answered = bed.client(address).guess(GUESSES)?;
-                ensure!(answered < GUESSES, "{address} made all its {GUESSES} guesses");
+                ensure!(
+                    answered < GUESSES,
+                    "{address} made all its {GUESSES} guesses"
+                );
                 narrator.tell(
                     "attack",
                     &format!("{address} got {answered} answers, then none to three SYNs"),
@@ -91,7 +104,9 @@ fn attack(
         narrator.step("the bans", || banned(narrator, agent))?;
         for attacker in attackers {
             narrator.step("shutting the attackers out", || {
-                attacker.join().map_err(|_panic| anyhow!("an attacker panicked"))?
+                attacker
+                    .join()
+                    .map_err(|_panic| anyhow!("an attacker panicked"))?
             })?;
         }
         Ok::<_, anyhow::Error>(())
@@ -111,7 +126,10 @@ fn attack(
     let made = deliveries.made();
     narrator.step("delivering on", || {
         ensure!(made > 0, "the good client has delivered nothing");
-        narrator.tell("good", &format!("unharmed: {made} messages delivered so far"));
+        narrator.tell(
+            "good",
+            &format!("unharmed: {made} messages delivered so far"),
+        );
         Ok(())
     })
 }
@@ -135,13 +153,20 @@ fn offences(log: &Value, address: &str) -> usize {
     events
         .iter()
         .filter(|event| event["event"] == "unknown-recipient")
-        .filter(|event| event["net"].as_str().is_some_and(|net| net.starts_with(address)))
+        .filter(|event| {
+            event["net"]
+                .as_str()
+                .is_some_and(|net| net.starts_with(address))
+        })
         .count()
 }
 
 fn banned(narrator: &Narrator, agent: &Agent<'_>) -> Result<()> {
     agent.until("both bans", &["ban", "list"], |list| {
-        BANNED.iter().all(|net| ban(list, net).is_some()).then_some(())
+        BANNED
+            .iter()
+            .all(|net| ban(list, net).is_some())
+            .then_some(())
     })?;
     narrator.tell("mailwall", "banned both; `mailwall ban list`:");
     narrator.show(&agent.cli(&["ban", "list"])?.stdout);
@@ -149,12 +174,17 @@ fn banned(narrator: &Narrator, agent: &Agent<'_>) -> Result<()> {
 }
 
 fn ban<'a>(list: &'a Value, net: &str) -> Option<&'a Value> {
-    list["bans"].as_array()?.iter().find(|ban| ban["net"] == *net)
+    list["bans"]
+        .as_array()?
+        .iter()
+        .find(|ban| ban["net"] == *net)
 }
 
 fn dropped(narrator: &Narrator, agent: &Agent<'_>) -> Result<()> {
     let counters = agent.json(&["counters"])?;
-    let packets = counters["packets"].as_array().context("read the counters")?;
+    let packets = counters["packets"]
+        .as_array()
+        .context("read the counters")?;
     for family in ["ipv4", "ipv6"] {
         let dropped: u64 = packets
             .iter()
@@ -162,7 +192,10 @@ fn dropped(narrator: &Narrator, agent: &Agent<'_>) -> Result<()> {
             .filter_map(|counter| counter["packets"].as_u64())
             .sum();
         ensure!(dropped > 0, "no {family} packet was dropped");
-        narrator.tell("kernel", &format!("`mailwall counters`: {dropped} {family} SYNs dropped"));
+        narrator.tell(
+            "kernel",
+            &format!("`mailwall counters`: {dropped} {family} SYNs dropped"),
+        );
     }
     Ok(())
 }
@@ -171,7 +204,10 @@ fn forgiveness(narrator: &Narrator, bed: &Testbed, agent: &Agent<'_>) -> Result<
     narrator.tell("wait", "for the bans to end by themselves");
     narrator.step("the end of the bans", || {
         agent.until("the end of both bans", &["ban", "list"], |list| {
-            BANNED.iter().all(|net| ban(list, net).is_none()).then_some(())
+            BANNED
+                .iter()
+                .all(|net| ban(list, net).is_none())
+                .then_some(())
         })?;
         narrator.tell("mailwall", "the bans are over");
         Ok(())
