@@ -21,6 +21,7 @@ pub mod filter;
 
 // Operation.
 pub mod clock;
+pub mod doctor;
 pub mod control {
     //! The control socket.
     pub mod protocol;
