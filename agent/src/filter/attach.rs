@@ -39,17 +39,6 @@ impl AttachChoice {
     }
 }
 
-/// An interface that the filter is to guard.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Attachment {
-    /// Name of the interface.
-    pub name: String,
-    /// How the filter is attached, as the kernel says; `None` while it is not.
-    pub mode: Option<AttachMode>,
-    /// Why it is not attached, or what is not as good as it could be.
-    pub problem: Option<String>,
-}
-
 /// Why the program could not be put on an interface.
 #[derive(Debug, Error)]
 pub enum AttachError {
@@ -169,7 +158,7 @@ pub fn attach(
                 problem: leftover_problem(choice, mode),
             }),
             Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {
-                pins::remove_or_warn(pin);
+                pins::remove_link_or_warn(pin);
                 attach_new(program, interface, pin, choice)
             }
             Err(error) => Ok(Attached {
@@ -182,7 +171,7 @@ pub fn attach(
     }
     // The kernel has no way from one mode to the other but off and on again.
     warn!(interface = name, from = %mode, "detached to attach in another mode");
-    pins::remove_or_warn(pin);
+    pins::remove_link_or_warn(pin);
     attach_new(program, interface, pin, choice).or_else(|error| {
         attach_in(program, interface, pin, mode)?;
         Ok(Attached {
@@ -199,7 +188,7 @@ fn pinned_mode(interface: &Interface, pin: &Path) -> Option<AttachMode> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             warn!(pin = %pin.display(), %error, "removed a pin that is not a link");
-            pins::remove_or_warn(pin);
+            pins::remove_link_or_warn(pin);
             return None;
         }
     };
@@ -209,7 +198,7 @@ fn pinned_mode(interface: &Interface, pin: &Path) -> Option<AttachMode> {
             interface = interface.name,
             "removed the link to an interface that was there before under this name"
         );
-        pins::remove_or_warn(pin);
+        pins::remove_link_or_warn(pin);
         return None;
     }
     mode
