@@ -12,6 +12,8 @@ pub mod event;
 pub mod line;
 
 // Decision core: pure.
+pub mod dialect;
+pub mod envelope;
 pub mod rule;
 
 // Operation.
