@@ -22,9 +22,9 @@ pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     preset::{PRESETS, Preset},
-    rule::{GROUPS, SESSION_WINDOW},
     source::SourceConfig,
 };
+pub use crate::rule::GROUPS;
 use crate::rule::{Penalty, RuleSettings};
 
 /// Where the configuration is when nothing else is said; the only file that may be missing.

@@ -17,10 +17,16 @@ pub struct Preset {
 }
 
 /// Every preset; the first is the default.
-pub const PRESETS: &[Preset] = &[Preset {
-    name: "balanced",
-    text: include_str!("../../presets/balanced.toml"),
-}];
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "balanced",
+        text: include_str!("../../presets/balanced.toml"),
+    },
+    Preset {
+        name: "strict",
+        text: include_str!("../../presets/strict.toml"),
+    },
+];
 
 impl Preset {
     /// The rules; bans are as long as `ban` says where a rule does not.

@@ -11,73 +11,15 @@ use crate::{
     ban::RuleName,
     duration,
     event::{EventKind, Service},
-    rule::{Distinct, Measure, Penalty, Per, RuleSettings, Then},
+    rule::{Distinct, GROUPS, LIMIT_MAX, Measure, Penalty, Per, RuleSettings, Then, WINDOW_MAX},
 };
 
 /// Most rules of a configuration, or of a preset.
 const RULES_MAX: usize = 64;
-/// The highest limit: what is counted one by one has to be remembered one by one.
-const LIMIT_MAX: u32 = 10_000;
-/// The longest window.
-const WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
-/// What stands for the window of a rule per session: no session is remembered longer.
-pub const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
+/// The window of a rule per session that names none: longer than sessions last.
+const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
 /// The steepest escalation.
 const FACTOR_MAX: u32 = 1_000;
-
-/// Names for several event kinds at once.
-pub const GROUPS: &[(&str, &[EventKind])] = &[
-    (
-        "offences",
-        &[
-            EventKind::UnknownRecipient,
-            EventKind::RelayDenied,
-            EventKind::AuthFailure,
-            EventKind::AuthNotOffered,
-            EventKind::AuthAborted,
-            EventKind::EarlyTalker,
-            EventKind::ProtocolError,
-            EventKind::NonSmtp,
-            EventKind::TooManyErrors,
-            EventKind::HeloRejected,
-            EventKind::SenderRejected,
-            EventKind::ClientRejected,
-            EventKind::DnsblRejected,
-            EventKind::ContentRejected,
-            EventKind::RateLimited,
-            EventKind::BadSession,
-        ],
-    ),
-    (
-        "logins",
-        &[
-            EventKind::AuthFailure,
-            EventKind::AuthNotOffered,
-            EventKind::AuthAborted,
-        ],
-    ),
-    (
-        "rejections",
-        &[
-            EventKind::UnknownRecipient,
-            EventKind::RelayDenied,
-            EventKind::HeloRejected,
-            EventKind::SenderRejected,
-            EventKind::ClientRejected,
-            EventKind::DnsblRejected,
-            EventKind::ContentRejected,
-        ],
-    ),
-    (
-        "protocol",
-        &[
-            EventKind::EarlyTalker,
-            EventKind::ProtocolError,
-            EventKind::NonSmtp,
-            EventKind::TooManyErrors,
-        ],
-    ),
-];
 
 const RULE_KEYS: [&str; 10] = [
     "name",
@@ -223,23 +165,23 @@ fn distinct(section: &Section<'_>, per: Per) -> Result<Option<Distinct>, ConfigE
 }
 
 fn window(section: &Section<'_>, per: Per) -> Result<Duration, ConfigError> {
-    match (section.field("window"), per) {
-        (None, Per::Session) => Ok(SESSION_WINDOW),
-        (Some(field), Per::Session) => Err(field.mistake(
-            "a rule per session has no \"window\": it counts as long as the session lasts",
-        )),
-        (None, Per::Address | Per::Network) => {
-            Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
-        }
-        (Some(field), Per::Address | Per::Network) => match field.duration()? {
-            window if window > WINDOW_MAX => Err(field.mistake(format!(
-                "{} must be at most {}",
-                field.name(),
-                duration::format(WINDOW_MAX)
-            ))),
-            window => Ok(window),
-        },
+    let Some(field) = section.field("window") else {
+        return match per {
+            Per::Session => Ok(SESSION_WINDOW),
+            Per::Address | Per::Network => {
+                Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
+            }
+        };
+    };
+    let window = field.duration()?;
+    if window > WINDOW_MAX {
+        return Err(field.mistake(format!(
+            "{} must be at most {}",
+            field.name(),
+            duration::format(WINDOW_MAX)
+        )));
     }
+    Ok(window)
 }
 
 fn service(section: &Section<'_>) -> Result<Vec<Service>, ConfigError> {

@@ -40,7 +40,7 @@ bad_share = 80
 then = { ban = "30d" }
 [[rule]]
 name = "mine"
-count = ["logins", "auth-failure", "non-smtp"]
+count = ["auth", "auth-failure", "non-smtp"]
 per = "session"
 limit = 1
 "#;
@@ -93,7 +93,7 @@ fn every_setting_is_read() {
             "non-smtp"
         ]
     );
-    assert_eq!(rule.window, SESSION_WINDOW);
+    assert_eq!(rule.window, Duration::from_secs(86_400));
 }
 
 #[test]
@@ -304,24 +304,22 @@ fn wrong_rules_are_refused() {
         ]],
     );
     check(
-        &rule("count = \"logins\"\nper = \"address\"\nlimit = 1"),
+        &rule("count = \"auth\"\nper = \"address\"\nlimit = 1"),
         expect![[r#"f:1:1: [[rule]] lacks "window", such as "10m""#]],
     );
     check(
-        &rule("count = \"logins\"\nper = \"session\"\nlimit = 1\nwindow = \"1m\""),
-        expect![[
-            r#"f:6:10: a rule per session has no "window": it counts as long as the session lasts"#
-        ]],
+        &rule("count = \"auth\"\nper = \"network\"\nlimit = 1\nwindow = \"52w\""),
+        expect![[r#"f:6:10: "window" in [[rule]] must be at most 31d"#]],
     );
     check(
-        &rule("count = \"logins\"\nper = \"session\"\nlimit = 1\nthen = { kick = true }"),
+        &rule("count = \"auth\"\nper = \"session\"\nlimit = 1\nthen = { kick = true }"),
         expect![[r#"f:6:17: "kick" in "then" comes in a later version; use "ban""#]],
     );
     check(
-        &rule("count = \"logins\"\nper = \"session\"\nlimit = 0"),
+        &rule("count = \"auth\"\nper = \"session\"\nlimit = 0"),
         expect![[r#"f:5:9: "limit" in [[rule]] must be a number from 1 to 10000"#]],
     );
-    let one = rule("count = \"logins\"\nper = \"session\"\nlimit = 1\n");
+    let one = rule("count = \"auth\"\nper = \"session\"\nlimit = 1\n");
     check(
         &format!("{one}{one}"),
         expect![[r#"f:6:1: a second rule "x"; the first is on line 1"#]],
