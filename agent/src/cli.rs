@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod console;
 mod counters;
+mod doctor;
 mod events;
 mod exit;
 mod failure;
@@ -16,6 +17,7 @@ mod log;
 mod net;
 mod number;
 mod paint;
+mod parse;
 mod reload;
 mod rule;
 mod run;
@@ -67,6 +69,8 @@ enum Noun {
     Counters(counters::Args),
     #[command(subcommand)]
     Config(config::Command),
+    Doctor(doctor::Args),
+    Parse(parse::Args),
     Reload(reload::Args),
     Completions(completions::Args),
 }
@@ -83,6 +87,8 @@ impl Noun {
             Self::Events(args) => events::run(args, console),
             Self::Counters(args) => counters::run(args, console),
             Self::Config(command) => config::run(command, console),
+            Self::Doctor(args) => doctor::run(args, console),
+            Self::Parse(args) => parse::carry_out(&args, console),
             Self::Reload(args) => reload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }
