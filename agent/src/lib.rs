@@ -35,7 +35,6 @@
 //! - An address is taken only from where the mail program itself writes it. Two candidates are no event.
 //! - Every table, queue and line has a bound with a name.
 //! - Nothing imports [`cli`], and only it [`daemon`]; the core imports no edge; edges do not import each other. A test checks it.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 // Vocabulary: plain data.
 pub mod allowlist;
