@@ -27,6 +27,8 @@ pub enum Pardon {
     Removed,
     /// The net was put on the allowlist.
     Allowed,
+    /// The filter had no room for a new ban: the one that was to end next gave way.
+    Displaced,
 }
 
 impl Pardon {
@@ -36,6 +38,7 @@ impl Pardon {
             Self::Expired => "expired",
             Self::Removed => "removed",
             Self::Allowed => "allowed",
+            Self::Displaced => "displaced",
         }
     }
 }

@@ -1,21 +1,70 @@
-//! mailwall: keeps abusive hosts away from a mail server.
-#![cfg_attr(
-    test,
-    expect(clippy::unwrap_used, reason = "a test fails by panicking")
-)]
+//! mailwall keeps abusive hosts away from a mail server. This page is the map of its userspace half.
+//!
+//! # The flow
+//!
+//! ```text
+//! log file ──> source ──> daemon ──> dialect ──> judge ──> daemon ──┬─> store    (durable first)
+//!              follows    owns all   line to     rules,             ├─> filter   (the kernel's maps)
+//!              by inode   state      Event       Decision           └─> log line, `mailwall events`
+//!                           ▲
+//! mailwall CLI ──> control ─┘                    kernel: SYN ──> filter-ebpf ──> ban not over? ──> drop, count
+//! ```
+//!
+//! [`source`] reads whole lines and caps them; its bounded channel makes it wait when the agent is behind, so the file is
+//! the buffer. [`daemon`] hands each line to [`dialect`], which recognises the envelope and the program and says what
+//! happened, if the client's address is certain. [`judge`] asks the allowlist, then each rule. What it decides is stored,
+//! then put into the kernel's maps, then told. A checkpoint moves only together with the decisions before it.
+//!
+//! # Code map
+//!
+//! - Vocabulary, plain data: [`event`], [`line`], [`ban`], [`allowlist`], [`penalty`], [`decision`].
+//! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
+//!   [`bans`], [`judge`].
+//! - Edges in: [`source`] (log files), [`host`] (what the host says of itself).
+//! - Edges out: [`filter`] (the only place that names aya), [`store`] (SQLite).
+//! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
+//!   [`clock`], [`daemon`].
+//!
+//! # Invariants
+//!
+//! - The kernel decides alone. It compares a ban's end with its own clock; maps, program and links are pinned. Nothing here
+//!   has to run for a ban to hold or to end.
+//! - The core does no I/O, reads no clock and has no randomness: the same lines give the same decisions, live or replayed.
+//! - One task owns all state. There is no lock around bans; other tasks hold only ends of channels.
+//! - Times in the core are those of the steady clock ([`clock`]): setting the host's clock moves neither windows nor bans.
+//! - An address is taken only from where the mail program itself writes it. Two candidates are no event.
+//! - Every table, queue and line has a bound with a name.
+//! - Nothing imports [`daemon`] or [`cli`]; the core imports no edge; edges do not import each other. A test checks it.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 // Vocabulary: plain data.
+pub mod allowlist;
 pub mod ban;
 pub mod decision;
 pub mod event;
 pub mod line;
+pub mod penalty;
 
 // Decision core: pure.
+pub mod bans;
+pub mod dialect;
+pub mod envelope;
+pub mod judge;
 pub mod rule;
 
+// Edges in.
+pub mod host;
+pub mod source;
+
+// Edges out.
+pub mod filter;
+pub mod store;
+
 // Operation.
+pub mod cli;
 pub mod clock;
-pub mod control {
-    //! The control socket.
-    pub mod protocol;
-}
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod doctor;
+pub mod duration;

@@ -1,18 +1,46 @@
-//! Rules: what is counted, for whom, and how much of it is too much.
+//! Rules: what is counted, for whom, and how much of it is too much. The settings are plain data; `rule/` counts.
+//!
+//! A rule sees one event at a time and never more than its windows hold; it decides nothing: a [`Breach`] is for the judge.
+
+mod breach;
+mod counter;
+mod good;
+mod moment;
+mod subject;
+mod tracked;
+mod window;
 
 use std::time::Duration;
 
+pub(crate) use self::{
+    breach::{Breach, span},
+    counter::Counter,
+    good::Goods,
+    moment::Moment,
+    subject::{Subjects, network},
+    tracked::Tracked,
+};
 use crate::{
     ban::RuleName,
-    event::{EventKind, Service},
+    event::{Event, EventKind, Score, Service},
 };
+
+/// Highest limit of a rule: what is counted one by one has to be remembered one by one.
+pub const LIMIT_MAX: u32 = 10_000;
+/// Longest window of a rule.
+pub const WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
+/// Most hosts (networks, sessions) that one rule tracks; when there are more, the one longest without an event is forgotten.
+pub const TRACKED_MAX: usize = 65_536;
+/// Most events that one rule remembers over all hosts; when there are more, the host longest without one is forgotten.
+pub const REMEMBERED_MAX: usize = 1 << 20;
 
 /// A rule as the operator (or a preset) wrote it, checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RuleSettings {
     /// Its name, unique.
     pub name: RuleName,
-    /// Kinds of event that count; not empty.
+    /// Kinds of event that count; not empty. An event of a kind that scores counts only while it scores itself: a 4xx does
+    /// not, whatever its kind.
     pub count: Vec<EventKind>,
     /// For whom they are counted together.
     pub per: Per,
@@ -20,14 +48,15 @@ pub struct RuleSettings {
     pub distinct: Option<Distinct>,
     /// What is added up.
     pub measure: Measure,
-    /// The sum that is a breach; at least 1.
+    /// The sum that is a breach; 1 to [`LIMIT_MAX`].
     pub limit: u32,
-    /// Only what happened within this time counts; for [`Per::Session`] as long as the session lasts.
+    /// Only what happened within this time counts; at most [`WINDOW_MAX`].
     pub window: Duration,
     /// Services that count; empty for all.
     pub service: Vec<Service>,
     /// A breach only while at least this share, in percent, of the host's counted and good events (`mail-accepted`,
-    /// `auth-success`) in the window are counted ones; 0 for always.
+    /// `auth-success`, of any session and service) in the window are counted ones; 0 for always, 100 for hosts that did
+    /// nothing good.
     pub bad_share: u8,
     /// What follows.
     pub then: Then,
@@ -40,19 +69,47 @@ pub enum Per {
     Address,
     /// An IPv4 /24, an IPv6 /48: the widest that is banned automatically.
     Network,
-    /// One connection.
+    /// One connection; the ban is of its address.
     Session,
+}
+
+impl Per {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Address, Self::Network, Self::Session];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Network => "network",
+            Self::Session => "session",
+        }
+    }
 }
 
 /// What must differ between two events for both to count.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Distinct {
-    /// The recipient named.
+    /// The recipient named; an event without one counts as one that differs.
     Recipient,
-    /// The account tried; an event without one counts as one that differs.
+    /// The account tried: the same credential again counts once. An event without one counts as one that differs.
     Account,
     /// The client (for [`Per::Network`]: how many hosts misbehave).
     Address,
+}
+
+impl Distinct {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Recipient, Self::Account, Self::Address];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recipient => "recipient",
+            Self::Account => "account",
+            Self::Address => "address",
+        }
+    }
 }
 
 /// What is added up.
@@ -60,8 +117,22 @@ pub enum Distinct {
 pub enum Measure {
     /// The events.
     Count,
-    /// Their scores, in whole points.
+    /// Their scores, in whole points. A misdeed repeated (the same recipient, the same account, the same refusal of one
+    /// session) scores once, unless `distinct` says what must differ.
     Score,
+}
+
+impl Measure {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Count, Self::Score];
+
+    /// Name in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Score => "score",
+        }
+    }
 }
 
 /// What follows a breach.
@@ -82,4 +153,192 @@ pub struct Penalty {
     pub at_most: Duration,
     /// One step of the escalation is forgotten for each of these times without a ban.
     pub forget_after: Duration,
+}
+
+/// Names for several kinds of event at once in `count`.
+pub const GROUPS: &[(&str, &[EventKind])] = &[
+    (
+        "offences",
+        &[
+            EventKind::UnknownRecipient,
+            EventKind::RelayDenied,
+            EventKind::AuthFailure,
+            EventKind::AuthNotOffered,
+            EventKind::AuthAborted,
+            EventKind::EarlyTalker,
+            EventKind::ProtocolError,
+            EventKind::NonSmtp,
+            EventKind::TooManyErrors,
+            EventKind::HeloRejected,
+            EventKind::SenderRejected,
+            EventKind::ClientRejected,
+            EventKind::DnsblRejected,
+            EventKind::ContentRejected,
+            EventKind::RateLimited,
+            EventKind::BadSession,
+        ],
+    ),
+    (
+        "auth",
+        &[
+            EventKind::AuthFailure,
+            EventKind::AuthNotOffered,
+            EventKind::AuthAborted,
+        ],
+    ),
+    // What a client does wrong itself, one event an error: no sums over a session (`too-many-errors`, `bad-session`), and no
+    // refusals of who the client is, which Postfix repeats for each recipient (`smtpd_delay_reject`).
+    (
+        "errors",
+        &[
+            EventKind::UnknownRecipient,
+            EventKind::RelayDenied,
+            EventKind::AuthFailure,
+            EventKind::AuthNotOffered,
+            EventKind::AuthAborted,
+            EventKind::EarlyTalker,
+            EventKind::ProtocolError,
+            EventKind::NonSmtp,
+        ],
+    ),
+    (
+        "rejections",
+        &[
+            EventKind::UnknownRecipient,
+            EventKind::RelayDenied,
+            EventKind::HeloRejected,
+            EventKind::SenderRejected,
+            EventKind::ClientRejected,
+            EventKind::DnsblRejected,
+            EventKind::ContentRejected,
+        ],
+    ),
+    (
+        "protocol",
+        &[
+            EventKind::EarlyTalker,
+            EventKind::ProtocolError,
+            EventKind::NonSmtp,
+            EventKind::TooManyErrors,
+        ],
+    ),
+];
+
+/// The kinds that `name` stands for: a group's, or the one of that name.
+pub fn kinds_named(name: &str) -> Option<Vec<EventKind>> {
+    GROUPS
+        .iter()
+        .find(|(group, _)| *group == name)
+        .map(|(_, kinds)| kinds.to_vec())
+        .or_else(|| EventKind::from_name(name).map(|kind| vec![kind]))
+}
+
+impl RuleSettings {
+    /// Whether `event` is one that this rule counts.
+    pub(crate) fn counts(&self, event: &Event) -> bool {
+        let scores_as_its_kind = event.is_offence() || event.kind.score() <= Score::ZERO;
+        scores_as_its_kind
+            && self.count.contains(&event.kind)
+            && (self.service.is_empty() || self.service.contains(&event.service))
+    }
+
+    /// The rule in a sentence.
+    pub fn description(&self) -> String {
+        let what = breach::nouns(self.count.iter().copied(), Many::Yes);
+        let what = match self.measure {
+            Measure::Count => format!("{} {what}", self.limit),
+            Measure::Score => format!("{} points of {what}", self.limit),
+        };
+        let distinct = match self.distinct {
+            None => "",
+            Some(Distinct::Recipient) => " to different recipients",
+            Some(Distinct::Account) => " (the same account counts once)",
+            Some(Distinct::Address) => " of different hosts",
+        };
+        let whom = match self.per {
+            Per::Address => "an address",
+            Per::Network => "a network (/24, /48)",
+            Per::Session => "one session",
+        };
+        let services = match self.service.as_slice() {
+            [] => String::new(),
+            some => {
+                let names: Vec<&str> = some.iter().map(|service| service.as_str()).collect();
+                format!(" on {}", names.join(", "))
+            }
+        };
+        let share = match self.bad_share {
+            0 => String::new(),
+            100 => ", unless it did anything good".to_owned(),
+            share => format!(", if at least {share}% of what it did is bad"),
+        };
+        let Then::Ban(penalty) = self.then;
+        format!(
+            "{what}{distinct} from {whom} in {}{services}{share}: ban for {}",
+            span(self.window),
+            span(penalty.first)
+        )
+    }
+}
+
+impl Penalty {
+    /// Length of a ban that comes after `level` earlier ones.
+    pub fn length(&self, level: u8) -> Duration {
+        let mut length = self.first.min(self.at_most);
+        for _ in 0..level {
+            if length >= self.at_most || self.factor <= 1 {
+                break;
+            }
+            length = length.saturating_mul(self.factor).min(self.at_most);
+        }
+        length
+    }
+}
+
+/// Whether a noun stands for one or for more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Many {
+    No,
+    Yes,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{GROUPS, Penalty, kinds_named};
+    use crate::event::{EventKind, Score};
+
+    #[test]
+    fn the_group_offences_is_every_kind_that_scores() {
+        let scoring: Vec<EventKind> = EventKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| kind.score() > Score::ZERO)
+            .collect();
+        assert_eq!(kinds_named("offences"), Some(scoring));
+        assert_eq!(kinds_named("connect"), Some(vec![EventKind::Connect]));
+        assert_eq!(kinds_named("kindness"), None);
+    }
+
+    #[test]
+    fn no_group_has_the_name_of_a_kind() {
+        for (group, _) in GROUPS {
+            assert_eq!(EventKind::from_name(group), None);
+        }
+    }
+
+    #[test]
+    fn a_ban_grows_by_its_factor_up_to_its_cap() {
+        let minutes = |m: u64| Duration::from_secs(60 * m);
+        let penalty = Penalty {
+            first: minutes(10),
+            factor: 4,
+            at_most: minutes(7 * 1440),
+            forget_after: minutes(30 * 1440),
+        };
+        let lengths: Vec<u64> = (0..7).map(|l| penalty.length(l).as_secs() / 60).collect();
+        assert_eq!(lengths, [10, 40, 160, 640, 2560, 10_080, 10_080]);
+        assert_eq!(penalty.length(255), minutes(7 * 1440));
+    }
 }

@@ -2,7 +2,7 @@
 //! and counters. Nothing here allocates, reads a clock or decides anything.
 //!
 //! A change of any map's shape (type, key, value, capacity, flags) is a change of [`ABI`].
-#![cfg_attr(not(feature = "user"), no_std)]
+#![cfg_attr(not(any(feature = "user", test)), no_std)]
 
 mod address;
 mod instant;

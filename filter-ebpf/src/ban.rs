@@ -74,3 +74,6 @@ fn is_in_force<T: Tables>(tables: &T, slot: BanSlot, now: KernelInstant) -> bool
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ enum Part {
     Whole,
     FirstFragment,
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ pub enum Request {
     Events {
         /// Go on with what comes.
         follow: bool,
-        /// At most this many of the past.
+        /// At most this many of the past; 0 for all that are kept, or, with `follow`, for none.
         limit: usize,
     },
     /// [`Counters`].
@@ -100,6 +100,47 @@ impl Request {
             | Self::AllowAdd { .. }
             | Self::AllowRemove { .. }
             | Self::Reload => false,
+        }
+    }
+}
+
+impl Request {
+    /// What no agent can carry out: networks that are none, and too many of them.
+    ///
+    /// # Errors
+    ///
+    /// With the refusal, when there is such a thing in it.
+    pub fn check(&self) -> Result<(), Refused> {
+        let nets = match self {
+            Self::BanAdd { nets, .. }
+            | Self::BanRemove { nets }
+            | Self::AllowAdd { nets, .. }
+            | Self::AllowRemove { nets } => nets,
+            Self::Status
+            | Self::BanList { .. }
+            | Self::BanCheck { .. }
+            | Self::AllowList
+            | Self::RuleList
+            | Self::SourceList
+            | Self::Events { .. }
+            | Self::Counters
+            | Self::Reload => return Ok(()),
+        };
+        if nets.is_empty() {
+            return Err(Refused::failed("no networks in the request".to_owned()));
+        }
+        if nets.len() > NETS_MAX {
+            return Err(Refused::failed(format!(
+                "{} networks in one request; at most {NETS_MAX}",
+                nets.len()
+            )));
+        }
+        match nets.iter().find(|net| **net != net.trunc()) {
+            Some(net) => Err(Refused {
+                hint: Some(format!("the network is {}", net.trunc())),
+                ..Refused::failed(format!("{net} has host bits set"))
+            }),
+            None => Ok(()),
         }
     }
 }
@@ -162,6 +203,17 @@ pub struct Refused {
     pub error: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl Refused {
+    /// A refusal of what cannot be done, without a hint.
+    pub fn failed(error: String) -> Self {
+        Self {
+            kind: RefusalKind::Failed,
+            error,
+            hint: None,
+        }
+    }
 }
 
 /// Kinds of refusal.

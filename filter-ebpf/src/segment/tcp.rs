@@ -50,6 +50,11 @@ impl Flags {
     const RST: u8 = 0x04;
     const ACK: u8 = 0x10;
 
+    /// From the byte of the header.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Whether this is a connection's first segment: SYN with none of ACK, RST and FIN. The other bits say nothing of it (ECE
     /// and CWR ask for congestion notification, RFC 3168).
     #[inline(always)]

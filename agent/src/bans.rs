@@ -1,0 +1,329 @@
+//! The table of bans in force: who is shut out, by which ban, and which ends next. As many as the filter's maps hold.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    time::SystemTime,
+};
+
+use ipnet::IpNet;
+use mailwall_common::{
+    ADDRESSES_V4_CAPACITY, BAN_RECORDS_CAPACITY, NETWORKS_CAPACITY, PREFIXES_V6_CAPACITY,
+};
+
+use crate::ban::{Ban, End, Origin};
+
+/// The bans in force, by net: at most one a net, at most [`BAN_RECORDS_CAPACITY`].
+#[derive(Debug, Default)]
+pub struct Bans {
+    by_net: HashMap<IpNet, Ban>,
+    /// In the order of their ends; what gives the table its order, too.
+    by_end: BTreeSet<(End, IpNet)>,
+    /// The automatic ones of each map of the filter, in the order of their ends: who gives way when it is full.
+    automatic: [BTreeSet<(End, IpNet)>; MapOf::ALL.len()],
+    /// How many bans each map of the filter holds.
+    held: [usize; MapOf::ALL.len()],
+    /// How many bans there are of each prefix length.
+    lengths_v4: Lengths,
+    lengths_v6: Lengths,
+}
+
+impl Bans {
+    /// An empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_net.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_net.is_empty()
+    }
+
+    /// The ban of exactly `net`.
+    pub fn get(&self, net: &IpNet) -> Option<&Ban> {
+        self.by_net.get(net)
+    }
+
+    /// Every ban, the next to end first.
+    pub fn iter(&self) -> impl Iterator<Item = &Ban> {
+        self.by_end
+            .iter()
+            .filter_map(|(_, net)| self.by_net.get(net))
+    }
+
+    /// The bans that `address` lies in, the narrowest first.
+    pub fn covering(&self, address: IpAddr) -> impl Iterator<Item = &Ban> {
+        self.around(IpNet::from(address.to_canonical()))
+    }
+
+    /// The bans that the whole of `net` lies in, the narrowest first; one of `net` itself is among them.
+    pub fn around(&self, net: IpNet) -> impl Iterator<Item = &Ban> {
+        let lengths = match net {
+            IpNet::V4(_) => &self.lengths_v4,
+            IpNet::V6(_) => &self.lengths_v6,
+        };
+        lengths.up_to(net.prefix_len()).filter_map(move |length| {
+            let around = IpNet::new(net.addr(), length).ok()?.trunc();
+            self.by_net.get(&around)
+        })
+    }
+
+    /// When the next one ends.
+    pub fn next_end(&self) -> Option<SystemTime> {
+        match self.by_end.first()? {
+            (End::At(end), _) => Some(*end),
+            (End::Never, _) => None,
+        }
+    }
+
+    /// Whether there is no room for one more ban of `net`, which has none.
+    pub fn is_full_for(&self, net: &IpNet) -> bool {
+        let map = MapOf::of(net);
+        self.held[map as usize] >= map.capacity()
+    }
+
+    /// How many more bans there is room for in the map that holds `net`.
+    pub fn room_for(&self, net: &IpNet) -> usize {
+        let map = MapOf::of(net);
+        map.capacity().saturating_sub(self.held[map as usize])
+    }
+
+    /// The automatic ban that ends next among those that share a map of the filter with `net`.
+    pub(crate) fn next_to_give_way(&self, net: &IpNet) -> Option<IpNet> {
+        let automatic = &self.automatic[MapOf::of(net) as usize];
+        automatic.first().map(|(_, net)| *net)
+    }
+
+    /// Puts a ban in force, in place of one of the same net, which is returned. The caller sees to the room.
+    pub(crate) fn insert(&mut self, ban: Ban) -> Option<Ban> {
+        let old = self.remove(&ban.net);
+        let key = (ban.end, ban.net);
+        let map = MapOf::of(&ban.net) as usize;
+        self.by_end.insert(key);
+        if ban.origin != Origin::Manual {
+            self.automatic[map].insert(key);
+        }
+        self.held[map] += 1;
+        self.lengths(&ban.net).add(ban.net.prefix_len());
+        self.by_net.insert(ban.net, ban);
+        old
+    }
+
+    /// Takes out the ban of exactly `net`.
+    pub(crate) fn remove(&mut self, net: &IpNet) -> Option<Ban> {
+        let ban = self.by_net.remove(net)?;
+        let key = (ban.end, ban.net);
+        let map = MapOf::of(net) as usize;
+        self.by_end.remove(&key);
+        self.automatic[map].remove(&key);
+        self.held[map] -= 1;
+        self.lengths(net).subtract(net.prefix_len());
+        Some(ban)
+    }
+
+    /// Takes out one that is over at `now`.
+    pub(crate) fn pop_over(&mut self, now: SystemTime) -> Option<Ban> {
+        let (end, net) = *self.by_end.first()?;
+        if !end.is_over_at(now) {
+            return None;
+        }
+        self.remove(&net)
+    }
+
+    fn lengths(&mut self, net: &IpNet) -> &mut Lengths {
+        match net {
+            IpNet::V4(_) => &mut self.lengths_v4,
+            IpNet::V6(_) => &mut self.lengths_v6,
+        }
+    }
+}
+
+/// Which map of the filter holds a ban: each has its own capacity.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum MapOf {
+    AddressesV4,
+    NetworksV4,
+    PrefixesV6,
+    NetworksV6,
+}
+
+impl MapOf {
+    const ALL: [Self; 4] = [
+        Self::AddressesV4,
+        Self::NetworksV4,
+        Self::PrefixesV6,
+        Self::NetworksV6,
+    ];
+
+    fn of(net: &IpNet) -> Self {
+        match (net, net.prefix_len()) {
+            (IpNet::V4(_), 32) => Self::AddressesV4,
+            (IpNet::V4(_), _) => Self::NetworksV4,
+            (IpNet::V6(_), 64) => Self::PrefixesV6,
+            (IpNet::V6(_), _) => Self::NetworksV6,
+        }
+    }
+
+    const fn capacity(self) -> usize {
+        let capacity = match self {
+            Self::AddressesV4 => ADDRESSES_V4_CAPACITY,
+            Self::PrefixesV6 => PREFIXES_V6_CAPACITY,
+            Self::NetworksV4 | Self::NetworksV6 => NETWORKS_CAPACITY,
+        };
+        capacity as usize
+    }
+}
+
+const _: () = {
+    let mut all = 0;
+    let mut map = 0;
+    while map < MapOf::ALL.len() {
+        all += MapOf::ALL[map].capacity();
+        map += 1;
+    }
+    assert!(all == BAN_RECORDS_CAPACITY as usize);
+};
+
+/// How many bans there are of each prefix length, so that only lengths that occur are looked up.
+#[derive(Debug)]
+struct Lengths {
+    counts: [u32; 129],
+    /// Bit `n` of the word `n / 64`: whether there is one of length `n`.
+    present: [u64; 3],
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self {
+            counts: [0; 129],
+            present: [0; 3],
+        }
+    }
+}
+
+impl Lengths {
+    fn add(&mut self, length: u8) {
+        self.counts[usize::from(length)] += 1;
+        self.present[usize::from(length) / 64] |= 1 << (length % 64);
+    }
+
+    fn subtract(&mut self, length: u8) {
+        let count = &mut self.counts[usize::from(length)];
+        *count -= 1;
+        if *count == 0 {
+            self.present[usize::from(length) / 64] &= !(1 << (length % 64));
+        }
+    }
+
+    /// Lengths that occur, from `longest` down.
+    fn up_to(&self, longest: u8) -> impl Iterator<Item = u8> + use<> {
+        let mut words = self.present;
+        let (word, bit) = (usize::from(longest) / 64, longest % 64);
+        words[word] &= u64::MAX >> (63 - bit);
+        for beyond in &mut words[word + 1..] {
+            *beyond = 0;
+        }
+        std::iter::from_fn(move || {
+            let word = words.iter().rposition(|bits| *bits != 0)?;
+            let bit = 63 - words[word].leading_zeros();
+            words[word] &= !(1 << bit);
+            u8::try_from(word * 64 + bit as usize).ok()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::Bans;
+    use crate::ban::{Ban, End, Origin};
+
+    fn at(s: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(s)
+    }
+
+    fn ban(net: &str, end: End) -> Ban {
+        Ban {
+            net: net.parse().unwrap(),
+            origin: Origin::Kernel,
+            since: at(0),
+            end,
+            offences: 1,
+            level: 0,
+            reason: String::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    fn nets<'a>(bans: impl Iterator<Item = &'a Ban>) -> Vec<String> {
+        bans.map(|ban| ban.net.to_string()).collect()
+    }
+
+    #[test]
+    fn covering_bans_come_narrowest_first() {
+        let mut bans = Bans::new();
+        for net in [
+            "203.0.0.0/16",
+            "203.0.113.7/32",
+            "203.0.113.0/24",
+            "0.0.0.0/0",
+            "198.51.100.0/24",
+            "2001:db8::/32",
+            "2001:db8::/64",
+            "2001:db8::1/128",
+        ] {
+            bans.insert(ban(net, End::Never));
+        }
+        assert_eq!(
+            nets(bans.covering("::ffff:203.0.113.7".parse().unwrap())),
+            [
+                "203.0.113.7/32",
+                "203.0.113.0/24",
+                "203.0.0.0/16",
+                "0.0.0.0/0"
+            ]
+        );
+        assert_eq!(
+            nets(bans.covering("2001:db8::1".parse().unwrap())),
+            ["2001:db8::1/128", "2001:db8::/64", "2001:db8::/32"]
+        );
+        assert_eq!(
+            nets(bans.around("203.0.113.0/24".parse().unwrap())),
+            ["203.0.113.0/24", "203.0.0.0/16", "0.0.0.0/0"]
+        );
+        bans.remove(&"203.0.113.0/24".parse().unwrap());
+        assert_eq!(nets(bans.covering("203.0.113.9".parse().unwrap())).len(), 2);
+    }
+
+    #[test]
+    fn bans_end_in_the_order_of_their_ends() {
+        let mut bans = Bans::new();
+        bans.insert(ban("203.0.113.3/32", End::Never));
+        bans.insert(ban("203.0.113.2/32", End::At(at(9))));
+        bans.insert(ban("203.0.113.1/32", End::At(at(5))));
+        assert_eq!(bans.next_end(), Some(at(5)));
+        assert_eq!(
+            nets(bans.iter()),
+            ["203.0.113.1/32", "203.0.113.2/32", "203.0.113.3/32"]
+        );
+        bans.insert(ban("203.0.113.1/32", End::At(at(20))));
+        assert_eq!(bans.len(), 3);
+        assert!(bans.pop_over(at(8)).is_none());
+        assert_eq!(
+            bans.pop_over(at(9)).unwrap().net.to_string(),
+            "203.0.113.2/32"
+        );
+        assert_eq!(
+            bans.pop_over(at(99)).unwrap().net.to_string(),
+            "203.0.113.1/32"
+        );
+        assert!(bans.pop_over(at(99)).is_none());
+        assert_eq!(bans.next_end(), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! `[[rule]]` and `[ban]`, in configurations and presets alike.
+
+use std::time::Duration;
+
+use super::{
+    RuleOrigin,
+    document::{Field, Section},
+    error::ConfigError,
+};
+use crate::{
+    ban::RuleName,
+    duration,
+    event::{EventKind, Service},
+    rule::{Distinct, GROUPS, LIMIT_MAX, Measure, Penalty, Per, RuleSettings, Then, WINDOW_MAX},
+};
+
+/// Most rules of a configuration, or of a preset.
+const RULES_MAX: usize = 64;
+/// The window of a rule per session that names none: longer than sessions last.
+const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
+/// The steepest escalation.
+const FACTOR_MAX: u32 = 1_000;
+
+const RULE_KEYS: [&str; 10] = [
+    "name",
+    "count",
+    "per",
+    "distinct",
+    "measure",
+    "limit",
+    "window",
+    "service",
+    "bad_share",
+    "then",
+];
+
+/// `[ban]`.
+pub(super) fn read_ban(top: &Section<'_>) -> Result<Penalty, ConfigError> {
+    let default = Penalty {
+        first: Duration::from_secs(10 * 60),
+        factor: 4,
+        at_most: Duration::from_secs(7 * 86_400),
+        forget_after: Duration::from_secs(30 * 86_400),
+    };
+    match top.table("ban", &["first", "factor", "at_most", "forget_after"])? {
+        Some(section) => penalty(&section, "first", default),
+        None => Ok(default),
+    }
+}
+
+/// All `[[rule]]` of a document; bans are as long as `ban` says where the rule does not.
+pub(super) fn read(top: &Section<'_>, ban: Penalty) -> Result<Vec<RuleSettings>, ConfigError> {
+    let sections = top.tables("rule", &RULE_KEYS)?.unwrap_or_default();
+    if let Some(section) = sections.get(RULES_MAX) {
+        return Err(section.mistake(format!("at most {RULES_MAX} [[rule]]")));
+    }
+    let mut rules: Vec<RuleSettings> = Vec::new();
+    for section in &sections {
+        let rule = rule(section, ban)?;
+        if let Some(first) = rules.iter().position(|known| known.name == rule.name) {
+            return Err(section.mistake(format!(
+                "a second rule \"{}\"; the first is on line {}",
+                rule.name,
+                sections[first].line()
+            )));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+/// The preset's rules, each replaced by the configuration's of the same name, and then the configuration's others.
+pub(super) fn merge(
+    preset: Vec<RuleSettings>,
+    mut config: Vec<RuleSettings>,
+) -> Vec<(RuleSettings, RuleOrigin)> {
+    let mut rules = Vec::with_capacity(preset.len() + config.len());
+    for rule in preset {
+        match config.iter().position(|own| own.name == rule.name) {
+            Some(at) => rules.push((config.remove(at), RuleOrigin::Config)),
+            None => rules.push((rule, RuleOrigin::Preset)),
+        }
+    }
+    rules.extend(config.into_iter().map(|rule| (rule, RuleOrigin::Config)));
+    rules
+}
+
+fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError> {
+    let required = |key: &str| {
+        section
+            .field(key)
+            .ok_or_else(|| section.mistake(format!("[[rule]] lacks {key:?}")))
+    };
+    let name = name(&required("name")?)?;
+    let count = count(&required("count")?)?;
+    let per = required("per")?.choice("per", Per::ALL, Per::as_str)?;
+    let distinct = distinct(section, per)?;
+    let measure = match section.field("measure") {
+        Some(field) => field.choice("measure", Measure::ALL, Measure::as_str)?,
+        None => Measure::Count,
+    };
+    Ok(RuleSettings {
+        limit: required("limit")?.number(1..=LIMIT_MAX)?,
+        window: window(section, per)?,
+        service: service(section)?,
+        bad_share: match section.field("bad_share") {
+            Some(field) => field.number(0..=100)?,
+            None => 0,
+        },
+        then: Then::Ban(then(section, ban)?),
+        name,
+        count,
+        per,
+        distinct,
+        measure,
+    })
+}
+
+fn name(field: &Field<'_>) -> Result<RuleName, ConfigError> {
+    let text = field.text()?;
+    RuleName::new(text).ok_or_else(|| {
+        field.mistake(format!(
+            "{text:?} cannot be the name of a rule: 1 to 32 lower-case letters, digits and hyphens, and neither \"manual\" nor \"kernel\""
+        ))
+    })
+}
+
+/// Event kinds and groups, in a list, or one of them alone.
+fn count(field: &Field<'_>) -> Result<Vec<EventKind>, ConfigError> {
+    let names = EventKind::ALL.iter().map(|kind| kind.as_str());
+    let groups = GROUPS.iter().map(|(group, _)| *group);
+    let mut counted = Vec::new();
+    for item in field.items()? {
+        let text = item.text()?;
+        let kinds = match GROUPS.iter().find(|(group, _)| *group == text) {
+            Some((_, kinds)) => *kinds,
+            None => EventKind::ALL
+                .iter()
+                .position(|kind| kind.as_str() == text)
+                .map(|at| &EventKind::ALL[at..=at])
+                .ok_or_else(|| item.unknown("event", text, groups.clone().chain(names.clone())))?,
+        };
+        for kind in kinds {
+            if !counted.contains(kind) {
+                counted.push(*kind);
+            }
+        }
+    }
+    if counted.is_empty() {
+        return Err(field.mistake("a rule counts at least one kind of event"));
+    }
+    Ok(counted)
+}
+
+fn distinct(section: &Section<'_>, per: Per) -> Result<Option<Distinct>, ConfigError> {
+    let Some(field) = section.field("distinct") else {
+        return Ok(None);
+    };
+    let distinct = field.choice("distinct", Distinct::ALL, Distinct::as_str)?;
+    if distinct == Distinct::Address && per != Per::Network {
+        return Err(field
+            .mistake("distinct = \"address\" needs per = \"network\": all else has one address"));
+    }
+    Ok(Some(distinct))
+}
+
+fn window(section: &Section<'_>, per: Per) -> Result<Duration, ConfigError> {
+    let Some(field) = section.field("window") else {
+        return match per {
+            Per::Session => Ok(SESSION_WINDOW),
+            Per::Address | Per::Network => {
+                Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
+            }
+        };
+    };
+    let window = field.duration()?;
+    if window > WINDOW_MAX {
+        return Err(field.mistake(format!(
+            "{} must be at most {}",
+            field.name(),
+            duration::format(WINDOW_MAX)
+        )));
+    }
+    Ok(window)
+}
+
+fn service(section: &Section<'_>) -> Result<Vec<Service>, ConfigError> {
+    let mut services = Vec::new();
+    if let Some(field) = section.field("service") {
+        for item in field.items()? {
+            let service = item.choice("service", Service::ALL, Service::as_str)?;
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+        if services.is_empty() {
+            return Err(field.mistake("\"service\" is empty; leave it out for all services"));
+        }
+    }
+    Ok(services)
+}
+
+fn then(section: &Section<'_>, ban: Penalty) -> Result<Penalty, ConfigError> {
+    let Some(field) = section.field("then") else {
+        return Ok(ban);
+    };
+    let later = ["delay", "kick", "hold", "notify"];
+    let keys = ["ban", "factor", "at_most", "forget_after"];
+    let then = field.table("\"then\"", &[&keys[..], &later[..]].concat())?;
+    for key in later {
+        if let Some(field) = then.field(key) {
+            return Err(field.mistake(format!(
+                "{} comes in a later version; use \"ban\"",
+                field.name()
+            )));
+        }
+    }
+    penalty(&then, "ban", ban)
+}
+
+/// A penalty whose first length is called `first`; what is not said is as in `default`.
+fn penalty(section: &Section<'_>, first: &str, default: Penalty) -> Result<Penalty, ConfigError> {
+    let mut penalty = default;
+    if let Some(field) = section.field(first) {
+        penalty.first = field.duration()?;
+        penalty.at_most = penalty.at_most.max(penalty.first);
+    }
+    if let Some(field) = section.field("factor") {
+        penalty.factor = field.number(1..=FACTOR_MAX)?;
+    }
+    if let Some(field) = section.field("at_most") {
+        penalty.at_most = field.duration()?;
+        if penalty.at_most < penalty.first {
+            return Err(field.mistake(format!(
+                "{} is shorter than the first ban, {}",
+                field.name(),
+                duration::format(penalty.first)
+            )));
+        }
+    }
+    if let Some(field) = section.field("forget_after") {
+        penalty.forget_after = field.duration()?;
+    }
+    Ok(penalty)
+}

@@ -1,0 +1,364 @@
+//! What a configuration may say, and what is answered to what it may not.
+
+use std::{fs, time::Duration};
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+use crate::rule::{Distinct, Measure, Per, Then};
+
+const FULL: &str = r#"
+[filter]
+interfaces = ["eth0", "wan-0.7"]
+ports = [25, 0x1d1]
+attach = "generic"
+mode = "observe"
+ipv6_prefix = 56
+[allow]
+networks = ["192.0.2.0/24", "203.0.113.7", "2001:db8::/32"]
+[[source]]
+file = "/var/log/mail \"x\".log"
+time_zone = "UTC"
+[[source]]
+file = "/srv/b.log"
+[ban]
+first = "1h30m"
+factor = 2
+[control]
+group = "postmasters"
+[[rule]]
+name = "dictionary"
+count = "unknown-recipient"
+per = "network"
+distinct = "address"
+measure = "score"
+limit = 20
+window = "1d"
+service = ["smtp", "imap"]
+bad_share = 80
+then = { ban = "30d" }
+[[rule]]
+name = "mine"
+count = ["auth", "auth-failure", "non-smtp"]
+per = "session"
+limit = 1
+"#;
+
+#[test]
+fn every_setting_is_read() {
+    let config = Config::parse(FULL, "f").unwrap();
+    assert_eq!(
+        config.filter.interfaces,
+        Interfaces::Named(vec!["eth0".into(), "wan-0.7".into()])
+    );
+    assert_eq!(config.filter.ports, [25, 465]);
+    assert_eq!(config.filter.attach, Attach::Generic);
+    assert_eq!(config.filter.mode, Mode::Observe);
+    assert_eq!(config.filter.ipv6_prefix, 56);
+    let allowed: Vec<String> = config.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["192.0.2.0/24", "203.0.113.7/32", "2001:db8::/32"]);
+    assert_eq!(config.sources.len(), 2);
+    assert_eq!(config.sources[0].time_zone.as_deref(), Some("UTC"));
+    assert_eq!(config.control.group.as_deref(), Some("postmasters"));
+    assert_eq!(config.ban.first, Duration::from_secs(5400));
+    assert_eq!(config.ban.at_most, Duration::from_secs(7 * 86_400));
+
+    let (rule, origin) = &config.rules.rules[0];
+    assert_eq!(
+        (rule.name.as_str(), *origin),
+        ("dictionary", RuleOrigin::Config)
+    );
+    assert_eq!(
+        (rule.per, rule.distinct),
+        (Per::Network, Some(Distinct::Address))
+    );
+    assert_eq!(
+        (rule.measure, rule.limit, rule.bad_share),
+        (Measure::Score, 20, 80)
+    );
+    let Then::Ban(penalty) = rule.then;
+    assert_eq!(penalty.first, Duration::from_secs(30 * 86_400));
+    assert_eq!(penalty.at_most, penalty.first, "no shorter than the first");
+    assert_eq!(penalty.factor, 2, "as [ban] says");
+
+    let (rule, _) = config.rules.rules.last().unwrap();
+    let counted: Vec<&str> = rule.count.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(
+        counted,
+        [
+            "auth-failure",
+            "auth-not-offered",
+            "auth-aborted",
+            "non-smtp"
+        ]
+    );
+    assert_eq!(rule.window, Duration::from_secs(86_400));
+}
+
+#[test]
+fn the_default_text_says_the_defaults() {
+    let text = Config::default_text();
+    assert_eq!(
+        Config::parse(text, "default.toml").unwrap(),
+        Config::default()
+    );
+    // Also when every setting that is shown as a comment is taken in.
+    let uncommented: Vec<&str> = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with("[[rule]]") || rest.contains(" = ") => rest,
+            _ => line,
+        })
+        .collect();
+    let config = Config::parse(&uncommented.join("\n"), "default.toml").unwrap();
+    assert_eq!(config.control.group.as_deref(), Some("mailwall"));
+    assert!(
+        config
+            .rules
+            .rules
+            .iter()
+            .any(|(_, origin)| *origin == RuleOrigin::Config)
+    );
+}
+
+#[test]
+fn what_is_shown_is_read_back() {
+    for text in ["", "source = []", FULL, Config::default_text()] {
+        let config = Config::parse(text, "f").unwrap();
+        assert_eq!(Config::parse(&config.to_toml(), "shown").unwrap(), config);
+    }
+}
+
+#[test]
+fn every_preset_is_read() {
+    for preset in PRESETS {
+        let text = format!("[rules]\npreset = {:?}", preset.name);
+        let config = Config::parse(&text, "f").unwrap();
+        assert!(!config.rules.rules.is_empty(), "{}", preset.name);
+        assert_eq!(Config::parse(&config.to_toml(), "shown").unwrap(), config);
+    }
+}
+
+#[test]
+fn the_group_of_offences_is_what_scores() {
+    let (_, kinds) = GROUPS.iter().find(|(name, _)| *name == "offences").unwrap();
+    for kind in crate::event::EventKind::ALL {
+        let offence = kind.score() > crate::event::Score::ZERO;
+        assert_eq!(kinds.contains(kind), offence, "{kind}");
+    }
+}
+
+#[test]
+fn unknown_names_are_answered_with_the_nearest() {
+    check(
+        "[filter]\nmode = \"observe\"\n  prots = [25]",
+        expect![[r#"f:3:3: unknown key "prots" in [filter]; did you mean "ports"?"#]],
+    );
+    check(
+        "[filter]\ncolour = 1",
+        expect![[
+            r#"f:2:1: unknown key "colour" in [filter]; known: interfaces, ports, attach, mode, ipv6_prefix"#
+        ]],
+    );
+    check(
+        "[filtre]",
+        expect![[r#"f:1:2: unknown key "filtre"; did you mean "filter"?"#]],
+    );
+    check(
+        "[rules]\npreset = \"balancd\"",
+        expect![[r#"f:2:10: unknown preset "balancd"; did you mean "balanced"?"#]],
+    );
+    check(
+        "[filter]\nmode = \"watch\"",
+        expect![[r#"f:2:8: unknown mode "watch"; known: enforce, observe"#]],
+    );
+    check(
+        &rule("count = [\"auth-failed\"]\nper = \"address\"\nlimit = 1\nwindow = \"1m\""),
+        expect![[r#"f:3:10: unknown event "auth-failed"; did you mean "auth-failure"?"#]],
+    );
+    check(
+        &rule("count = \"offences\"\nper = \"account\"\nlimit = 1\nwindow = \"1m\""),
+        expect![[r#"f:4:7: unknown per "account"; known: address, network, session"#]],
+    );
+}
+
+#[test]
+fn wrong_types_are_named() {
+    check(
+        "[filter]\nports = \"25\"",
+        expect![[r#"f:2:9: "ports" in [filter] must be a list in square brackets, not a string"#]],
+    );
+    check(
+        "[filter]\nports = [25, \"smtp\"]",
+        expect![[
+            r#"f:2:14: each of "ports" in [filter] must be a number from 1 to 65535, not a string"#
+        ]],
+    );
+    check(
+        "filter = 3",
+        expect![[r#"f:1:1: "filter" must be a table [filter], not a number"#]],
+    );
+    check(
+        "[[filter]]",
+        expect![[r#"f:1:3: "filter" is one table: write [filter], and only once"#]],
+    );
+    check(
+        "[source]",
+        expect![[r#"f:1:2: "source" must be tables [[source]], not a table"#]],
+    );
+    check(
+        "[ban]\nfirst = 10",
+        expect![[r#"f:2:9: "first" in [ban] must be a duration such as "10m", not a number"#]],
+    );
+    check(
+        "[filter]\nports = [25",
+        expect![[r#"f:2:12: unclosed array, expected `]`"#]],
+    );
+}
+
+#[test]
+fn wrong_values_are_refused_with_what_is_right() {
+    check(
+        "[filter]\nports = [25, 0]",
+        expect![[r#"f:2:14: each of "ports" in [filter] must be a number from 1 to 65535"#]],
+    );
+    check(
+        "[filter]\nports = [25, 25]",
+        expect!["f:2:14: port 25 is there twice"],
+    );
+    check(
+        "[filter]\nports = []",
+        expect![[r#"f:2:9: "ports" in [filter] is empty; name at least one port"#]],
+    );
+    check(
+        "[filter]\nipv6_prefix = 32",
+        expect![[r#"f:2:15: "ipv6_prefix" in [filter] must be a number from 48 to 128"#]],
+    );
+    check(
+        "[filter]\ninterfaces = [\"a-very-long-name\"]",
+        expect![[r#"f:2:15: "a-very-long-name" is too long for an interface; at most 15 bytes"#]],
+    );
+    check(
+        "[filter]\ninterfaces = [\"auto\", \"eth0\"]",
+        expect![[r#"f:2:14: "auto" stands alone, or not at all"#]],
+    );
+    check(
+        "[filter]\nattach = \"tc\"",
+        expect![[
+            r#"f:2:10: attach = "tc" comes in a later version; use "auto", "native" or "generic""#
+        ]],
+    );
+    check(
+        "[allow]\nnetworks = [\"192.0.2.1/24\"]",
+        expect![[r#"f:2:13: "192.0.2.1/24" has bits set beyond its prefix; write "192.0.2.0/24""#]],
+    );
+    check(
+        "[allow]\nnetworks = [\"::ffff:192.0.2.1\"]",
+        expect![[
+            r#"f:2:13: "::ffff:192.0.2.1" is an IPv4 network in disguise; write "192.0.2.1/32""#
+        ]],
+    );
+    check(
+        "[allow]\nnetworks = [\"mail.example.org\"]",
+        expect![[
+            r#"f:2:13: "mail.example.org" is neither a network such as "192.0.2.0/24" nor an address"#
+        ]],
+    );
+    check(
+        "[[source]]\njournal = true",
+        expect![[r#"f:2:11: "journal" in [[source]] comes in a later version; use "file""#]],
+    );
+    check(
+        "[[source]]\nfile = \"mail.log\"",
+        expect![[r#"f:2:8: "mail.log" is not the absolute path of a file"#]],
+    );
+    check(
+        "[[source]]\nfile = \"/a\"\ntime_zone = \"CEST\"",
+        expect![[
+            r#"f:3:13: unknown time zone "CEST"; write its IANA name, such as "Europe/Berlin" or "UTC""#
+        ]],
+    );
+    check(
+        "[ban]\nfirst = \"1h\"\nat_most = \"10m\"",
+        expect![[r#"f:3:11: "at_most" in [ban] is shorter than the first ban, 1h"#]],
+    );
+    check(
+        "[ban]\nfirst = \"ten minutes\"",
+        expect![[
+            r#"f:2:9: "first" in [ban]: "ten minutes" is not a duration; write it like 90s, 15m, 4h, 30d or 1h30m"#
+        ]],
+    );
+}
+
+#[test]
+fn wrong_rules_are_refused() {
+    check(
+        "[[rule]]\nlimit = 3",
+        expect![[r#"f:1:1: [[rule]] lacks "name""#]],
+    );
+    check(
+        "[[rule]]\nname = \"My rule\"",
+        expect![[
+            r#"f:2:8: "My rule" cannot be the name of a rule: 1 to 32 lower-case letters, digits and hyphens, and neither "manual" nor "kernel""#
+        ]],
+    );
+    check(
+        &rule("count = \"auth\"\nper = \"address\"\nlimit = 1"),
+        expect![[r#"f:1:1: [[rule]] lacks "window", such as "10m""#]],
+    );
+    check(
+        &rule("count = \"auth\"\nper = \"network\"\nlimit = 1\nwindow = \"52w\""),
+        expect![[r#"f:6:10: "window" in [[rule]] must be at most 31d"#]],
+    );
+    check(
+        &rule("count = \"auth\"\nper = \"session\"\nlimit = 1\nthen = { kick = true }"),
+        expect![[r#"f:6:17: "kick" in "then" comes in a later version; use "ban""#]],
+    );
+    check(
+        &rule("count = \"auth\"\nper = \"session\"\nlimit = 0"),
+        expect![[r#"f:5:9: "limit" in [[rule]] must be a number from 1 to 10000"#]],
+    );
+    let one = rule("count = \"auth\"\nper = \"session\"\nlimit = 1\n");
+    check(
+        &format!("{one}{one}"),
+        expect![[r#"f:6:1: a second rule "x"; the first is on line 1"#]],
+    );
+}
+
+#[test]
+fn only_the_default_file_may_be_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mailwall.toml");
+    let error = Config::load(&path).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
+    fs::write(&path, "[filter]\nmode = \"observe\"\n").unwrap();
+    assert_eq!(Config::load(&path).unwrap().filter.mode, Mode::Observe);
+    fs::write(&path, b"# \xc3\xbc\n# \xff\n").unwrap();
+    let error = Config::load(&path).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{}:2:3: not UTF-8", path.display())
+    );
+    fs::write(&path, vec![b'#'; CONFIG_MAX as usize + 1]).unwrap();
+    let error = Config::load(&path).unwrap_err();
+    assert!(matches!(error, ConfigError::TooLong { .. }), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered_on_one_line(text in "(\\PC|[\\[\\]{}=\",.#\n]|filter|rule|ports|[0-9]){0,40}") {
+        if let Err(error) = Config::parse(&text, "f") {
+            prop_assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+}
+
+fn rule(rest: &str) -> String {
+    format!("[[rule]]\nname = \"x\"\n{rest}")
+}
+
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    expected.assert_eq(&Config::parse(text, "f").unwrap_err().to_string());
+}

@@ -1,0 +1,127 @@
+//! A configuration as text that is read back as the same.
+
+use std::fmt::{self, Write as _};
+
+use super::{Config, Interfaces, RuleOrigin};
+use crate::{
+    duration::format as span,
+    rule::{RuleSettings, Then},
+};
+
+pub(super) fn write(config: &Config) -> String {
+    let mut text = String::new();
+    try_write(config, &mut text).expect("writing to a string cannot fail");
+    text
+}
+
+fn try_write(config: &Config, out: &mut String) -> fmt::Result {
+    if config.sources.is_empty() {
+        // A key of the whole document stands before any table.
+        writeln!(out, "source = []\n")?;
+    }
+    let filter = &config.filter;
+    let interfaces = match &filter.interfaces {
+        Interfaces::Auto => list(["auto"].map(quoted)),
+        Interfaces::Named(names) => list(names.iter().map(|name| quoted(name))),
+    };
+    writeln!(out, "[filter]")?;
+    writeln!(out, "interfaces = {interfaces}")?;
+    writeln!(
+        out,
+        "ports = {}",
+        list(filter.ports.iter().map(u16::to_string))
+    )?;
+    writeln!(out, "attach = {}", quoted(filter.attach.as_str()))?;
+    writeln!(out, "mode = {}", quoted(filter.mode.as_str()))?;
+    writeln!(out, "ipv6_prefix = {}", filter.ipv6_prefix)?;
+
+    let networks = list(config.allow.iter().map(|net| quoted(&net.to_string())));
+    writeln!(out, "\n[allow]\nnetworks = {networks}")?;
+
+    for source in &config.sources {
+        writeln!(out, "\n[[source]]")?;
+        writeln!(out, "file = {}", quoted(&source.path.to_string_lossy()))?;
+        if let Some(zone) = &source.time_zone {
+            writeln!(out, "time_zone = {}", quoted(zone))?;
+        }
+    }
+
+    let ban = &config.ban;
+    writeln!(out, "\n[ban]")?;
+    writeln!(out, "first = {}", quoted(&span(ban.first)))?;
+    writeln!(out, "factor = {}", ban.factor)?;
+    writeln!(out, "at_most = {}", quoted(&span(ban.at_most)))?;
+    writeln!(out, "forget_after = {}", quoted(&span(ban.forget_after)))?;
+
+    writeln!(out, "\n[control]")?;
+    if let Some(group) = &config.control.group {
+        writeln!(out, "group = {}", quoted(group))?;
+    }
+
+    writeln!(out, "\n[rules]\npreset = {}", quoted(&config.rules.preset))?;
+    for (rule, origin) in &config.rules.rules {
+        let mut text = String::new();
+        write_rule(rule, &mut text)?;
+        match origin {
+            RuleOrigin::Config => write!(out, "\n{text}")?,
+            RuleOrigin::Preset => {
+                writeln!(out, "\n# From the preset:")?;
+                for line in text.lines() {
+                    writeln!(out, "# {line}")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_rule(rule: &RuleSettings, out: &mut String) -> fmt::Result {
+    writeln!(out, "[[rule]]")?;
+    writeln!(out, "name = {}", quoted(rule.name.as_str()))?;
+    let count = list(rule.count.iter().map(|kind| quoted(kind.as_str())));
+    writeln!(out, "count = {count}")?;
+    writeln!(out, "per = {}", quoted(rule.per.as_str()))?;
+    if let Some(distinct) = rule.distinct {
+        writeln!(out, "distinct = {}", quoted(distinct.as_str()))?;
+    }
+    writeln!(out, "measure = {}", quoted(rule.measure.as_str()))?;
+    writeln!(out, "limit = {}", rule.limit)?;
+    writeln!(out, "window = {}", quoted(&span(rule.window)))?;
+    if !rule.service.is_empty() {
+        let service = list(rule.service.iter().map(|service| quoted(service.as_str())));
+        writeln!(out, "service = {service}")?;
+    }
+    writeln!(out, "bad_share = {}", rule.bad_share)?;
+    let Then::Ban(penalty) = rule.then;
+    writeln!(
+        out,
+        "then = {{ ban = {}, factor = {}, at_most = {}, forget_after = {} }}",
+        quoted(&span(penalty.first)),
+        penalty.factor,
+        quoted(&span(penalty.at_most)),
+        quoted(&span(penalty.forget_after)),
+    )
+}
+
+fn list(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,195 @@
+//! The agent: one task that owns all state, and one loop. Everything that can happen is a [`Happening`]; sources, control
+//! connections and signals are tasks that only hold ends of channels.
+
+mod answer;
+mod carry_out;
+mod event_log;
+mod health;
+mod intake;
+mod reload;
+mod start;
+mod view;
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    config::{Config, ConfigError},
+    control::{self, Call},
+    decision::Decision,
+    filter::Filter,
+    judge::Judge,
+    source::Notice,
+    store::{Store, StoreError},
+};
+use event_log::EventLog;
+use health::Health;
+use intake::Intake;
+
+/// Notices of sources that may wait: past it the sources wait, and the log files are the buffer.
+const NOTICES_MAX: usize = 16;
+/// Calls of the control socket that may wait.
+const CALLS_MAX: usize = 16;
+/// How often what changes by itself is looked at: own addresses, drops per second, what failed and may work now. As long
+/// may a checkpoint wait to be stored when nothing is decided.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// Where an agent keeps its things.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The config file; only the default one may be missing.
+    pub config: PathBuf,
+    /// Folder of the database.
+    pub state_dir: PathBuf,
+    /// Folder of the control socket.
+    pub run_dir: PathBuf,
+    /// Folder of the pinned maps, on a BPF file system.
+    pub bpffs_dir: PathBuf,
+}
+
+/// Why the agent could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Exit code 78.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control socket cannot be used.
+    #[error(transparent)]
+    Control(#[from] control::ServeError),
+    /// The host refuses what every process may do.
+    #[error("cannot {what}")]
+    Host {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Runs the agent until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start. A filter that cannot be loaded and a source that cannot be read are no errors: the agent goes on,
+/// and `status` says so.
+pub fn run(paths: Paths) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Host { what: "start the async runtime", source })?;
+    runtime.block_on(async {
+        let (mut daemon, ends) = Daemon::start(paths)?;
+        daemon.run(ends).await;
+        daemon.stop();
+        Ok(())
+    })
+}
+
+/// All state of the agent.
+struct Daemon {
+    paths: Paths,
+    config: Config,
+    clock: Clock,
+    judge: Judge,
+    store: Store,
+    /// `None` while it cannot be loaded: mail flows, bans are kept for when it can.
+    filter: Option<Filter>,
+    intake: Intake,
+    /// Decisions in force that the store could not take yet.
+    unsaved: Vec<Decision>,
+    log: EventLog,
+    health: Health,
+    notices: mpsc::Sender<Notice>,
+}
+
+/// Where things happen that the loop waits for.
+struct Ends {
+    notices: mpsc::Receiver<Notice>,
+    calls: mpsc::Receiver<Call>,
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Everything that can happen.
+enum Happening {
+    Notice(Notice),
+    Call(Call),
+    Timeout,
+    Housekeeping,
+    Reload,
+    Shutdown(&'static str),
+}
+
+impl Daemon {
+    async fn run(&mut self, mut ends: Ends) {
+        let mut housekeeping = interval(HOUSEKEEPING);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let wake = self.next_wake();
+            let happening = tokio::select! {
+                biased;
+                _ = ends.terminate.recv() => Happening::Shutdown("SIGTERM"),
+                _ = ends.interrupt.recv() => Happening::Shutdown("SIGINT"),
+                _ = ends.hangup.recv() => Happening::Reload,
+                Some(call) = ends.calls.recv() => Happening::Call(call),
+                Some(notice) = ends.notices.recv() => Happening::Notice(notice),
+                () = sleep_until(wake) => Happening::Timeout,
+                _ = housekeeping.tick() => Happening::Housekeeping,
+            };
+            match happening {
+                Happening::Notice(notice) => self.handle_notice(notice),
+                Happening::Call(call) => self.handle_call(call),
+                Happening::Timeout => self.handle_timeout(),
+                Happening::Housekeeping => self.keep_house(),
+                Happening::Reload => match self.reload() {
+                    Ok(reloaded) => info!(changes = reloaded.changes.len(), "reloaded"),
+                    Err(err) => warn!("config not reloaded, the old one stays in force: {err}"),
+                },
+                Happening::Shutdown(signal) => {
+                    info!(signal, "stopping; bans stay in force");
+                    return;
+                }
+            }
+            self.log.tell(&self.clock);
+        }
+    }
+
+    /// When the loop has something to do by itself.
+    fn next_wake(&self) -> Instant {
+        let now = self.clock.now();
+        let until_judge =
+            self.judge.poll_timeout().map(|at| at.duration_since(now).unwrap_or_default());
+        // A timer cannot wait longer than it can represent; an hour is as good as any time.
+        Instant::now() + until_judge.unwrap_or(Duration::MAX).min(Duration::from_secs(3600))
+    }
+
+    fn handle_timeout(&mut self) {
+        self.judge.handle_timeout(self.clock.now());
+        self.carry_out_decisions();
+    }
+
+    /// Leaves maps, program and links in the kernel: bans stay enforced, and end there.
+    fn stop(&mut self) {
+        self.carry_out();
+        info!("stopped");
+    }
+}
+
+fn signals() -> std::io::Result<(Signal, Signal, Signal)> {
+    Ok((
+        signal(SignalKind::hangup())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    ))
+}

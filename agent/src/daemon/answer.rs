@@ -1,0 +1,261 @@
+//! Answers the control socket. A request is carried out whole or refused whole.
+
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+use mailwall_common::BAN_RECORDS_CAPACITY;
+
+use super::{Daemon, view};
+use crate::{
+    allowlist::{AllowEntry, AllowOrigin},
+    ban::{End, REASON_MAX},
+    control::{
+        Call,
+        protocol::{
+            AllowAdded, AllowRemoved, Answer, BanAdded, BanCheck, BanRemoved, EventLog, NETS_MAX,
+            RefusalKind, Refused, Request, SCHEMA,
+        },
+    },
+    host,
+    judge::Added,
+    line,
+};
+
+/// Wider IPv4 networks than this are banned only when the operator insists.
+const WIDE_V4: u8 = 16;
+/// Wider IPv6 networks than this are banned only when the operator insists.
+const WIDE_V6: u8 = 32;
+/// Allowlisted entries inside a banned net that a warning names.
+const WARNED_ENTRIES: usize = 3;
+
+/// A manual ban as it was asked for.
+struct BanRequest {
+    nets: Vec<IpNet>,
+    for_s: Option<u64>,
+    reason: String,
+    caller: Option<IpAddr>,
+    wide: bool,
+}
+
+impl Daemon {
+    pub(super) fn handle_call(&mut self, call: Call) {
+        if !call.request.is_read_only() && !call.peer.may_change {
+            let refused = Refused {
+                kind: RefusalKind::NotPermitted,
+                error: format!("user {} may not change anything here", call.peer.uid),
+                hint: Some("run it as root, or as a member of the socket's group".to_owned()),
+            };
+            call.reply.answer(Answer::Refused(refused));
+            return;
+        }
+        let answer = match call.request {
+            Request::Events { follow: true, limit } => {
+                self.log.tell(&self.clock);
+                self.log.follow(call.reply, limit, &self.clock);
+                return;
+            }
+            request => self.answer(request),
+        };
+        call.reply.answer(answer.unwrap_or_else(Answer::Refused));
+    }
+
+    fn answer(&mut self, request: Request) -> Result<Answer, Refused> {
+        Ok(match request {
+            Request::Status => Answer::Status(Box::new(self.status())),
+            Request::BanList { sort, limit } => Answer::BanList(self.ban_list(sort, limit)),
+            Request::BanAdd { nets, for_s, reason, caller, wide } => {
+                let request = BanRequest { nets, for_s, reason, caller, wide };
+                Answer::BanAdded(self.add_bans(request)?)
+            }
+            Request::BanRemove { nets } => Answer::BanRemoved(self.remove_bans(nets)),
+            Request::BanCheck { address } => Answer::BanCheck(self.check(address)),
+            Request::AllowList => Answer::AllowList(self.allow_list()),
+            Request::AllowAdd { nets, reason } => Answer::AllowAdded(self.allow(&nets, &reason)?),
+            Request::AllowRemove { nets } => Answer::AllowRemoved(self.disallow(nets)?),
+            Request::RuleList => Answer::RuleList(self.rule_list()),
+            Request::SourceList => Answer::SourceList(self.sources()),
+            Request::Events { follow: _, limit } => Answer::Events(EventLog {
+                schema: SCHEMA,
+                events: self.log.newest(limit, &self.clock),
+            }),
+            Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
+            Request::Reload => {
+                let reloaded = self.reload().map_err(|err| Refused {
+                    hint: Some("the config that was in force stays in force".to_owned()),
+                    ..failed(err.to_string())
+                })?;
+                Answer::Reloaded(reloaded)
+            }
+        })
+    }
+
+    fn add_bans(&mut self, request: BanRequest) -> Result<BanAdded, Refused> {
+        if request.nets.len() > NETS_MAX {
+            return Err(failed(format!("more than {NETS_MAX} nets in one request")));
+        }
+        if self.judge.bans().len() + request.nets.len() > BAN_RECORDS_CAPACITY as usize {
+            return Err(failed(format!("more than {BAN_RECORDS_CAPACITY} bans in all")));
+        }
+        let ssh_peers = host::ssh_peers();
+        for net in &request.nets {
+            self.check_bannable(net, &request, &ssh_peers)?;
+        }
+        let now = self.clock.now();
+        let end = match request.for_s.map(Duration::from_secs) {
+            None => End::Never,
+            Some(length) => End::At(now.checked_add(length).ok_or_else(|| {
+                failed(format!("a ban of {} s is longer than time goes", length.as_secs()))
+            })?),
+        };
+        let reason = line::escaped(request.reason.as_bytes(), REASON_MAX);
+        let (mut added, mut renewed) = (0, 0);
+        for net in &request.nets {
+            match self.judge.add_ban(*net, end, reason.clone(), now) {
+                Ok(Added::New) => added += 1,
+                Ok(Added::Renewed) => renewed += 1,
+                Err(err) => return Err(failed(err.to_string())),
+            }
+        }
+        self.carry_out_decisions();
+        Ok(BanAdded {
+            schema: SCHEMA,
+            added,
+            renewed,
+            ends: self.end_view(end),
+            warnings: self.ban_warnings(&request.nets),
+        })
+    }
+
+    fn check_bannable(
+        &self,
+        net: &IpNet,
+        request: &BanRequest,
+        ssh_peers: &[IpAddr],
+    ) -> Result<(), Refused> {
+        if let Some(entry) = self.judge.allowlist().covering_net(*net) {
+            return Err(Refused {
+                hint: removal_hint(entry),
+                ..failed(format!(
+                    "{net} is allowlisted by {} ({}: {})",
+                    entry.net,
+                    entry.origin.as_str(),
+                    entry.reason
+                ))
+            });
+        }
+        let peer = request.caller.iter().chain(ssh_peers).find(|peer| net.contains(*peer));
+        if let Some(peer) = peer {
+            return Err(Refused {
+                hint: Some(format!("mailwall allow add {peer}, if it is not to be shut out")),
+                ..failed(format!("{net} holds {peer}, where an SSH session to this host comes from"))
+            });
+        }
+        let wide = match net {
+            IpNet::V4(net) => net.prefix_len() < WIDE_V4,
+            IpNet::V6(net) => net.prefix_len() < WIDE_V6,
+        };
+        if wide && !request.wide {
+            return Err(Refused {
+                hint: Some("--yes, if that is meant".to_owned()),
+                ..failed(format!("{net} is wider than /{WIDE_V4} (IPv4) or /{WIDE_V6} (IPv6)"))
+            });
+        }
+        Ok(())
+    }
+
+    fn ban_warnings(&self, nets: &[IpNet]) -> Vec<String> {
+        let allowlist = self.judge.allowlist();
+        let warning = |net: &IpNet| {
+            let inside: Vec<String> = allowlist
+                .inside(*net)
+                .take(WARNED_ENTRIES)
+                .map(|entry| entry.net.to_string())
+                .collect();
+            let some = !inside.is_empty();
+            some.then(|| format!("{net} holds allowlisted {}, which stay allowed", inside.join(", ")))
+        };
+        nets.iter().filter_map(warning).collect()
+    }
+
+    fn remove_bans(&mut self, nets: Vec<IpNet>) -> BanRemoved {
+        let (removed, unknown): (Vec<IpNet>, Vec<IpNet>) =
+            nets.into_iter().partition(|net| self.judge.remove_ban(net));
+        self.carry_out_decisions();
+        let bans = self.judge.bans();
+        let mut still_covered: Vec<IpNet> = removed
+            .iter()
+            .flat_map(|net| bans.covering(net.network()))
+            .map(|ban| ban.net)
+            .filter(|wider| removed.iter().any(|net| wider.contains(net)))
+            .collect();
+        still_covered.sort();
+        still_covered.dedup();
+        BanRemoved { schema: SCHEMA, removed, unknown, still_covered }
+    }
+
+    fn check(&self, address: IpAddr) -> BanCheck {
+        let now = self.clock.now();
+        let bans: Vec<_> = self
+            .judge
+            .bans()
+            .covering(address)
+            .into_iter()
+            .filter(|ban| !ban.end.is_over_at(now))
+            .map(|ban| self.ban_view(ban))
+            .collect();
+        let allowed = self.judge.allowlist().covering(address).map(view::allow_view);
+        BanCheck {
+            schema: SCHEMA,
+            address,
+            banned: !bans.is_empty() && allowed.is_none(),
+            bans,
+            allowed,
+        }
+    }
+
+    fn allow(&mut self, nets: &[IpNet], reason: &str) -> Result<AllowAdded, Refused> {
+        let manual = &self.health.manual_allowed;
+        let (known, added): (Vec<IpNet>, Vec<IpNet>) =
+            nets.iter().partition(|net| manual.iter().any(|entry| entry.net == **net));
+        let reason = line::escaped(reason.as_bytes(), REASON_MAX);
+        let entries: Vec<AllowEntry> = added
+            .iter()
+            .map(|net| AllowEntry {
+                net: *net,
+                origin: AllowOrigin::Manual,
+                reason: reason.clone(),
+            })
+            .collect();
+        self.store.allow(&entries).map_err(|err| failed(format!("not saved: {err}")))?;
+        self.health.manual_allowed.extend(entries);
+        let before: Vec<IpNet> = self.judge.bans().iter().map(|ban| ban.net).collect();
+        self.renew_allowlist();
+        let bans = self.judge.bans();
+        let unbanned = before.into_iter().filter(|net| bans.get(net).is_none()).collect();
+        Ok(AllowAdded { schema: SCHEMA, added, known, unbanned })
+    }
+
+    fn disallow(&mut self, nets: Vec<IpNet>) -> Result<AllowRemoved, Refused> {
+        let manual = &self.health.manual_allowed;
+        let (removed, unknown): (Vec<IpNet>, Vec<IpNet>) =
+            nets.into_iter().partition(|net| manual.iter().any(|entry| entry.net == *net));
+        self.store.disallow(&removed).map_err(|err| failed(format!("not saved: {err}")))?;
+        self.health.manual_allowed.retain(|entry| !removed.contains(&entry.net));
+        self.renew_allowlist();
+        Ok(AllowRemoved { schema: SCHEMA, removed, unknown })
+    }
+}
+
+fn removal_hint(entry: &AllowEntry) -> Option<String> {
+    match entry.origin {
+        AllowOrigin::Manual => Some(format!("mailwall allow remove {}", entry.net)),
+        AllowOrigin::Config => {
+            Some(format!("take {} out of [allow] networks and reload", entry.net))
+        }
+        AllowOrigin::BuiltIn | AllowOrigin::Own => None,
+    }
+}
+
+fn failed(error: String) -> Refused {
+    Refused { kind: RefusalKind::Failed, error, hint: None }
+}

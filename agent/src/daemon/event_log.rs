@@ -1,0 +1,130 @@
+//! The newest offences and decisions, for `mailwall events`, and those who follow them.
+
+use std::{collections::VecDeque, time::SystemTime};
+
+use ipnet::IpNet;
+
+use crate::{
+    clock::Clock,
+    control::{
+        Reply,
+        protocol::{Answer, LoggedEvent, SCHEMA},
+    },
+    decision::Decision,
+    event::Event,
+};
+
+/// Offences and decisions that are kept.
+const KEPT_MAX: usize = 1000;
+
+/// What happened of late.
+#[derive(Default)]
+pub(super) struct EventLog {
+    kept: VecDeque<Entry>,
+    followers: Vec<Reply>,
+    /// Told to the followers at the end of a turn of the loop.
+    untold: usize,
+}
+
+struct Entry {
+    /// Steady clock.
+    at: SystemTime,
+    /// As shown, except for the time.
+    shown: LoggedEvent,
+}
+
+impl EventLog {
+    /// Keeps an offence; what is harmless is not kept.
+    pub(super) fn note_event(&mut self, event: &Event, source: &str) {
+        if !event.is_offence() {
+            return;
+        }
+        self.push(
+            event.at,
+            LoggedEvent {
+                net: event.address.map(IpNet::from),
+                service: Some(event.service.as_str().to_owned()),
+                score: event.score.as_f64(),
+                account: event.account.as_deref().map(str::to_owned),
+                recipient: event.recipient.as_deref().map(str::to_owned),
+                source: Some(source.to_owned()),
+                ..named(event.kind.as_str())
+            },
+        );
+    }
+
+    /// Keeps a decision.
+    pub(super) fn note_decision(&mut self, decision: &Decision, now: SystemTime) {
+        let shown = match decision {
+            Decision::Ban(ban) => LoggedEvent {
+                net: Some(ban.net),
+                rule: Some(ban.origin.to_string()),
+                for_s: ban.end.remaining(now).map(|left| left.as_secs_f64().round() as u64),
+                ..named("ban")
+            },
+            Decision::Unban { net, pardon } => LoggedEvent {
+                net: Some(*net),
+                rule: Some(pardon.as_str().to_owned()),
+                ..named("unban")
+            },
+        };
+        self.push(now, shown);
+    }
+
+    fn push(&mut self, at: SystemTime, shown: LoggedEvent) {
+        if self.kept.len() == KEPT_MAX {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Entry { at, shown });
+        self.untold = (self.untold + 1).min(KEPT_MAX);
+    }
+
+    /// The newest `limit`, oldest first; all that are kept for 0.
+    pub(super) fn newest(&self, limit: usize, clock: &Clock) -> Vec<LoggedEvent> {
+        let limit = if limit == 0 { KEPT_MAX } else { limit };
+        let skip = self.kept.len().saturating_sub(limit);
+        self.kept.iter().skip(skip).map(|entry| entry.view(clock)).collect()
+    }
+
+    /// Adds a follower, and tells it of the newest `limit`.
+    pub(super) fn follow(&mut self, follower: Reply, limit: usize, clock: &Clock) {
+        let past = if limit == 0 { Vec::new() } else { self.newest(limit, clock) };
+        if past.into_iter().all(|event| follower.stream(Answer::Event(event))) {
+            self.followers.push(follower);
+        }
+    }
+
+    /// Tells the followers what is new. One that is gone, or reads too slowly, follows no longer.
+    pub(super) fn tell(&mut self, clock: &Clock) {
+        let untold = std::mem::take(&mut self.untold);
+        if self.followers.is_empty() || untold == 0 {
+            return;
+        }
+        let news = self.newest(untold, clock);
+        self.followers.retain(|follower| {
+            news.iter().all(|event| follower.stream(Answer::Event(event.clone())))
+        });
+    }
+}
+
+impl Entry {
+    fn view(&self, clock: &Clock) -> LoggedEvent {
+        LoggedEvent { at: super::view::time(self.at, clock), ..self.shown.clone() }
+    }
+}
+
+fn named(event: &str) -> LoggedEvent {
+    LoggedEvent {
+        schema: SCHEMA,
+        at: String::new(),
+        event: event.to_owned(),
+        net: None,
+        service: None,
+        score: 0.0,
+        account: None,
+        recipient: None,
+        rule: None,
+        for_s: None,
+        source: None,
+    }
+}

@@ -1,0 +1,219 @@
+//! What is wrong, for `status`; and what is looked at every few seconds because it changes by itself.
+
+use std::{
+    net::IpAddr,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use mailwall_common::Verdict;
+use tracing::{error, info, warn};
+
+use super::{Daemon, start};
+use crate::{
+    allowlist::AllowEntry,
+    filter::{Filter, FilterError},
+    store::StoreError,
+};
+
+/// How often the filter is tried again when it, or an interface, failed.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// What is wrong, and what it is judged by.
+pub(super) struct Health {
+    pub(super) started: SystemTime,
+    pub(super) own_addresses: Vec<IpAddr>,
+    pub(super) manual_allowed: Vec<AllowEntry>,
+    pub(super) drops_per_s: f64,
+    last_drops: Option<(SystemTime, u64)>,
+    next_retry: SystemTime,
+    store_aside: Option<String>,
+    store: Option<String>,
+    filter: Option<String>,
+    filled: Option<String>,
+    attach: Option<String>,
+}
+
+impl Health {
+    pub(super) fn new(now: SystemTime) -> Self {
+        Self {
+            started: now,
+            own_addresses: Vec::new(),
+            manual_allowed: Vec::new(),
+            drops_per_s: 0.0,
+            last_drops: None,
+            next_retry: now + RETRY,
+            store_aside: None,
+            store: None,
+            filter: None,
+            filled: None,
+            attach: None,
+        }
+    }
+
+    /// Keeps the filter if there is one, or why there is none.
+    pub(super) fn note_filter(&mut self, opened: Result<Filter, FilterError>) -> Option<Filter> {
+        match opened {
+            Ok(filter) => {
+                self.filter = None;
+                Some(filter)
+            }
+            Err(err) => {
+                let text = format!("{:#}", anyhow::Error::from(err));
+                if self.filter.as_ref() != Some(&text) {
+                    error!("nothing is filtered: {text}");
+                }
+                self.filter = Some(text);
+                None
+            }
+        }
+    }
+
+    pub(super) fn note_filled(&mut self, filled: Result<(), FilterError>) {
+        self.filled = filled.err().map(|err| format!("{:#}", anyhow::Error::from(err)));
+        if let Some(text) = &self.filled {
+            error!("the kernel does not have all bans: {text}");
+        }
+    }
+
+    pub(super) fn note_stored(&mut self, stored: Result<(), StoreError>) {
+        let was = self.store.take();
+        match stored {
+            Ok(()) if was.is_some() => info!("the database can be written again"),
+            Ok(()) => {}
+            Err(err) => {
+                let text = format!("{:#}", anyhow::Error::from(err));
+                if was.as_ref() != Some(&text) {
+                    error!("bans are in force but not saved: {text}");
+                }
+                self.store = Some(text);
+            }
+        }
+    }
+
+    pub(super) fn set_store_aside(&mut self, aside: &Path) {
+        let text = format!(
+            "the database could not be read and was set aside as {}; escalation history and manual allow entries in it are not in force",
+            aside.display()
+        );
+        error!("{text}");
+        self.store_aside = Some(text);
+    }
+
+    pub(super) fn set_attach_problem(&mut self, problem: String) {
+        warn!("{problem}");
+        self.attach = Some(problem);
+    }
+
+    pub(super) fn set_attached(&mut self, problem: Option<String>) {
+        self.attach = problem;
+    }
+
+    fn needs_filling(&self) -> bool {
+        self.filled.is_some()
+    }
+}
+
+impl Daemon {
+    /// What is wrong, worst first.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let health = &self.health;
+        let mut problems = Vec::new();
+        if let Some(text) = &health.filter {
+            problems.push(format!("nothing is filtered: {text}"));
+        }
+        if let Some(text) = &health.attach {
+            problems.push(format!("nothing is filtered: {text}"));
+        }
+        if let Some(filter) = &self.filter {
+            problems.extend(filter.attachments().iter().filter_map(|attachment| {
+                let problem = attachment.problem.as_ref()?;
+                Some(format!("{}: {problem}", attachment.name))
+            }));
+        }
+        problems.extend(health.filled.iter().map(|e| format!("the kernel lacks bans: {e}")));
+        problems.extend(health.store.iter().map(|e| format!("bans are not saved: {e}")));
+        problems.extend(health.store_aside.iter().cloned());
+        problems.extend(self.intake.problems());
+        problems
+    }
+
+    /// Looks at what changes by itself.
+    pub(super) fn keep_house(&mut self) {
+        let now = self.clock.now();
+        self.sample_drops(now);
+        let own = start::own_addresses();
+        if own != self.health.own_addresses {
+            info!(addresses = own.len(), "the host's own addresses changed");
+            self.health.own_addresses = own;
+            self.renew_allowlist();
+        }
+        if self.health.next_retry <= now {
+            self.health.next_retry = now + RETRY;
+            self.retry();
+        }
+        self.carry_out();
+    }
+
+    /// Puts the allowlist of the present config, host and operator in force, here and in the kernel.
+    pub(super) fn renew_allowlist(&mut self) {
+        let allowlist = start::allowlist(
+            &self.config,
+            &self.health.own_addresses,
+            &self.health.manual_allowed,
+        );
+        self.judge.set_allowlist(allowlist);
+        if let Some(filter) = &mut self.filter {
+            let nets: Vec<_> = self.judge.allowlist().iter().map(|entry| entry.net).collect();
+            self.health.note_filled(filter.set_allowed(&nets));
+        }
+        self.carry_out();
+    }
+
+    fn retry(&mut self) {
+        if self.filter.is_none() {
+            self.filter = self.health.note_filter(Filter::open(&self.paths.bpffs_dir));
+            if self.filter.is_some() {
+                info!("the filter could be loaded");
+                self.fill_filter();
+                self.attach();
+            }
+            return;
+        }
+        if self.health.needs_filling() {
+            self.fill_filter();
+        }
+        let unattached = |filter: &Filter| {
+            let attachments = filter.attachments();
+            attachments.is_empty() || attachments.iter().any(|attachment| attachment.mode.is_none())
+        };
+        if self.filter.as_ref().is_some_and(unattached) {
+            self.attach();
+        }
+    }
+
+    fn sample_drops(&mut self, now: SystemTime) {
+        let drops = self.dropped();
+        if let Some((then, before)) = self.health.last_drops {
+            let seconds = now.duration_since(then).unwrap_or_default().as_secs_f64();
+            if seconds > 0.0 {
+                self.health.drops_per_s = drops.saturating_sub(before) as f64 / seconds;
+            }
+        }
+        self.health.last_drops = Some((now, drops));
+    }
+
+    /// Packets dropped (in observe mode: that would have been) since the maps were made.
+    pub(super) fn dropped(&self) -> u64 {
+        let is_hit = |verdict: Verdict| {
+            Verdict::ALL.iter().any(|v| v.is_drop() && (verdict == *v || verdict == v.observed()))
+        };
+        let totals = self.filter.as_ref().and_then(|filter| filter.totals().ok());
+        totals
+            .into_iter()
+            .flatten()
+            .filter(|(verdict, _, _)| is_hit(*verdict))
+            .map(|(_, _, packets)| packets)
+            .sum()
+    }
+}

@@ -1,0 +1,224 @@
+//! What comes in from the logs: lines are read, events judged, checkpoints kept until they are stored.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
+
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::Daemon;
+use crate::{
+    clock::Clock,
+    config::SourceConfig,
+    dialect::{Reader, Reading},
+    event::{Event, SessionId},
+    source::{self, Checkpoint, Notice, SourceId, SourceState},
+};
+
+/// A live log whose stamps are further than this from the time its lines are written has another time zone than we think.
+const STAMP_TOLERANCE: Duration = Duration::from_secs(600);
+
+/// The sources and how far they were read.
+pub(super) struct Intake {
+    /// Where sources stood when the agent started, by name, until they are followed.
+    checkpoints: HashMap<String, Checkpoint>,
+    pub(super) sources: Vec<Followed>,
+}
+
+/// A log that is followed.
+pub(super) struct Followed {
+    pub(super) config: SourceConfig,
+    pub(super) name: String,
+    pub(super) state: SourceState,
+    pub(super) counts: Counts,
+    pub(super) position: u64,
+    pub(super) lag_bytes: u64,
+    pub(super) last_line: Option<SystemTime>,
+    reader: Reader,
+    /// The newest position of which everything is decided, until it is stored.
+    dirty: Option<Checkpoint>,
+    /// When it was last read to its end: what comes after was written after that.
+    caught_up: Option<SystemTime>,
+    /// How far its stamps are off.
+    stamps_off: Option<Duration>,
+    task: Option<JoinHandle<()>>,
+}
+
+/// Lines since the agent started.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) lines: u64,
+    pub(super) understood: u64,
+    pub(super) ignored: u64,
+    pub(super) refused: u64,
+    pub(super) unknown: u64,
+    pub(super) cut: u64,
+}
+
+impl Intake {
+    pub(super) fn new(checkpoints: HashMap<String, Checkpoint>) -> Self {
+        Self { checkpoints, sources: Vec::new() }
+    }
+
+    pub(super) fn has_dirty_checkpoints(&self) -> bool {
+        self.sources.iter().any(|source| source.dirty.is_some())
+    }
+
+    /// Checkpoints to be stored.
+    pub(super) fn dirty_checkpoints(&self) -> Vec<(String, Checkpoint)> {
+        let dirty = |source: &Followed| Some((source.name.clone(), source.dirty.clone()?));
+        self.sources.iter().filter_map(dirty).collect()
+    }
+
+    pub(super) fn set_clean(&mut self) {
+        for source in &mut self.sources {
+            source.dirty = None;
+        }
+    }
+
+    pub(super) fn problems(&self) -> impl Iterator<Item = String> + '_ {
+        self.sources
+            .iter()
+            .filter(|source| source.is_followed())
+            .filter_map(|source| Some(format!("{}: {}", source.name, source.problem()?)))
+    }
+}
+
+impl Followed {
+    /// Whether it is still in the config.
+    pub(super) fn is_followed(&self) -> bool {
+        self.task.is_some()
+    }
+
+    /// What is wrong with it.
+    pub(super) fn problem(&self) -> Option<String> {
+        match (&self.state, self.stamps_off) {
+            (SourceState::Failed(text), _) => Some(text.clone()),
+            (SourceState::Waiting, _) => Some("does not exist yet".to_owned()),
+            (SourceState::Following, Some(off)) => Some(format!(
+                "its time stamps are {} off; set time_zone of this [[source]]",
+                crate::duration::format(off)
+            )),
+            (SourceState::Following, None) => None,
+        }
+    }
+
+    fn count(&mut self, reading: &Reading) {
+        self.counts.lines += 1;
+        let counter = match reading {
+            Reading::Event(_) => &mut self.counts.understood,
+            Reading::Ignored => &mut self.counts.ignored,
+            Reading::Refused => &mut self.counts.refused,
+            Reading::Unknown => &mut self.counts.unknown,
+        };
+        *counter += 1;
+    }
+
+    /// The steady time of an event, which its stamp tells only roughly: a line that was not there when the log was last read
+    /// to its end is younger than that, whatever its stamp and the time zone say.
+    fn date(&mut self, event: &mut Event, clock: &Clock) {
+        let stamped = clock.steady(event.at);
+        event.at = match self.caught_up {
+            Some(bound) if stamped < bound => {
+                let off = bound.duration_since(stamped).unwrap_or_default();
+                self.stamps_off = (off > STAMP_TOLERANCE).then_some(off);
+                bound
+            }
+            _ => stamped,
+        };
+    }
+}
+
+impl Daemon {
+    /// Starts following the sources of the config that are not followed yet, and stops those that are not in it.
+    pub(super) fn follow_sources(&mut self) {
+        let wanted = self.config.sources.clone();
+        for source in &mut self.intake.sources {
+            if !wanted.contains(&source.config)
+                && let Some(task) = source.task.take()
+            {
+                task.abort();
+                info!(source = source.name, "no longer followed");
+            }
+        }
+        self.carry_out();
+        for config in wanted {
+            let known = |source: &Followed| source.config == config && source.is_followed();
+            if !self.intake.sources.iter().any(known) {
+                self.follow(config);
+            }
+        }
+    }
+
+    fn follow(&mut self, config: SourceConfig) {
+        // The ids of sources that are gone are not used again: a late notice of theirs must not be taken for another's.
+        let id = SourceId(self.intake.sources.len());
+        let path = config.path.clone();
+        let name = path.display().to_string();
+        let checkpoint = self.intake.checkpoints.remove(&name);
+        let task = tokio::spawn(source::follow(id, path, checkpoint, self.notices.clone()));
+        self.intake.sources.push(Followed {
+            reader: Reader::new(config.zone.clone()),
+            config,
+            name,
+            state: SourceState::Waiting,
+            counts: Counts::default(),
+            position: 0,
+            lag_bytes: 0,
+            last_line: None,
+            dirty: None,
+            caught_up: None,
+            stamps_off: None,
+            task: Some(task),
+        });
+    }
+
+    pub(super) fn handle_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Batch { source, lines, cut, checkpoint, position, lag_bytes } => {
+                for line in &lines {
+                    self.handle_line(source, line);
+                }
+                let Some(followed) = self.intake.sources.get_mut(source.0) else { return };
+                followed.counts.cut += cut;
+                followed.position = position;
+                followed.lag_bytes = lag_bytes;
+                followed.dirty = Some(checkpoint);
+                if lag_bytes == 0 {
+                    followed.caught_up = Some(self.clock.now());
+                }
+                self.carry_out_decisions();
+            }
+            Notice::State { source, state } => {
+                let Some(followed) = self.intake.sources.get_mut(source.0) else { return };
+                match &state {
+                    SourceState::Failed(text) => warn!(source = followed.name, "{text}"),
+                    SourceState::Waiting => info!(source = followed.name, "waiting for it"),
+                    SourceState::Following => info!(source = followed.name, "following"),
+                }
+                followed.state = state;
+            }
+        }
+    }
+
+    fn handle_line(&mut self, source: SourceId, line: &[u8]) {
+        let now = self.clock.now();
+        let Some(followed) = self.intake.sources.get_mut(source.0) else { return };
+        followed.last_line = Some(now);
+        let reading = followed.reader.read(line, self.clock.wall(now));
+        followed.count(&reading);
+        let Reading::Event(mut event) = reading else { return };
+        followed.date(&mut event, &self.clock);
+        event.session = event.session.map(|id| session_of(source, id));
+        self.log.note_event(&event, &followed.name);
+        self.judge.handle_event(&event, line);
+    }
+}
+
+/// Readers number their sessions each for itself; the judge sees those of all sources.
+fn session_of(source: SourceId, id: SessionId) -> SessionId {
+    const SOURCE_BITS: u32 = 16;
+    SessionId((id.0 << SOURCE_BITS) | (source.0 as u64 & ((1 << SOURCE_BITS) - 1)))
+}

@@ -1,0 +1,65 @@
+//! Takes a changed config over: all of it or nothing.
+
+use super::{Daemon, start};
+use crate::{
+    config::{Config, ConfigError},
+    control::protocol::{Reloaded, SCHEMA},
+};
+
+impl Daemon {
+    /// Reads the config again and puts it in force.
+    ///
+    /// # Errors
+    /// When it is broken; the old one stays in force.
+    pub(super) fn reload(&mut self) -> Result<Reloaded, ConfigError> {
+        let config = Config::load(&self.paths.config)?;
+        let old = std::mem::replace(&mut self.config, config);
+        let changes = changes(&old, &self.config);
+        self.judge.reconfigure(start::judge_settings(&self.config));
+        self.renew_allowlist();
+        self.fill_filter();
+        self.attach();
+        self.follow_sources();
+        let needs_restart = (old.control != self.config.control)
+            .then(|| "[control] is read at the next start".to_owned());
+        Ok(Reloaded { schema: SCHEMA, changes, needs_restart: needs_restart.into_iter().collect() })
+    }
+}
+
+/// One line for each section that differs.
+fn changes(old: &Config, new: &Config) -> Vec<String> {
+    let mut changes = Vec::new();
+    let mut note = |differs: bool, line: String| {
+        if differs {
+            changes.push(line);
+        }
+    };
+    let (was, is) = (&old.filter, &new.filter);
+    note(was.mode != is.mode, format!("mode: {} -> {}", was.mode.as_str(), is.mode.as_str()));
+    note(was.ports != is.ports, format!("ports: {:?} -> {:?}", was.ports, is.ports));
+    note(
+        was.interfaces != is.interfaces || was.attach != is.attach,
+        "interfaces to attach to".to_owned(),
+    );
+    note(
+        was.ipv6_prefix != is.ipv6_prefix,
+        format!("ipv6_prefix: {} -> {}", was.ipv6_prefix, is.ipv6_prefix),
+    );
+    note(
+        old.allow != new.allow,
+        format!("[allow] networks: {} -> {}", old.allow.len(), new.allow.len()),
+    );
+    note(
+        old.sources != new.sources,
+        format!("sources: {} -> {}", old.sources.len(), new.sources.len()),
+    );
+    note(
+        old.rules.preset != new.rules.preset,
+        format!("preset: {} -> {}", old.rules.preset, new.rules.preset),
+    );
+    note(
+        old.rules.rules != new.rules.rules,
+        format!("rules: {} -> {}", old.rules.rules.len(), new.rules.rules.len()),
+    );
+    changes
+}

@@ -1,0 +1,188 @@
+//! The start, in the order that leaves no gap: config, store, judge, maps filled, program in force, and only then the logs.
+
+use ipnet::IpNet;
+use mailwall_common::KernelInstant;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::{
+    CALLS_MAX, Daemon, Ends, NOTICES_MAX, Paths, RunError, event_log::EventLog, health::Health,
+    intake::Intake, signals,
+};
+use crate::{
+    allowlist::{AllowEntry, AllowOrigin, Allowlist},
+    ban::{Ban, End, Origin},
+    clock::Clock,
+    config::{Config, Interfaces},
+    control, filter,
+    filter::Filter,
+    host,
+    judge::{Judge, JudgeSettings},
+    store::{Opened, Store},
+};
+
+impl Daemon {
+    pub(super) fn start(paths: Paths) -> Result<(Self, Ends), RunError> {
+        let config = Config::load(&paths.config)?;
+        let clock = Clock::start();
+        let Opened { store, mut bans, history, allowed, checkpoints, set_aside, fresh } =
+            Store::open(&paths.state_dir, &clock)?;
+        let mut health = Health::new(clock.now());
+        if let Some(aside) = &set_aside {
+            health.set_store_aside(aside);
+        }
+        let (calls_in, calls) = mpsc::channel(CALLS_MAX);
+        let listener = control::listen(&paths.run_dir, config.control.group.as_deref())?;
+        tokio::spawn(control::serve(listener, calls_in));
+
+        let filter = health.note_filter(Filter::open(&paths.bpffs_dir));
+        let kept = match &filter {
+            // A lost store is no reason to let the banned in: the kernel still knows them.
+            Some(filter) if fresh || set_aside.is_some() => kept_bans(filter, &clock),
+            _ => Vec::new(),
+        };
+        bans.extend(kept.iter().cloned());
+
+        health.own_addresses = own_addresses();
+        let allowlist = allowlist(&config, &health.own_addresses, &allowed);
+        let mut judge = Judge::new(judge_settings(&config), Allowlist::new([]));
+        judge.restore(bans, history);
+        // What the config or the operator has allowed meanwhile is banned no longer.
+        judge.set_allowlist(allowlist);
+
+        let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
+        let (hangup, terminate, interrupt) =
+            signals().map_err(|source| RunError::Host { what: "listen for signals", source })?;
+        let mut daemon = Self {
+            intake: Intake::new(checkpoints),
+            log: EventLog::default(),
+            unsaved: Vec::new(),
+            notices: notices_in,
+            paths,
+            config,
+            clock,
+            judge,
+            store,
+            filter,
+            health,
+        };
+        daemon.health.manual_allowed = allowed;
+        if !kept.is_empty() {
+            warn!(bans = kept.len(), "took over the bans found in the kernel");
+            daemon.save_bans(kept);
+        }
+        daemon.fill_filter();
+        daemon.attach();
+        daemon.follow_sources();
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            bans = daemon.judge.bans().len(),
+            rules = daemon.config.rules.rules.len(),
+            mode = daemon.config.filter.mode.as_str(),
+            "started"
+        );
+        Ok((daemon, Ends { notices, calls, hangup, terminate, interrupt }))
+    }
+
+    /// Makes the kernel's maps hold exactly what the judge has in force.
+    pub(super) fn fill_filter(&mut self) {
+        let Some(filter) = &mut self.filter else { return };
+        let bans: Vec<(IpNet, KernelInstant)> = self
+            .judge
+            .bans()
+            .iter()
+            .map(|ban| (ban.net, self.clock.kernel_end(ban.end)))
+            .collect();
+        let allowed: Vec<IpNet> = self.judge.allowlist().iter().map(|entry| entry.net).collect();
+        let observe = self.config.filter.mode.is_observe();
+        let filled = filter
+            .configure(&self.config.filter.ports, observe)
+            .and_then(|()| filter.replace_all(&bans, &allowed));
+        self.health.note_filled(filled);
+    }
+
+    /// Attaches to the interfaces of the config, and notes which refuse.
+    pub(super) fn attach(&mut self) {
+        let Some(filter) = &mut self.filter else { return };
+        let interfaces = match &self.config.filter.interfaces {
+            Interfaces::Named(names) => names.clone(),
+            Interfaces::Auto => match host::default_route_interfaces() {
+                Ok(names) => names,
+                Err(err) => {
+                    self.health.set_attach_problem(format!("cannot read the routes: {err}"));
+                    return;
+                }
+            },
+        };
+        let none = interfaces.is_empty();
+        filter.attach(&interfaces, attach_choice(&self.config));
+        self.health.set_attached(none.then(|| {
+            "no interface carries a default route; name one in [filter] interfaces".to_owned()
+        }));
+    }
+}
+
+pub(super) fn judge_settings(config: &Config) -> JudgeSettings {
+    JudgeSettings {
+        rules: config.rules.rules.iter().map(|(rule, _)| rule.clone()).collect(),
+        ipv6_prefix: config.filter.ipv6_prefix,
+    }
+}
+
+pub(super) fn allowlist(
+    config: &Config,
+    own: &[std::net::IpAddr],
+    manual: &[AllowEntry],
+) -> Allowlist {
+    let own = own.iter().map(|address| AllowEntry {
+        net: IpNet::from(*address),
+        origin: AllowOrigin::Own,
+        reason: "address of this host".to_owned(),
+    });
+    let from_config = config.allow.iter().map(|net| AllowEntry {
+        net: *net,
+        origin: AllowOrigin::Config,
+        reason: "[allow] networks".to_owned(),
+    });
+    Allowlist::new(own.chain(from_config).chain(manual.iter().cloned()))
+}
+
+pub(super) fn own_addresses() -> Vec<std::net::IpAddr> {
+    host::own_addresses().unwrap_or_else(|err| {
+        warn!("cannot read the host's own addresses: {err}");
+        Vec::new()
+    })
+}
+
+fn attach_choice(config: &Config) -> filter::AttachChoice {
+    use crate::config::Attach;
+    match config.filter.attach {
+        Attach::Auto => filter::AttachChoice::Auto,
+        Attach::Native => filter::AttachChoice::Native,
+        Attach::Generic => filter::AttachChoice::Generic,
+    }
+}
+
+fn kept_bans(filter: &Filter, clock: &Clock) -> Vec<Ban> {
+    let now = clock.now();
+    filter
+        .kept()
+        .into_iter()
+        .map(|(net, end)| (net, clock.end(end)))
+        .filter(|(_, end)| !end.is_over_at(now))
+        .map(|(net, end)| kernel_ban(net, end, now))
+        .collect()
+}
+
+fn kernel_ban(net: IpNet, end: End, now: std::time::SystemTime) -> Ban {
+    Ban {
+        net,
+        origin: Origin::Kernel,
+        since: now,
+        end,
+        offences: 0,
+        level: 0,
+        reason: "found in the kernel after the database was lost".to_owned(),
+        evidence: Vec::new(),
+    }
+}

@@ -1,0 +1,199 @@
+//! The agent's state as the control socket shows it.
+
+use std::time::SystemTime;
+
+use jiff::{Timestamp, Unit};
+use super::{Daemon, intake::Followed};
+use crate::{
+    allowlist::AllowEntry,
+    ban::{Ban, End},
+    clock::Clock,
+    control::protocol::{
+        AllowList, AllowView, BanList, BanSort, BanView, Counters, EvidenceView, Interface,
+        PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList, Status,
+    },
+    rule::{Per, Then},
+    source::SourceState,
+};
+
+/// A steady time as RFC 3339 wall time in UTC, to the second.
+pub(super) fn time(at: SystemTime, clock: &Clock) -> String {
+    let stamp = Timestamp::try_from(clock.wall(at)).unwrap_or(Timestamp::MAX);
+    stamp.round(Unit::Second).unwrap_or(stamp).to_string()
+}
+
+impl Daemon {
+    pub(super) fn status(&self) -> Status {
+        let now = self.clock.now();
+        Status {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: time(self.health.started, &self.clock),
+            uptime_s: now.duration_since(self.health.started).unwrap_or_default().as_secs(),
+            mode: self.config.filter.mode.as_str().to_owned(),
+            ports: self.config.filter.ports.clone(),
+            interfaces: self.interfaces(),
+            bans: self.judge.bans().len(),
+            allowed: self.judge.allowlist().len(),
+            dropped: self.dropped(),
+            drops_per_s: self.health.drops_per_s,
+            tracked: self.judge.tracked(),
+            sources: self.sources().sources,
+            problems: self.problems(),
+        }
+    }
+
+    fn interfaces(&self) -> Vec<Interface> {
+        let attachments = self.filter.iter().flat_map(|filter| filter.attachments());
+        attachments
+            .map(|attachment| Interface {
+                name: attachment.name.clone(),
+                mode: attachment.mode.map(|mode| mode.as_str().to_owned()),
+                problem: attachment.problem.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn ban_list(&self, sort: BanSort, limit: usize) -> BanList {
+        let bans = self.judge.bans();
+        let dropped = |ban: &Ban| self.filter.as_ref().and_then(|f| f.drops(&ban.net));
+        let mut listed: Vec<(&Ban, Option<u64>)> =
+            bans.iter().map(|ban| (ban, dropped(ban))).collect();
+        match sort {
+            BanSort::Added => listed.sort_by_key(|(ban, _)| (ban.since, ban.net)),
+            BanSort::Ends => listed.sort_by_key(|(ban, _)| (ban.end, ban.net)),
+            BanSort::Drops => {
+                listed.sort_by_key(|(ban, dropped)| (std::cmp::Reverse(*dropped), ban.net));
+            }
+        }
+        let total = listed.len();
+        if limit > 0 {
+            // The newest of a list in the order of adding are at its end.
+            match sort {
+                BanSort::Added => listed.drain(..total.saturating_sub(limit)).for_each(drop),
+                BanSort::Ends | BanSort::Drops => listed.truncate(limit),
+            }
+        }
+        let bans = listed.into_iter().map(|(ban, dropped)| self.list_view(ban, dropped)).collect();
+        BanList { schema: SCHEMA, total, bans }
+    }
+
+    /// A ban with its evidence.
+    pub(super) fn ban_view(&self, ban: &Ban) -> BanView {
+        let evidence = ban.evidence.iter().map(|evidence| EvidenceView {
+            at: time(evidence.at, &self.clock),
+            text: evidence.text.clone(),
+        });
+        let dropped = self.filter.as_ref().and_then(|filter| filter.drops(&ban.net));
+        BanView { evidence: evidence.collect(), ..self.list_view(ban, dropped) }
+    }
+
+    fn list_view(&self, ban: &Ban, dropped: Option<u64>) -> BanView {
+        let now = self.clock.now();
+        BanView {
+            net: ban.net,
+            rule: ban.origin.to_string(),
+            since: time(ban.since, &self.clock),
+            age_s: now.duration_since(ban.since).unwrap_or_default().as_secs(),
+            ends: self.end_view(ban.end),
+            remaining_s: ban.end.remaining(now).map(|left| left.as_secs()),
+            offences: ban.offences,
+            level: ban.level,
+            dropped,
+            reason: ban.reason.clone(),
+            evidence: Vec::new(),
+        }
+    }
+
+    pub(super) fn end_view(&self, end: End) -> Option<String> {
+        match end {
+            End::At(at) => Some(time(at, &self.clock)),
+            End::Never => None,
+        }
+    }
+
+    pub(super) fn allow_list(&self) -> AllowList {
+        let allowed = self.judge.allowlist().iter().map(allow_view).collect();
+        AllowList { schema: SCHEMA, allowed }
+    }
+
+    pub(super) fn rule_list(&self) -> RuleList {
+        let origins = self.config.rules.rules.iter().map(|(_, origin)| *origin);
+        let rules = self.judge.rules().zip(origins).map(|(rule, origin)| {
+            let settings = rule.settings;
+            let Then::Ban(penalty) = settings.then;
+            RuleView {
+                name: settings.name.to_string(),
+                origin: origin.as_str().to_owned(),
+                count: settings.count.iter().map(|kind| kind.to_string()).collect(),
+                per: settings.per.as_str().to_owned(),
+                distinct: settings.distinct.map(|distinct| distinct.as_str().to_owned()),
+                service: settings.service.iter().map(|service| service.to_string()).collect(),
+                limit: settings.limit,
+                window_s: (settings.per != Per::Session).then(|| settings.window.as_secs()),
+                ban_s: Some(penalty.first.as_secs()),
+                factor: penalty.factor,
+                at_most_s: Some(penalty.at_most.as_secs()),
+                tracked: rule.tracked,
+                breaches: rule.breaches,
+                description: settings.description(),
+            }
+        });
+        RuleList { schema: SCHEMA, preset: self.config.rules.preset.clone(), rules: rules.collect() }
+    }
+
+    pub(super) fn sources(&self) -> SourceList {
+        let followed = self.intake.sources.iter().filter(|source| source.is_followed());
+        let sources = followed.map(|source| self.source_view(source)).collect();
+        SourceList { schema: SCHEMA, sources }
+    }
+
+    fn source_view(&self, source: &Followed) -> Source {
+        let state = match &source.state {
+            SourceState::Following => "following",
+            SourceState::Waiting => "waiting",
+            SourceState::Failed(_) => "failed",
+        };
+        Source {
+            name: source.name.clone(),
+            state: state.to_owned(),
+            position: source.position,
+            lag_bytes: source.lag_bytes,
+            lines: source.counts.lines,
+            understood: source.counts.understood,
+            ignored: source.counts.ignored,
+            refused: source.counts.refused,
+            unknown: source.counts.unknown,
+            cut: source.counts.cut,
+            last_line: source.last_line.map(|at| time(at, &self.clock)),
+            problem: source.problem(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> Result<Counters, String> {
+        let Some(filter) = &self.filter else {
+            return Err("the filter is not loaded, so nothing is counted".to_owned());
+        };
+        let totals = filter.totals().map_err(|err| format!("{:#}", anyhow::Error::from(err)))?;
+        let packets = totals.into_iter().map(|(verdict, family, packets)| PacketCounter {
+            verdict: verdict.to_string(),
+            family: family.to_string(),
+            dropped: verdict.is_drop(),
+            packets,
+        });
+        Ok(Counters {
+            schema: SCHEMA,
+            at_ns: self.clock.kernel_end(End::At(self.clock.now())).as_ns(),
+            packets: packets.collect(),
+        })
+    }
+}
+
+pub(super) fn allow_view(entry: &AllowEntry) -> AllowView {
+    AllowView {
+        net: entry.net,
+        origin: entry.origin.as_str().to_owned(),
+        reason: entry.reason.clone(),
+    }
+}

@@ -1,0 +1,549 @@
+//! The judge: events go in, decisions come out. It reads no clock, does no I/O and draws no lots, so that the same events give
+//! the same decisions on a live log and in a replay.
+//!
+//! The allowlist is asked first, then the bans in force: what a banned host does in the connections it still has counts for
+//! nothing. Then every rule sees the event.
+
+mod evidence;
+mod history;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+mod widening;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use ipnet::IpNet;
+
+pub use self::evidence::EVIDENCE_BYTES_MAX;
+use self::{evidence::Pieces, history::History, widening::Neighbours};
+use crate::{
+    allowlist::{AllowEntry, Allowlist},
+    ban::{Ban, End, Evidence, Origin, REASON_MAX},
+    bans::Bans,
+    decision::{Decision, Pardon},
+    event::{Event, EventKind},
+    line::escaped,
+    penalty::PastBan,
+    rule::{Breach, Counter, Goods, Moment, Per, RuleSettings, Subjects, Then, network},
+};
+
+/// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// What a judge judges by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeSettings {
+    /// The rules, in the order in which they are tried. Their names are unique.
+    pub rules: Vec<RuleSettings>,
+    /// Length of the prefix that counts as one IPv6 host: 48 to 128.
+    pub ipv6_prefix: u8,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Judge {
+    subjects: Subjects,
+    rules: Vec<Rule>,
+    goods: Vec<(GoodOf, Goods)>,
+    /// By kind of event.
+    interests: Vec<Interest>,
+    allowlist: Allowlist,
+    bans: Bans,
+    history: History,
+    neighbours: Neighbours,
+    pieces: Pieces,
+    decisions: VecDeque<Decision>,
+    next_forget: Option<SystemTime>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    counter: Counter,
+    /// Which of the goods its share is of.
+    good: Option<usize>,
+}
+
+/// Whose good events are counted together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum GoodOf {
+    Host,
+    Network,
+}
+
+/// What a kind of event is to the rules.
+#[derive(Clone, Debug, Default)]
+struct Interest {
+    /// The rules that may count it.
+    rules: Vec<usize>,
+    is_good: bool,
+    ends_session: bool,
+}
+
+/// What came of a manual ban.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Added {
+    /// There was none of that net.
+    New,
+    /// There was one of that net, which it replaces.
+    Renewed,
+}
+
+/// Why a net is not banned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The allowlist forbids it.
+    Allowed(AllowEntry),
+    /// The filter has no room for more bans of its kind.
+    Full,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allowed(entry) => write!(f, "it is on the allowlist: {entry}"),
+            Self::Full => f.write_str("the filter has no room for more bans of this kind"),
+        }
+    }
+}
+
+/// A rule and how it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleState<'a> {
+    /// As it was configured.
+    pub settings: &'a RuleSettings,
+    /// Hosts (networks, sessions) that it tracks.
+    pub tracked: usize,
+    /// Times that its limit was reached since the judge began, or the rule changed.
+    pub breaches: u64,
+}
+
+impl Judge {
+    /// A judge that has seen nothing.
+    pub fn new(settings: JudgeSettings, allowlist: Allowlist) -> Self {
+        let mut judge = Self {
+            subjects: Subjects::new(settings.ipv6_prefix),
+            rules: Vec::new(),
+            goods: Vec::new(),
+            interests: Vec::new(),
+            allowlist,
+            bans: Bans::new(),
+            history: History::new(),
+            neighbours: Neighbours::new(),
+            pieces: Pieces::new(),
+            decisions: VecDeque::new(),
+            next_forget: None,
+        };
+        judge.reconfigure(settings);
+        judge
+    }
+
+    /// Takes over what was in force and what is remembered of before. No decision follows; what the filter has no room for is
+    /// left out.
+    pub fn restore(&mut self, bans: Vec<Ban>, mut history: Vec<PastBan>) {
+        history.sort_by_key(|past| (past.last, past.net));
+        for past in history {
+            self.history.restore(past);
+        }
+        for ban in bans {
+            if self.bans.get(&ban.net).is_none() && self.bans.is_full_for(&ban.net) {
+                continue;
+            }
+            self.history.record(&ban);
+            self.bans.insert(ban);
+        }
+    }
+
+    /// Judges by `settings` from here on. Bans stay, and so does what unchanged rules have counted.
+    pub fn reconfigure(&mut self, settings: JudgeSettings) {
+        let subjects = Subjects::new(settings.ipv6_prefix);
+        let (mut counters, mut goods): (Vec<Counter>, Vec<(GoodOf, Goods)>) =
+            if subjects == self.subjects {
+                (
+                    self.rules.drain(..).map(|rule| rule.counter).collect(),
+                    std::mem::take(&mut self.goods),
+                )
+            } else {
+                (Vec::new(), Vec::new())
+            };
+        self.subjects = subjects;
+        self.rules.clear();
+        self.goods.clear();
+        for rule in settings.rules {
+            let good = (rule.bad_share > 0).then(|| self.good_of(&rule, &mut goods));
+            let known = counters
+                .iter()
+                .position(|counter| *counter.settings() == rule);
+            let counter = match known {
+                Some(known) => counters.swap_remove(known),
+                None => Counter::new(rule),
+            };
+            self.rules.push(Rule { counter, good });
+        }
+        self.interests = EventKind::ALL
+            .iter()
+            .map(|kind| self.interest(*kind))
+            .collect();
+    }
+
+    /// Asks `allowlist` from here on. Bans of nets that are wholly on it end.
+    pub fn set_allowlist(&mut self, allowlist: Allowlist) {
+        self.allowlist = allowlist;
+        let allowed: Vec<IpNet> = self
+            .bans
+            .iter()
+            .map(|ban| ban.net)
+            .filter(|net| self.allowlist.covering_net(*net).is_some())
+            .collect();
+        for net in allowed {
+            self.pardon(&net, Pardon::Allowed);
+        }
+    }
+
+    /// Takes in an event; `event.at` is the judge's time. `text` is the log line it was read from, for evidence.
+    pub fn handle_event(&mut self, event: &Event, text: &[u8]) {
+        let interest = &self.interests[event.kind as usize];
+        let Some(address) = event.address else {
+            return;
+        };
+        let counts = interest
+            .rules
+            .iter()
+            .any(|&rule| self.rules[rule].counter.settings().counts(event));
+        if !counts && !interest.is_good && !interest.ends_session {
+            return;
+        }
+        let ends_session = interest.ends_session;
+        let is_good = interest.is_good;
+        if self.allowlist.covering(address).is_some() {
+            return;
+        }
+        let host = self.subjects.host(address);
+        if (counts || is_good) && !self.is_banned(address, host, event.at) {
+            if is_good {
+                self.note_good(host, event.at);
+            }
+            if counts {
+                self.pieces.keep(event, host, text);
+                self.judge(event, host);
+                if self.next_forget.is_none() {
+                    self.next_forget = event.at.checked_add(FORGET_EVERY);
+                }
+            }
+        }
+        if ends_session && let Some(session) = event.session {
+            for rule in &mut self.rules {
+                rule.counter.end_session(session, host);
+            }
+        }
+    }
+
+    /// Bans `net` by the operator's word, in place of any ban of that net; the evidence of that is kept. Whether the allowlist
+    /// or a lack of room forbids it, [`Judge::refusal`] says before.
+    pub fn add_ban(
+        &mut self,
+        net: IpNet,
+        end: End,
+        reason: String,
+        now: SystemTime,
+    ) -> Result<Added, Refusal> {
+        let net = net.trunc();
+        if let Some(refusal) = self.refusal(&net) {
+            return Err(refusal);
+        }
+        self.make_room(&net);
+        let old = self.bans.remove(&net);
+        let added = match &old {
+            Some(old) => {
+                self.history.cut_short(&net, old.since);
+                Added::Renewed
+            }
+            None => Added::New,
+        };
+        let (level, evidence) = old.map_or((0, Vec::new()), |old| (old.level, old.evidence));
+        self.put_in_force(Ban {
+            net,
+            origin: Origin::Manual,
+            since: now,
+            end,
+            offences: 0,
+            level,
+            reason: escaped(reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
+            evidence,
+        });
+        Ok(added)
+    }
+
+    /// Why `net` cannot be banned by an operator; `None` when it can.
+    pub fn refusal(&self, net: &IpNet) -> Option<Refusal> {
+        if let Some(entry) = self.allowlist.covering_net(*net) {
+            return Some(Refusal::Allowed(entry.clone()));
+        }
+        let has_room = self.bans.get(net).is_some()
+            || !self.bans.is_full_for(net)
+            || self.bans.next_to_give_way(net).is_some();
+        (!has_room).then_some(Refusal::Full)
+    }
+
+    /// Ends the ban of exactly `net` by the operator's word: it is no step of the escalation, and what led to it is forgotten.
+    /// Whether there was one.
+    pub fn remove_ban(&mut self, net: &IpNet) -> bool {
+        self.pardon(net, Pardon::Removed)
+    }
+
+    /// Ends what is over at `now` and forgets what no longer counts.
+    pub fn handle_timeout(&mut self, now: SystemTime) {
+        while let Some(ban) = self.bans.pop_over(now) {
+            self.decisions.push_back(Decision::Unban {
+                net: ban.net,
+                pardon: Pardon::Expired,
+            });
+        }
+        if self.next_forget.is_some_and(|due| due <= now) {
+            self.forget(Moment::from(now));
+            self.next_forget = match self.tracked() {
+                0 => None,
+                _ => now.checked_add(FORGET_EVERY),
+            };
+        }
+    }
+
+    /// When [`Judge::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<SystemTime> {
+        [self.bans.next_end(), self.next_forget]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next thing that is to be done.
+    pub fn next_decision(&mut self) -> Option<Decision> {
+        self.decisions.pop_front()
+    }
+
+    /// The bans in force.
+    pub fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    /// The allowlist in force.
+    pub fn allowlist(&self) -> &Allowlist {
+        &self.allowlist
+    }
+
+    /// The rules in the order in which they are tried.
+    pub fn rules(&self) -> impl Iterator<Item = RuleState<'_>> {
+        self.rules.iter().map(|rule| RuleState {
+            settings: rule.counter.settings(),
+            tracked: rule.counter.tracked(),
+            breaches: rule.counter.breaches(),
+        })
+    }
+
+    /// Windows of hosts, networks and sessions that are kept, over all rules: at most `rule::TRACKED_MAX` a rule.
+    pub fn tracked(&self) -> usize {
+        self.rules.iter().map(|rule| rule.counter.tracked()).sum()
+    }
+
+    /// Shows every rule the event and imposes what follows.
+    fn judge(&mut self, event: &Event, host: IpNet) {
+        let at = Moment::from(event.at);
+        let mut breaches: Vec<(usize, Breach)> = Vec::new();
+        for &index in &self.interests[event.kind as usize].rules {
+            let rule = &mut self.rules[index];
+            let goods = rule.good.and_then(|good| self.goods.get(good));
+            let breach = rule.counter.observe(event, host, |subject| {
+                goods.map_or(0, |(_, goods)| goods.sum(subject, at))
+            });
+            breaches.extend(breach.map(|breach| (index, breach)));
+        }
+        // The widest net first, of one net the longest ban: what they make superfluous is left out.
+        breaches.sort_by_cached_key(|(index, breach)| {
+            let length = self.sentence(*index, &breach.net, event.at).length;
+            (breach.net.prefix_len(), std::cmp::Reverse(length), *index)
+        });
+        for (index, breach) in breaches {
+            self.impose(index, breach, host, event.at);
+        }
+    }
+
+    /// Bans the net of a breach, and the net around it when that is one banned neighbour too many.
+    fn impose(&mut self, rule: usize, breach: Breach, host: IpNet, at: SystemTime) {
+        let mut breach = Some(breach);
+        while let Some(Breach { net, count, reason }) = breach.take() {
+            // A host is banned although something inside its prefix is allowed, which the filter then lets through; its
+            // neighbours are not banned together with what is allowed.
+            if net != host && self.allowlist.inside(net).next().is_some() {
+                return;
+            }
+            if !self.ban(rule, net, count, reason, at) {
+                return;
+            }
+            breach = self
+                .neighbours
+                .add(net, Moment::from(at), count)
+                .map(|widened| Breach {
+                    net: widened.net,
+                    count: widened.offences,
+                    reason: widened.reason,
+                });
+        }
+    }
+
+    /// Bans `net` unless a ban covers it that ends no sooner, or an operator banned it, or there is no room. Whether it did.
+    fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, at: SystemTime) -> bool {
+        let Sentence { level, length } = self.sentence(rule, &net, at);
+        let end = End::At(at.checked_add(length).unwrap_or(at));
+        let stands = |ban: &Ban| ban.end >= end || (ban.net == net && ban.origin == Origin::Manual);
+        let is_superfluous = self
+            .bans
+            .around(net)
+            .any(|ban| !ban.end.is_over_at(at) && stands(ban));
+        if is_superfluous || !self.make_room(&net) {
+            return false;
+        }
+        let settings = self.rules[rule].counter.settings();
+        let ban = Ban {
+            net,
+            origin: Origin::Rule(settings.name.clone()),
+            since: at,
+            end,
+            offences: count,
+            level,
+            reason,
+            evidence: self.evidence(settings, net, at),
+        };
+        self.put_in_force(ban);
+        true
+    }
+
+    fn sentence(&self, rule: usize, net: &IpNet, at: SystemTime) -> Sentence {
+        let Then::Ban(penalty) = self.rules[rule].counter.settings().then;
+        let level = self.history.level(net, at, penalty.forget_after);
+        Sentence {
+            level,
+            length: penalty.length(level),
+        }
+    }
+
+    fn evidence(&self, rule: &RuleSettings, net: IpNet, at: SystemTime) -> Vec<Evidence> {
+        let from = at
+            .checked_sub(rule.window)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        self.pieces.against(net, &rule.count, from)
+    }
+
+    fn put_in_force(&mut self, ban: Ban) {
+        self.history.record(&ban);
+        self.bans.insert(ban.clone());
+        self.decisions.push_back(Decision::Ban(ban));
+    }
+
+    /// Sees to it that there is room for a ban of `net`: when the filter is full, the automatic ban that ends next gives way.
+    fn make_room(&mut self, net: &IpNet) -> bool {
+        if self.bans.get(net).is_some() || !self.bans.is_full_for(net) {
+            return true;
+        }
+        let Some(next) = self.bans.next_to_give_way(net) else {
+            return false;
+        };
+        if let Some(ban) = self.bans.remove(&next) {
+            self.history.cut_short(&next, ban.since);
+            self.decisions.push_back(Decision::Unban {
+                net: next,
+                pardon: Pardon::Displaced,
+            });
+        }
+        true
+    }
+
+    fn pardon(&mut self, net: &IpNet, pardon: Pardon) -> bool {
+        let Some(ban) = self.bans.remove(net) else {
+            return false;
+        };
+        if ban.origin != Origin::Manual {
+            self.history.take_back(net, ban.since);
+        }
+        for rule in &mut self.rules {
+            rule.counter.forget_net(net);
+        }
+        self.decisions
+            .push_back(Decision::Unban { net: *net, pardon });
+        true
+    }
+
+    /// Whether a ban shut `address` out at `at`: one in force, or one that is over but was not then. The log of a host lags
+    /// behind, and the bans that its backlog led to may have ended before the rest of it is read.
+    fn is_banned(&self, address: IpAddr, host: IpNet, at: SystemTime) -> bool {
+        self.bans
+            .covering(address)
+            .any(|ban| !ban.end.is_over_at(at))
+            || self.history.was_banned(&host, at)
+            || self.history.was_banned(&network(address), at)
+    }
+
+    fn note_good(&mut self, host: IpNet, at: SystemTime) {
+        let at = Moment::from(at);
+        for (of, goods) in &mut self.goods {
+            match of {
+                GoodOf::Host => goods.add(host, at),
+                GoodOf::Network => goods.add(network(host.addr()), at),
+            }
+        }
+    }
+
+    fn forget(&mut self, now: Moment) {
+        for rule in &mut self.rules {
+            rule.counter.forget(now);
+        }
+        for (_, goods) in &mut self.goods {
+            goods.forget(now);
+        }
+        self.neighbours.forget(now);
+    }
+
+    /// Index of the goods that the share of `rule` is of: those of another rule with the same window, of `known` ones, or new.
+    fn good_of(&mut self, rule: &RuleSettings, known: &mut Vec<(GoodOf, Goods)>) -> usize {
+        let of = match rule.per {
+            Per::Address | Per::Session => GoodOf::Host,
+            Per::Network => GoodOf::Network,
+        };
+        let fits = |(whose, goods): &(GoodOf, Goods)| *whose == of && goods.window() == rule.window;
+        if let Some(shared) = self.goods.iter().position(fits) {
+            return shared;
+        }
+        self.goods.push(match known.iter().position(fits) {
+            Some(position) => known.swap_remove(position),
+            None => (of, Goods::new(rule.window)),
+        });
+        self.goods.len() - 1
+    }
+
+    fn interest(&self, kind: EventKind) -> Interest {
+        let has_session_rules = self
+            .rules
+            .iter()
+            .any(|rule| rule.counter.settings().per == Per::Session);
+        Interest {
+            rules: (0..self.rules.len())
+                .filter(|&rule| self.rules[rule].counter.settings().count.contains(&kind))
+                .collect(),
+            is_good: matches!(kind, EventKind::MailAccepted | EventKind::AuthSuccess)
+                && !self.goods.is_empty(),
+            ends_session: matches!(kind, EventKind::Disconnect | EventKind::BadSession)
+                && has_session_rules,
+        }
+    }
+}
+
+/// How long a ban is, and why.
+struct Sentence {
+    level: u8,
+    length: Duration,
+}

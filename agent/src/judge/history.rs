@@ -1,0 +1,95 @@
+//! The bans that were: the steps of the escalation, within bounds.
+
+use std::time::{Duration, SystemTime};
+
+use ipnet::IpNet;
+
+use crate::{
+    ban::{Ban, End},
+    penalty::{PAST_BANS_MAX, PastBan},
+    rule::{Moment, Tracked},
+};
+
+/// The past bans of all nets, those in force among them.
+#[derive(Debug)]
+pub(super) struct History {
+    past: Tracked<IpNet, Remembered>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    past: PastBan,
+    /// When the ban ended, if it was one of this judge.
+    shut_out_until: Option<SystemTime>,
+}
+
+impl History {
+    pub(super) fn new() -> Self {
+        Self {
+            past: Tracked::new(PAST_BANS_MAX),
+        }
+    }
+
+    /// Takes over what was remembered before this judge.
+    pub(super) fn restore(&mut self, past: PastBan) {
+        self.remember(Remembered {
+            past,
+            shut_out_until: None,
+        });
+    }
+
+    /// Remembers a ban that begins.
+    pub(super) fn record(&mut self, ban: &Ban) {
+        let Some(past) = PastBan::of(ban) else {
+            return;
+        };
+        self.remember(Remembered {
+            past,
+            shut_out_until: match ban.end {
+                End::At(end) => Some(end),
+                End::Never => None,
+            },
+        });
+    }
+
+    /// The level of a ban of `net` at `at`.
+    pub(super) fn level(&self, net: &IpNet, at: SystemTime, forget_after: Duration) -> u8 {
+        self.past
+            .get(net)
+            .map_or(0, |known| known.past.level_at(at, forget_after))
+    }
+
+    /// Whether the last ban of `net` was not over at `at`. What lies before it is taken to be in it.
+    pub(super) fn was_banned(&self, net: &IpNet, at: SystemTime) -> bool {
+        self.past
+            .get(net)
+            .and_then(|known| known.shut_out_until)
+            .is_some_and(|until| at < until)
+    }
+
+    /// The last ban of `net`, in force since `since`, ends before its time.
+    pub(super) fn cut_short(&mut self, net: &IpNet, since: SystemTime) {
+        if let Some(known) = self.past.get_mut(net) {
+            known.past.last = known.past.last.min(since);
+            known.shut_out_until = None;
+        }
+    }
+
+    /// The last ban of `net`, in force since `since`, should not have been.
+    pub(super) fn take_back(&mut self, net: &IpNet, since: SystemTime) {
+        self.cut_short(net, since);
+        if let Some(known) = self.past.get_mut(net) {
+            known.past.level = known.past.level.saturating_sub(1);
+            if known.past.level == 0 {
+                self.past.remove(net);
+            }
+        }
+    }
+
+    fn remember(&mut self, new: Remembered) {
+        let (known, _) = self
+            .past
+            .touch(new.past.net, Moment::from(new.past.last), || new);
+        *known = new;
+    }
+}

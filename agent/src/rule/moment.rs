@@ -1,0 +1,35 @@
+//! A time of the judge at half the size of a `SystemTime`: rules remember many.
+
+use std::time::{Duration, SystemTime};
+
+/// Milliseconds since 1970; what lies further off than 292 million years is clamped.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Moment(i64);
+
+impl Moment {
+    /// How long after `earlier`; zero when it is not.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// How far apart the two are.
+    pub(crate) fn apart(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
+    /// Number of the slot of `length` that it lies in.
+    pub(crate) fn slot(self, length: Duration) -> i64 {
+        self.0
+            .div_euclid(i64::try_from(length.as_millis()).map_or(i64::MAX, |ms| ms.max(1)))
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        Self(match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => millis(after),
+            Err(before) => -millis(before.duration()),
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! For whom events are counted: addresses and their networks.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// The widest IPv4 network that is banned automatically.
+pub(crate) const NETWORK_V4: u8 = 24;
+/// The widest IPv6 network that is banned automatically.
+pub(crate) const NETWORK_V6: u8 = 48;
+
+/// How addresses become the nets that are counted and banned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Subjects {
+    ipv6_prefix: u8,
+}
+
+impl Subjects {
+    /// IPv6 hosts are told apart by their first `ipv6_prefix` bits, at least [`NETWORK_V6`] and at most 128.
+    pub(crate) fn new(ipv6_prefix: u8) -> Self {
+        Self {
+            ipv6_prefix: ipv6_prefix.clamp(NETWORK_V6, 128),
+        }
+    }
+
+    /// What counts as one host.
+    pub(crate) fn host(self, address: IpAddr) -> IpNet {
+        prefix(address, 32, self.ipv6_prefix)
+    }
+}
+
+/// The widest net around `address` that is banned automatically.
+pub(crate) fn network(address: IpAddr) -> IpNet {
+    prefix(address, NETWORK_V4, NETWORK_V6)
+}
+
+fn prefix(address: IpAddr, v4: u8, v6: u8) -> IpNet {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpNet::V4(Ipv4Net::new_assert(address, v4).trunc()),
+        IpAddr::V6(address) => IpNet::V6(Ipv6Net::new_assert(address, v6).trunc()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Subjects, network};
+
+    #[test]
+    fn hosts_and_networks_have_their_prefix_lengths() {
+        let host = |address: &str| Subjects::new(64).host(address.parse().unwrap()).to_string();
+        let wide = |address: &str| network(address.parse().unwrap()).to_string();
+        assert_eq!(host("203.0.113.7"), "203.0.113.7/32");
+        assert_eq!(host("::ffff:203.0.113.7"), "203.0.113.7/32");
+        assert_eq!(host("2001:db8:1:2:3::4"), "2001:db8:1:2::/64");
+        assert_eq!(wide("203.0.113.7"), "203.0.113.0/24");
+        assert_eq!(wide("2001:db8:1:2:3::4"), "2001:db8:1::/48");
+    }
+
+    #[test]
+    fn a_configured_prefix_is_never_wider_than_what_is_banned_automatically() {
+        let host = Subjects::new(16).host("2001:db8:1:2::4".parse().unwrap());
+        assert_eq!(host.prefix_len(), 48);
+    }
+}

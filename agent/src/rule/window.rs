@@ -1,0 +1,280 @@
+//! The sliding window of one host under one rule: what counts, and how much it comes to.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use super::{Distinct, Measure, Moment, RuleSettings, good::Tally};
+use crate::event::{Event, EventKind};
+
+/// Times between which a mail program and its login server log the same failure, the one with the account, the other
+/// without (research D-16).
+const TWIN_WITHIN: Duration = Duration::from_secs(3);
+
+/// Events of one host that count, oldest first: never more than the rule's limit makes necessary.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    entries: Vec<Entry>,
+    /// Sum of the entries' scores, in tenths.
+    tenths: i64,
+    /// Every event that counted in the window, also those no longer remembered one by one.
+    counted: Tally,
+    /// Kinds of the counted events, as bits.
+    kinds: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Moment,
+    /// Hash of what must differ; `None` for what always differs.
+    value: Option<u64>,
+    tenths: i16,
+    twin: Twin,
+}
+
+/// Whether another program may log the same event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Twin {
+    /// It does not.
+    None,
+    /// A failed login without an account: one with an account may follow.
+    Anonymous,
+    /// A failed login of an account: one without an account may follow.
+    Named,
+}
+
+impl Window {
+    /// Takes in an event that the rule counts. Whether it was one more: not a repeat, not older than the window.
+    pub(crate) fn add(&mut self, event: &Event, host: &IpNet, rule: &RuleSettings) -> bool {
+        let at = Moment::from(event.at);
+        let latest = self.entries.last().map_or(at, |entry| entry.at.max(at));
+        if latest.since(at) >= rule.window {
+            return false;
+        }
+        self.forget(latest, rule.window);
+        let value = identity(event, host, rule);
+        let twin = twin(event);
+        let was_counted_without_account = match twin {
+            Twin::Anonymous if self.has_named_twin(at) => return false,
+            Twin::Named => self.drop_anonymous_twin(at),
+            Twin::None | Twin::Anonymous => false,
+        };
+        if let Some(known) = self.position(value) {
+            let entry = self.remove(known);
+            self.insert(Entry {
+                at: entry.at.max(at),
+                twin,
+                ..entry
+            });
+            return false;
+        }
+        self.insert(Entry {
+            at,
+            value,
+            tenths: event.score.as_tenths(),
+            twin,
+        });
+        if was_counted_without_account {
+            return false;
+        }
+        self.counted.add(at, rule.window);
+        self.kinds |= 1 << event.kind as u32;
+        true
+    }
+
+    /// Whether it comes to the rule's limit.
+    pub(crate) fn is_full(&self, rule: &RuleSettings) -> bool {
+        match rule.measure {
+            Measure::Count => self.entries.len() >= rule.limit as usize,
+            Measure::Score => self.tenths >= i64::from(rule.limit) * 10,
+        }
+    }
+
+    /// Forgets what is more than enough for the limit; how many entries are left.
+    pub(crate) fn trim(&mut self, rule: &RuleSettings) -> usize {
+        let enough = |window: &Self| match rule.measure {
+            Measure::Count => window.entries.len() > rule.limit as usize,
+            Measure::Score => window.entries.first().is_some_and(|oldest| {
+                window.tenths - i64::from(oldest.tenths) >= i64::from(rule.limit) * 10
+            }),
+        };
+        while enough(self) {
+            self.remove(0);
+        }
+        self.entries.len()
+    }
+
+    /// How many entries it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Every event that counted in the window that ends at `now`.
+    pub(crate) fn counted(&self, now: Moment, rule: &RuleSettings) -> u64 {
+        self.counted.sum(now, rule.window)
+    }
+
+    /// Sum of the scores in tenths.
+    pub(crate) fn tenths(&self) -> i64 {
+        self.tenths
+    }
+
+    /// Time from the first entry to the last.
+    pub(crate) fn span(&self) -> Duration {
+        match (self.entries.first(), self.entries.last()) {
+            (Some(first), Some(last)) => last.at.since(first.at),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Kinds of the counted events, in the order of [`EventKind::ALL`].
+    pub(crate) fn kinds(&self) -> Vec<EventKind> {
+        EventKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| self.kinds & (1 << *kind as u32) != 0)
+            .collect()
+    }
+
+    fn forget(&mut self, now: Moment, window: Duration) {
+        let gone = self
+            .entries
+            .partition_point(|entry| now.since(entry.at) >= window);
+        for entry in self.entries.drain(..gone) {
+            self.tenths -= i64::from(entry.tenths);
+        }
+        if self.entries.is_empty() {
+            self.kinds = 0;
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let position = self
+            .entries
+            .partition_point(|present| present.at <= entry.at);
+        self.entries.insert(position, entry);
+        self.tenths += i64::from(entry.tenths);
+    }
+
+    fn remove(&mut self, position: usize) -> Entry {
+        let entry = self.entries.remove(position);
+        self.tenths -= i64::from(entry.tenths);
+        entry
+    }
+
+    /// Where the entry is that an event of `value` repeats.
+    fn position(&self, value: Option<u64>) -> Option<usize> {
+        let value = value?;
+        self.entries
+            .iter()
+            .position(|entry| entry.value == Some(value))
+    }
+
+    /// Whether a failure without an account is one of those that came with theirs; each is the twin of one only.
+    fn has_named_twin(&mut self, at: Moment) -> bool {
+        let twin = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.twin == Twin::Named && entry.at.apart(at) <= TWIN_WITHIN);
+        match twin {
+            Some(entry) => {
+                entry.twin = Twin::None;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes out the failure without an account that one with an account turns out to be, if there is one.
+    fn drop_anonymous_twin(&mut self, at: Moment) -> bool {
+        let twin = self
+            .entries
+            .iter()
+            .position(|entry| entry.twin == Twin::Anonymous && entry.at.apart(at) <= TWIN_WITHIN);
+        match twin {
+            Some(position) => {
+                self.remove(position);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+fn twin(event: &Event) -> Twin {
+    match (event.kind, &event.account) {
+        (EventKind::AuthFailure, None) => Twin::Anonymous,
+        (EventKind::AuthFailure, Some(_)) => Twin::Named,
+        _ => Twin::None,
+    }
+}
+
+/// What makes a later event a repeat of this one; `None` when nothing does.
+fn identity(event: &Event, host: &IpNet, rule: &RuleSettings) -> Option<u64> {
+    match rule.distinct {
+        Some(Distinct::Recipient) => event.recipient.as_deref().map(hash_name),
+        Some(Distinct::Account) => event.account.as_deref().map(hash_name),
+        Some(Distinct::Address) => Some(hash(host)),
+        None => match rule.measure {
+            Measure::Count => None,
+            Measure::Score => same_misdeed(event),
+        },
+    }
+}
+
+/// Research (f1): an unknown recipient scores once, so does a credential; Postfix repeats a refusal of the client, its HELO
+/// name or the sender for each recipient (`smtpd_delay_reject`).
+fn same_misdeed(event: &Event) -> Option<u64> {
+    match event.kind {
+        EventKind::UnknownRecipient => {
+            let recipient = event.recipient.as_deref()?;
+            Some(hash(&("recipient", hash_name(recipient))))
+        }
+        EventKind::AuthFailure | EventKind::AuthNotOffered | EventKind::AuthAborted => {
+            let account = event.account.as_deref()?;
+            Some(hash(&("account", hash_name(account))))
+        }
+        EventKind::HeloRejected
+        | EventKind::SenderRejected
+        | EventKind::ClientRejected
+        | EventKind::DnsblRejected => Some(hash(&(event.kind, event.session?))),
+        EventKind::Connect
+        | EventKind::Disconnect
+        | EventKind::MailAccepted
+        | EventKind::RelayDenied
+        | EventKind::AuthSuccess
+        | EventKind::EarlyTalker
+        | EventKind::ProtocolError
+        | EventKind::NonSmtp
+        | EventKind::TooManyErrors
+        | EventKind::ContentRejected
+        | EventKind::RateLimited
+        | EventKind::BadSession
+        | EventKind::LostConnection
+        | EventKind::TlsFailure
+        | EventKind::BounceOut
+        | EventKind::BounceIn
+        | EventKind::ServerFault => None,
+    }
+}
+
+/// Recipients and accounts are the same in any case of letters.
+fn hash_name(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for byte in name.bytes() {
+        hasher.write_u8(byte.to_ascii_lowercase());
+    }
+    hasher.finish()
+}
+
+/// SipHash with fixed keys: the same input gives the same decisions in every run.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+const _: () = assert!(EventKind::ALL.len() <= 32, "kinds are bits of a u32");
