@@ -1,4 +1,5 @@
 //! The layers of the agent, as `agent/src/lib.rs` tells them: who may name whom. Needs nothing, not even root.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeSet,
