@@ -28,7 +28,11 @@ fn the_judge_decides_as_the_scenarios_say() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
         .collect();
     files.sort();
-    assert!(files.len() >= 5, "scenarios are missing in {}", folder.display());
+    assert!(
+        files.len() >= 5,
+        "scenarios are missing in {}",
+        folder.display()
+    );
     let mut failures = String::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
@@ -135,8 +139,8 @@ struct Stage {
 
 impl Stage {
     fn new(scenario: &Scenario<'_>) -> Self {
-        let config = Config::parse(&scenario.config, scenario.title)
-            .unwrap_or_else(|err| panic!("{err}"));
+        let config =
+            Config::parse(&scenario.config, scenario.title).unwrap_or_else(|err| panic!("{err}"));
         let rules = config
             .rules
             .rules
@@ -218,7 +222,10 @@ impl Stage {
                 }
             }
             ["operator", "unban", net] => {
-                assert!(self.judge.remove_ban(&net.parse().ok()?), "{net} has no ban");
+                assert!(
+                    self.judge.remove_ban(&net.parse().ok()?),
+                    "{net} has no ban"
+                );
             }
             ["operator", "allow", net] => {
                 self.allowed.push(AllowEntry {
