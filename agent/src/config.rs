@@ -22,7 +22,6 @@ pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     preset::{PRESETS, Preset},
-    rule::SESSION_WINDOW,
     source::SourceConfig,
 };
 pub use crate::rule::GROUPS;

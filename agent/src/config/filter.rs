@@ -76,6 +76,11 @@ impl Mode {
     /// Every mode.
     pub const ALL: &[Self] = &[Self::Enforce, Self::Observe];
 
+    /// Whether nothing is dropped.
+    pub const fn is_observe(self) -> bool {
+        matches!(self, Self::Observe)
+    }
+
     /// Lower-case name.
     pub const fn as_str(self) -> &'static str {
         match self {

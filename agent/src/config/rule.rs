@@ -16,8 +16,8 @@ use crate::{
 
 /// Most rules of a configuration, or of a preset.
 const RULES_MAX: usize = 64;
-/// What stands for the window of a rule per session: no session is remembered longer.
-pub const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
+/// The window of a rule per session that names none: longer than sessions last.
+const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
 /// The steepest escalation.
 const FACTOR_MAX: u32 = 1_000;
 
@@ -165,23 +165,23 @@ fn distinct(section: &Section<'_>, per: Per) -> Result<Option<Distinct>, ConfigE
 }
 
 fn window(section: &Section<'_>, per: Per) -> Result<Duration, ConfigError> {
-    match (section.field("window"), per) {
-        (None, Per::Session) => Ok(SESSION_WINDOW),
-        (Some(field), Per::Session) => Err(field.mistake(
-            "a rule per session has no \"window\": it counts as long as the session lasts",
-        )),
-        (None, Per::Address | Per::Network) => {
-            Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
-        }
-        (Some(field), Per::Address | Per::Network) => match field.duration()? {
-            window if window > WINDOW_MAX => Err(field.mistake(format!(
-                "{} must be at most {}",
-                field.name(),
-                duration::format(WINDOW_MAX)
-            ))),
-            window => Ok(window),
-        },
+    let Some(field) = section.field("window") else {
+        return match per {
+            Per::Session => Ok(SESSION_WINDOW),
+            Per::Address | Per::Network => {
+                Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
+            }
+        };
+    };
+    let window = field.duration()?;
+    if window > WINDOW_MAX {
+        return Err(field.mistake(format!(
+            "{} must be at most {}",
+            field.name(),
+            duration::format(WINDOW_MAX)
+        )));
     }
+    Ok(window)
 }
 
 fn service(section: &Section<'_>) -> Result<Vec<Service>, ConfigError> {

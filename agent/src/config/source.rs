@@ -15,38 +15,36 @@ const DEFAULT_FILE: &str = "/var/log/mail.log";
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SourceConfig {
     /// The file; absolute, none twice.
-    pub file: PathBuf,
-    /// IANA name of the zone of time stamps that name none; `None` for the host's.
+    pub path: PathBuf,
+    /// Zone of time stamps that name none.
+    pub zone: TimeZone,
+    /// The zone's IANA name as it was written; `None` where the zone is the host's.
     pub time_zone: Option<String>,
 }
 
 impl SourceConfig {
-    /// The zone of time stamps that name none.
-    pub fn zone(&self) -> TimeZone {
-        self.time_zone
-            .as_deref()
-            .map_or_else(TimeZone::system, |name| {
-                // Looked up when the configuration was read; what is gone since is as if nothing had been said.
-                TimeZone::get(name).unwrap_or_else(|_| TimeZone::system())
-            })
+    /// A log of this host.
+    fn new(path: &str) -> Self {
+        Self {
+            path: PathBuf::from(path),
+            zone: TimeZone::system(),
+            time_zone: None,
+        }
     }
 }
 
 pub(super) fn read(top: &Section<'_>) -> Result<Vec<SourceConfig>, ConfigError> {
     let keys = ["file", "time_zone", "journal", "syslog", "stdin"];
     let Some(sections) = top.tables("source", &keys)? else {
-        return Ok(vec![SourceConfig {
-            file: PathBuf::from(DEFAULT_FILE),
-            time_zone: None,
-        }]);
+        return Ok(vec![SourceConfig::new(DEFAULT_FILE)]);
     };
     let mut sources: Vec<SourceConfig> = Vec::new();
     for section in &sections {
         let source = source(section)?;
-        if sources.iter().any(|known| known.file == source.file) {
+        if sources.iter().any(|known| known.path == source.path) {
             return Err(section.mistake(format!(
                 "{:?} is there twice in [[source]]",
-                source.file.display().to_string()
+                source.path.display().to_string()
             )));
         }
         sources.push(source);
@@ -78,18 +76,16 @@ fn source(section: &Section<'_>) -> Result<SourceConfig, ConfigError> {
             "{file:?} is a pattern; name each file in a [[source]] of its own"
         )));
     }
-    let mut time_zone = None;
+    let mut source = SourceConfig::new(file);
     if let Some(field) = section.field("time_zone") {
         let name = field.text()?;
-        if TimeZone::get(name).is_err() {
+        let Ok(zone) = TimeZone::get(name) else {
             return Err(field.mistake(format!(
                 "unknown time zone {name:?}; write its IANA name, such as \"Europe/Berlin\" or \"UTC\""
             )));
-        }
-        time_zone = Some(name.to_owned());
+        };
+        source.zone = zone;
+        source.time_zone = Some(name.to_owned());
     }
-    Ok(SourceConfig {
-        file: PathBuf::from(file),
-        time_zone,
-    })
+    Ok(source)
 }

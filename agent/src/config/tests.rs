@@ -93,7 +93,7 @@ fn every_setting_is_read() {
             "non-smtp"
         ]
     );
-    assert_eq!(rule.window, SESSION_WINDOW);
+    assert_eq!(rule.window, Duration::from_secs(86_400));
 }
 
 #[test]
@@ -308,10 +308,8 @@ fn wrong_rules_are_refused() {
         expect![[r#"f:1:1: [[rule]] lacks "window", such as "10m""#]],
     );
     check(
-        &rule("count = \"auth\"\nper = \"session\"\nlimit = 1\nwindow = \"1m\""),
-        expect![[
-            r#"f:6:10: a rule per session has no "window": it counts as long as the session lasts"#
-        ]],
+        &rule("count = \"auth\"\nper = \"network\"\nlimit = 1\nwindow = \"52w\""),
+        expect![[r#"f:6:10: "window" in [[rule]] must be at most 31d"#]],
     );
     check(
         &rule("count = \"auth\"\nper = \"session\"\nlimit = 1\nthen = { kick = true }"),

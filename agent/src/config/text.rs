@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{Config, Interfaces, RuleOrigin};
 use crate::{
     duration::format as span,
-    rule::{Per, RuleSettings, Then},
+    rule::{RuleSettings, Then},
 };
 
 pub(super) fn write(config: &Config) -> String {
@@ -40,7 +40,7 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
 
     for source in &config.sources {
         writeln!(out, "\n[[source]]")?;
-        writeln!(out, "file = {}", quoted(&source.file.to_string_lossy()))?;
+        writeln!(out, "file = {}", quoted(&source.path.to_string_lossy()))?;
         if let Some(zone) = &source.time_zone {
             writeln!(out, "time_zone = {}", quoted(zone))?;
         }
@@ -86,10 +86,7 @@ fn write_rule(rule: &RuleSettings, out: &mut String) -> fmt::Result {
     }
     writeln!(out, "measure = {}", quoted(rule.measure.as_str()))?;
     writeln!(out, "limit = {}", rule.limit)?;
-    match rule.per {
-        Per::Address | Per::Network => writeln!(out, "window = {}", quoted(&span(rule.window)))?,
-        Per::Session => {}
-    }
+    writeln!(out, "window = {}", quoted(&span(rule.window)))?;
     if !rule.service.is_empty() {
         let service = list(rule.service.iter().map(|service| quoted(service.as_str())));
         writeln!(out, "service = {service}")?;
