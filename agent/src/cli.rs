@@ -16,6 +16,7 @@ mod log;
 mod net;
 mod number;
 mod paint;
+mod parse;
 mod reload;
 mod rule;
 mod run;
@@ -67,6 +68,7 @@ enum Noun {
     Counters(counters::Args),
     #[command(subcommand)]
     Config(config::Command),
+    Parse(parse::Args),
     Reload(reload::Args),
     Completions(completions::Args),
 }
@@ -83,6 +85,7 @@ impl Noun {
             Self::Events(args) => events::run(args, console),
             Self::Counters(args) => counters::run(args, console),
             Self::Config(command) => config::run(command, console),
+            Self::Parse(args) => parse::carry_out(&args, console),
             Self::Reload(args) => reload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }

@@ -148,7 +148,7 @@ impl Filter {
         }
         for (interface, pin) in self.pins.links() {
             if !interfaces.contains(&interface) {
-                pins::remove_or_warn(&pin);
+                pins::remove_link_or_warn(&pin);
                 info!(interface, "detached");
             }
         }

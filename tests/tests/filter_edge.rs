@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::HashMap,
     fs,
     net::{IpAddr, Ipv4Addr},
     panic::resume_unwind,
@@ -21,6 +22,7 @@ use aya::{
 };
 use ipnet::IpNet;
 use mailwall::{
+    doctor::{Level, Patient, examine},
     filter::{AttachChoice, AttachMode, Attachment, Filter, remove_pins},
     host,
 };
@@ -261,6 +263,25 @@ fn an_interface_that_refuses_native_mode_gets_generic_mode_and_says_so() {
 }
 
 #[test]
+fn an_mtu_too_large_for_native_mode_is_named() {
+    in_namespaces(|dir| {
+        make_veth("guard0", "peer0");
+        ip("link set peer0 mtu 9000");
+        ip("link set guard0 mtu 9000");
+        let mut filter = Filter::open(dir).unwrap();
+        let [guarded] = filter.attach(&["guard0".to_owned()], AttachChoice::Auto) else {
+            panic!("one interface, one attachment");
+        };
+        assert_eq!(guarded.mode, Some(AttachMode::Generic));
+        let problem = guarded.problem.as_deref().unwrap();
+        assert!(
+            problem.contains("no native XDP at an MTU of 9000"),
+            "{problem}"
+        );
+    });
+}
+
+#[test]
 fn a_link_changes_its_mode_when_asked_to() {
     in_namespaces(|dir| {
         make_veth("guard0", "peer0");
@@ -455,6 +476,49 @@ fn the_host_tells_its_routes_and_addresses() {
             );
         }
         assert_eq!(host::ssh_peers(), Vec::<IpAddr>::new());
+    });
+}
+
+#[test]
+fn the_doctor_finds_who_holds_an_interface() {
+    in_namespaces(|dir| {
+        make_veth("guard0", "peer0");
+        make_veth("guard1", "peer1");
+        ip("link set guard1 mtu 9000");
+        let interfaces = ["guard0", "guard1", "eth9"].map(str::to_owned);
+        let patient = Patient {
+            bpffs_dir: dir,
+            interfaces: &interfaces,
+            state_dir: dir,
+            run_dir: dir,
+            sources: &[],
+        };
+        let levels = || -> HashMap<String, Level> {
+            let findings = examine(&patient).into_iter();
+            findings
+                .map(|finding| (finding.topic, finding.level))
+                .collect()
+        };
+        let found = levels();
+        assert_eq!(found["program"], Level::Ok);
+        assert_eq!(found["privileges"], Level::Ok);
+        assert_eq!(found["BPF file system"], Level::Warning);
+        assert_eq!(found["interface guard0"], Level::Ok);
+        assert_eq!(found["interface guard1"], Level::Warning);
+        assert_eq!(found["interface eth9"], Level::Problem);
+        assert!(!dir.exists(), "looking changes nothing");
+
+        let mut other = Ebpf::load(OBJECT).unwrap();
+        loaded_program(&mut other)
+            .attach("guard0", XdpMode::Driver)
+            .unwrap();
+        assert_eq!(levels()["interface guard0"], Level::Problem);
+        drop(other);
+        let mut filter = Filter::open(dir).unwrap();
+        filter.attach(&interfaces[..1], AttachChoice::Auto);
+        let found = levels();
+        assert_eq!(found["interface guard0"], Level::Ok);
+        assert_eq!(found["BPF file system"], Level::Ok);
     });
 }
 

@@ -18,7 +18,13 @@ use self::{
     record::Record,
     shapes::Shapes,
 };
+use super::{
+    console::{Console, Format},
+    exit::Exit,
+    failure::Failure,
+};
 use crate::{
+    clock::Clock,
     dialect::{DIALECTS, Dialect, Reader, Reading},
     line::escaped,
 };
@@ -52,17 +58,6 @@ pub struct Args {
     unknown: bool,
 }
 
-/// Who reads the output.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Format {
-    /// A person.
-    Human,
-    /// A script, tab-separated.
-    Plain,
-    /// A script, one JSON object a line.
-    Json,
-}
-
 /// Why reading or writing stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
@@ -72,6 +67,15 @@ pub enum ParseError {
     /// The output; a broken pipe is a reader that has had enough.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
+}
+
+pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
+    let (format, now) = (console.format, Clock::start().now());
+    match run(args, format, now, console.out()) {
+        Ok(()) => Ok(Exit::Done),
+        Err(ParseError::Output(error)) => Err(error.into()),
+        Err(error @ ParseError::Input(_)) => Err(Failure::from_chain(Exit::Failed, &error)),
+    }
 }
 
 /// Reads the logs one after another and writes what is understood to `out`. `now` dates what names no year and comes from

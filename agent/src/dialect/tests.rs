@@ -1,7 +1,9 @@
+mod hostile;
+mod outside;
+
 use std::{
     fmt::Write as _,
     fs,
-    net::IpAddr,
     path::PathBuf,
     time::{Duration, SystemTime},
 };

@@ -169,7 +169,7 @@ pub fn attach(
                 problem: leftover_problem(choice, mode),
             }),
             Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {
-                pins::remove_or_warn(pin);
+                pins::remove_link_or_warn(pin);
                 attach_new(program, interface, pin, choice)
             }
             Err(error) => Ok(Attached {
@@ -182,7 +182,7 @@ pub fn attach(
     }
     // The kernel has no way from one mode to the other but off and on again.
     warn!(interface = name, from = %mode, "detached to attach in another mode");
-    pins::remove_or_warn(pin);
+    pins::remove_link_or_warn(pin);
     attach_new(program, interface, pin, choice).or_else(|error| {
         attach_in(program, interface, pin, mode)?;
         Ok(Attached {
@@ -199,7 +199,7 @@ fn pinned_mode(interface: &Interface, pin: &Path) -> Option<AttachMode> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             warn!(pin = %pin.display(), %error, "removed a pin that is not a link");
-            pins::remove_or_warn(pin);
+            pins::remove_link_or_warn(pin);
             return None;
         }
     };
@@ -209,7 +209,7 @@ fn pinned_mode(interface: &Interface, pin: &Path) -> Option<AttachMode> {
             interface = interface.name,
             "removed the link to an interface that was there before under this name"
         );
-        pins::remove_or_warn(pin);
+        pins::remove_link_or_warn(pin);
         return None;
     }
     mode

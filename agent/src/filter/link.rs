@@ -1,4 +1,4 @@
-//! What the kernel says of a pinned link: which interface it holds. aya tells the program of a link, but not its interface.
+//! Pinned links by the kernel's own calls, where aya has none: which interface a link holds, and taking it off at once.
 
 use std::{
     ffi::CString,
@@ -13,6 +13,7 @@ use std::{
 /// Numbers of include/uapi/linux/bpf.h: `enum bpf_cmd`, `enum bpf_link_type`.
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+const BPF_LINK_DETACH: libc::c_long = 34;
 const BPF_LINK_TYPE_XDP: u32 = 6;
 
 /// A link that holds an XDP program to an interface.
@@ -52,21 +53,17 @@ struct InfoByFd {
     info: u64,
 }
 
+#[repr(C)]
+struct Detach {
+    link_fd: u32,
+}
+
 /// The link pinned at `path`.
 ///
 /// # Errors
 /// When there is none, or what is there is not an XDP program's link.
 pub fn pinned(path: &Path) -> io::Result<XdpLink> {
-    let pathname = CString::new(path.as_os_str().as_bytes())?;
-    let get = ObjGet {
-        pathname: pathname.as_ptr() as u64,
-        bpf_fd: 0,
-        file_flags: 0,
-    };
-    let fd = i32::try_from(bpf(BPF_OBJ_GET, &get)?).map_err(io::Error::other)?;
-    // SAFETY: the kernel made this descriptor for us in the call above; nobody else has it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-
+    let fd = open(path)?;
     let mut info = Info::default();
     let ask = InfoByFd {
         bpf_fd: fd.as_raw_fd() as u32,
@@ -82,6 +79,31 @@ pub fn pinned(path: &Path) -> io::Result<XdpLink> {
         program_id: info.program_id,
         if_index: info.if_index,
     })
+}
+
+/// Takes the program of the link pinned at `path` off its interface. Removing the pin does that too, but some time after.
+///
+/// # Errors
+/// When there is no such link, or the kernel (before 5.10) knows no such call.
+pub fn detach(path: &Path) -> io::Result<()> {
+    let fd = open(path)?;
+    let link = Detach {
+        link_fd: fd.as_raw_fd() as u32,
+    };
+    bpf(BPF_LINK_DETACH, &link)?;
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    let pathname = CString::new(path.as_os_str().as_bytes())?;
+    let get = ObjGet {
+        pathname: pathname.as_ptr() as u64,
+        bpf_fd: 0,
+        file_flags: 0,
+    };
+    let fd = i32::try_from(bpf(BPF_OBJ_GET, &get)?).map_err(io::Error::other)?;
+    // SAFETY: the kernel made this descriptor for us in the call above; nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<libc::c_long> {

@@ -16,7 +16,7 @@ use nix::{
 };
 use tracing::{info, warn};
 
-use super::error::FilterError;
+use super::{error::FilterError, link};
 
 /// Where a BPF file system belongs on every host; no folder can be made there before it is mounted.
 const BPFFS_HOME: &str = "/sys/fs/bpf";
@@ -52,12 +52,17 @@ impl Pins {
         if !is_on_bpffs(bpffs_dir)? {
             mount_bpffs(bpffs_dir)?;
         }
-        let dir = bpffs_dir.join(ABI.to_string());
-        make_dir(&dir)?;
-        Ok(Self {
+        let pins = Self::existing(bpffs_dir);
+        make_dir(&pins.dir)?;
+        Ok(pins)
+    }
+
+    /// The folder under `bpffs_dir`, whether it is there or not.
+    pub fn existing(bpffs_dir: &Path) -> Self {
+        Self {
             root: bpffs_dir.to_owned(),
-            dir,
-        })
+            dir: bpffs_dir.join(ABI.to_string()),
+        }
     }
 
     /// Where the map of this name is.
@@ -160,7 +165,7 @@ pub fn remove_pins(bpffs_dir: &Path) -> Result<(), FilterError> {
     // Links first: no packet is to meet a filter that is half gone.
     for abi in other_abis(bpffs_dir, Path::new("")) {
         for (_, path) in links_in(&abi) {
-            remove(&path)?;
+            remove_link(&path)?;
         }
         remove(&abi)?;
     }
@@ -331,9 +336,16 @@ pub fn remove(path: &Path) -> Result<(), FilterError> {
     }
 }
 
-/// Removes a pin of which nobody has to know that it could not be removed.
-pub fn remove_or_warn(path: &Path) {
-    if let Err(error) = remove(path) {
+/// Detaches the program of a pinned link, and removes the pin.
+pub fn remove_link(path: &Path) -> Result<(), FilterError> {
+    // What cannot be detached now (it is no link, or its interface is gone) goes with the pin.
+    let _ = link::detach(path);
+    remove(path)
+}
+
+/// [`remove_link`], where nobody has to know that it failed.
+pub fn remove_link_or_warn(path: &Path) {
+    if let Err(error) = remove_link(path) {
         warn!("{:#}", anyhow::Error::from(error));
     }
 }
