@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The agent: one task that owns all state, and one loop. Everything that can happen is a [`Happening`]; sources, control
 //! connections and signals are tasks that only hold ends of channels.
 
@@ -41,24 +40,12 @@ const CALLS_MAX: usize = 16;
 /// How often what changes by itself is looked at: own addresses, drops per second, what failed and may work now. As long
 /// may a checkpoint wait to be stored when nothing is decided.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
-=======
-//! The agent: one task that owns all state.
-
-use std::path::PathBuf;
-
-use crate::config::{Config, ConfigError};
->>>>>>> wt/cli
 
 /// Where an agent keeps its things.
 #[derive(Clone, Debug)]
 pub struct Paths {
-<<<<<<< HEAD
     /// The config file; only the default one may be missing.
     pub config: PathBuf,
-=======
-    /// The config file.
-    pub config: ConfigPath,
->>>>>>> wt/cli
     /// Folder of the database.
     pub state_dir: PathBuf,
     /// Folder of the control socket.
@@ -67,39 +54,12 @@ pub struct Paths {
     pub bpffs_dir: PathBuf,
 }
 
-<<<<<<< HEAD
-=======
-/// Which config file, and whether it must be there.
-#[derive(Clone, Debug)]
-pub enum ConfigPath {
-    /// The default one: if it is not there, the defaults hold.
-    Default(PathBuf),
-    /// The operator named it: it must be there.
-    Named(PathBuf),
-}
-
-impl ConfigPath {
-    /// The config that holds.
-    ///
-    /// # Errors
-    ///
-    /// When a file that must be there is not, or anything in it is wrong.
-    pub fn load(&self) -> Result<Config, ConfigError> {
-        match self {
-            Self::Default(path) if !path.exists() => Ok(Config::default()),
-            Self::Default(path) | Self::Named(path) => Config::load(path),
-        }
-    }
-}
-
->>>>>>> wt/cli
 /// Why the agent could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Exit code 78.
     #[error(transparent)]
     Config(#[from] ConfigError),
-<<<<<<< HEAD
     /// The state directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -115,17 +75,11 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-=======
-    /// The agent is not part of this build.
-    #[error("the agent is not built in")]
-    NotBuiltIn,
->>>>>>> wt/cli
 }
 
 /// Runs the agent until SIGTERM or SIGINT.
 ///
 /// # Errors
-<<<<<<< HEAD
 /// When it cannot start. A filter that cannot be loaded and a source that cannot be read are no errors: the agent goes on,
 /// and `status` says so.
 pub fn run(paths: Paths) -> Result<(), RunError> {
@@ -238,11 +192,4 @@ fn signals() -> std::io::Result<(Signal, Signal, Signal)> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     ))
-=======
-///
-/// When it cannot start.
-pub fn run(paths: Paths) -> Result<(), RunError> {
-    paths.config.load()?;
-    Err(RunError::NotBuiltIn)
->>>>>>> wt/cli
 }

@@ -47,6 +47,11 @@ impl Score {
         Self(tenths)
     }
 
+    /// The weight of `count` such events.
+    pub const fn times(self, count: i16) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
     /// Tenths of the plain offence.
     pub const fn as_tenths(self) -> i16 {
         self.0

@@ -9,12 +9,11 @@ mod history;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod scenario;
-#[cfg(test)]
 mod tests;
 mod widening;
 
 use std::{
+    cmp::Reverse,
     collections::VecDeque,
     fmt,
     net::IpAddr,
@@ -353,6 +352,15 @@ impl Judge {
         self.rules.iter().map(|rule| rule.counter.tracked()).sum()
     }
 
+    /// Events that the rules remember one by one.
+    #[cfg(test)]
+    fn remembered(&self) -> usize {
+        self.rules
+            .iter()
+            .map(|rule| rule.counter.remembered())
+            .sum()
+    }
+
     /// Shows every rule the event and imposes what follows.
     fn judge(&mut self, event: &Event, host: IpNet) {
         let at = Moment::from(event.at);
@@ -365,11 +373,15 @@ impl Judge {
             });
             breaches.extend(breach.map(|breach| (index, breach)));
         }
-        // The widest net first, of one net the longest ban: what they make superfluous is left out.
-        breaches.sort_by_cached_key(|(index, breach)| {
-            let length = self.sentence(*index, &breach.net, event.at).length;
-            (breach.net.prefix_len(), std::cmp::Reverse(length), *index)
-        });
+        if breaches.len() > 1 {
+            // The widest net first, of one net the longest ban: what they make superfluous is left out.
+            breaches.sort_by_cached_key(|(index, breach)| {
+                let length = self.sentence(*index, &breach.net, event.at).length;
+                let net = breach.net;
+                (net.prefix_len(), net, Reverse(length), *index)
+            });
+            breaches.dedup_by_key(|(_, breach)| breach.net);
+        }
         for (index, breach) in breaches {
             self.impose(index, breach, host, event.at);
         }
@@ -398,11 +410,11 @@ impl Judge {
         }
     }
 
-    /// Bans `net` unless a ban covers it that ends no sooner, or an operator banned it, or there is no room. Whether it did.
+    /// Bans `net` unless it is banned, or a ban covers it that ends no sooner, or there is no room. Whether it did.
     fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, at: SystemTime) -> bool {
         let Sentence { level, length } = self.sentence(rule, &net, at);
         let end = End::At(at.checked_add(length).unwrap_or(at));
-        let stands = |ban: &Ban| ban.end >= end || (ban.net == net && ban.origin == Origin::Manual);
+        let stands = |ban: &Ban| ban.end >= end || ban.net == net;
         let is_superfluous = self
             .bans
             .around(net)

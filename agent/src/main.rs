@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The one binary: the agent and its command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailwall::cli::main()
+}

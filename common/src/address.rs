@@ -45,6 +45,36 @@ impl PrefixV6 {
     }
 }
 
+/// An IPv6 address, as it stands in the packet.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(C)]
+pub struct AddressV6([u64; 2]);
+
+impl AddressV6 {
+    /// From the sixteen octets in writing order.
+    pub const fn from_octets(octets: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+        Self([
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+        ])
+    }
+
+    /// The sixteen octets in writing order.
+    pub fn octets(self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        let (high, low) = octets.split_at_mut(8);
+        high.copy_from_slice(&self.0[0].to_ne_bytes());
+        low.copy_from_slice(&self.0[1].to_ne_bytes());
+        octets
+    }
+
+    /// The /64 that the address is in.
+    pub const fn prefix(self) -> PrefixV6 {
+        PrefixV6(self.0[0])
+    }
+}
+
 /// An IPv4 network as an LPM trie wants it (`struct bpf_lpm_trie_key`): 8 bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(C)]
@@ -97,5 +127,42 @@ impl NetworkV6 {
 
 const _: () = assert!(size_of::<AddressV4>() == 4 && align_of::<AddressV4>() == 4);
 const _: () = assert!(size_of::<PrefixV6>() == 8 && align_of::<PrefixV6>() == 8);
+const _: () = assert!(size_of::<AddressV6>() == 16);
 const _: () = assert!(size_of::<NetworkV4>() == 8 && align_of::<NetworkV4>() == 4);
 const _: () = assert!(size_of::<NetworkV6>() == 20 && align_of::<NetworkV6>() == 4);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OCTETS: [u8; 16] = [
+        0x20, 0x01, 0x0d, 0xb8, 0, 7, 0, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+    ];
+
+    #[test]
+    fn a_key_holds_its_octets_as_they_are_written() {
+        assert_eq!(
+            AddressV4::from_octets([192, 0, 2, 7]).octets(),
+            [192, 0, 2, 7]
+        );
+        assert_eq!(AddressV6::from_octets(OCTETS).octets(), OCTETS);
+        assert_eq!(
+            AddressV6::from_octets(OCTETS).prefix().octets(),
+            OCTETS[..8]
+        );
+    }
+
+    #[test]
+    fn a_word_off_the_wire_is_the_key_of_its_octets() {
+        let word = 0xc000_0207_u32.to_be();
+        assert_eq!(
+            AddressV4::from_be(word),
+            AddressV4::from_octets([192, 0, 2, 7])
+        );
+        let word = 0x2001_0db8_0007_0008_u64.to_be();
+        assert_eq!(
+            PrefixV6::from_be(word),
+            AddressV6::from_octets(OCTETS).prefix()
+        );
+    }
+}

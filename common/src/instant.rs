@@ -25,3 +25,16 @@ impl KernelInstant {
         self.0 <= now.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_over_when_it_is_reached_and_never_never() {
+        let end = KernelInstant::from_ns(7);
+        assert!(!end.is_over_at(KernelInstant::from_ns(6)));
+        assert!(end.is_over_at(end));
+        assert!(!KernelInstant::NEVER.is_over_at(KernelInstant::from_ns(u64::MAX - 1)));
+    }
+}

@@ -2,7 +2,7 @@
 //! and counters. Nothing here allocates, reads a clock or decides anything.
 //!
 //! A change of any map's shape (type, key, value, capacity, flags) is a change of [`ABI`].
-#![cfg_attr(not(feature = "user"), no_std)]
+#![cfg_attr(not(any(feature = "user", test)), no_std)]
 
 mod address;
 mod instant;
@@ -10,11 +10,11 @@ mod maps;
 mod settings;
 mod verdict;
 
-pub use address::{AddressV4, NetworkV4, NetworkV6, PrefixV6};
+pub use address::{AddressV4, AddressV6, NetworkV4, NetworkV6, PrefixV6};
 pub use instant::KernelInstant;
 pub use maps::{
     ABI, ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, MAPS,
-    MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, map_name,
+    MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, PROGRAM, map_name,
 };
 pub use settings::{MODE_ENFORCE, MODE_OBSERVE, Settings};
 pub use verdict::{Family, TOTALS_LEN, Verdict};

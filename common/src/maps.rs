@@ -3,6 +3,9 @@
 /// Version of the maps' shapes; the pins live in a directory of this name.
 pub const ABI: u32 = 1;
 
+/// Name of the XDP program in the object.
+pub const PROGRAM: &str = "mailwall";
+
 /// Single IPv4 addresses that can be banned at once.
 pub const ADDRESSES_V4_CAPACITY: u32 = 1 << 20;
 /// IPv6 /64 prefixes that can be banned at once.
@@ -157,3 +160,23 @@ pub const MAPS: [MapShape; 10] = {
 
 const _: () = assert!(size_of::<BanSlot>() == 4 && align_of::<BanSlot>() == 4);
 const _: () = assert!(size_of::<BanRecord>() == 16 && align_of::<BanRecord>() == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_maps_share_a_name() {
+        for (index, shape) in MAPS.iter().enumerate() {
+            assert!(MAPS[..index].iter().all(|other| other.name != shape.name));
+        }
+    }
+
+    #[test]
+    fn tries_are_not_preallocated_and_their_values_are_words() {
+        for shape in MAPS.iter().filter(|shape| shape.kind == MapKind::LpmTrie) {
+            assert_eq!(shape.flags, NO_PREALLOC, "{}", shape.name);
+            assert_eq!(shape.value_size, 4, "{}", shape.name);
+        }
+    }
+}

@@ -57,3 +57,20 @@ impl fmt::Display for Family {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_keyed_without_its_host_bits() {
+        let v4: Ipv4Net = "192.0.2.7/24".parse().unwrap();
+        assert_eq!(NetworkV4::from(v4), NetworkV4::new(24, [192, 0, 2, 0]));
+        let v6: Ipv6Net = "2001:db8::7/32".parse().unwrap();
+        let expected = NetworkV6::new(
+            32,
+            [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        );
+        assert_eq!(NetworkV6::from(v6), expected);
+    }
+}

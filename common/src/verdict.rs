@@ -139,3 +139,39 @@ const _: () = {
         i += 1;
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_verdict_and_family_has_a_counter_of_its_own() {
+        let indices: BTreeSet<u32> = Verdict::ALL
+            .into_iter()
+            .flat_map(|verdict| Family::ALL.map(|family| verdict.total_index(family)))
+            .collect();
+        assert!(indices.into_iter().eq(0..TOTALS_LEN));
+    }
+
+    #[test]
+    fn names_are_kebab_case_and_differ() {
+        let names: BTreeSet<&str> = Verdict::ALL.into_iter().map(Verdict::as_str).collect();
+        assert_eq!(names.len(), Verdict::ALL.len());
+        for name in names {
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_observed_is_not_dropped() {
+        for verdict in Verdict::ALL {
+            assert!(!verdict.observed().is_drop());
+            assert_eq!(verdict.is_drop(), verdict.observed() != verdict);
+        }
+    }
+}

@@ -132,7 +132,7 @@ impl Daemon {
         request: &BanRequest,
         ssh_peers: &[IpAddr],
     ) -> Result<(), Refused> {
-        if let Some(entry) = self.judge.allowlist().covering_net(net) {
+        if let Some(entry) = self.judge.allowlist().covering_net(*net) {
             return Err(Refused {
                 hint: removal_hint(entry),
                 ..failed(format!(
@@ -167,7 +167,7 @@ impl Daemon {
         let allowlist = self.judge.allowlist();
         let warning = |net: &IpNet| {
             let inside: Vec<String> = allowlist
-                .inside(net)
+                .inside(*net)
                 .take(WARNED_ENTRIES)
                 .map(|entry| entry.net.to_string())
                 .collect();

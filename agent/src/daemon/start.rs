@@ -45,8 +45,10 @@ impl Daemon {
 
         health.own_addresses = own_addresses();
         let allowlist = allowlist(&config, &health.own_addresses, &allowed);
-        let mut judge = Judge::new(judge_settings(&config), allowlist);
+        let mut judge = Judge::new(judge_settings(&config), Allowlist::new([]));
         judge.restore(bans, history);
+        // What the config or the operator has allowed meanwhile is banned no longer.
+        judge.set_allowlist(allowlist);
 
         let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
         let (hangup, terminate, interrupt) =

@@ -137,7 +137,7 @@ impl Daemon {
                 at_most_s: Some(penalty.at_most.as_secs()),
                 tracked: rule.tracked,
                 breaches: rule.breaches,
-                description: settings.describe(),
+                description: settings.description(),
             }
         });
         RuleList { schema: SCHEMA, preset: self.config.rules.preset.clone(), rules: rules.collect() }

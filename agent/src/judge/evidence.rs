@@ -89,6 +89,7 @@ impl Pieces {
     }
 
     /// Bytes kept.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -44,6 +44,12 @@ impl Counter {
         self.windows.len()
     }
 
+    /// How many events it remembers one by one.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.remembered
+    }
+
     /// How many breaches there were.
     pub(crate) fn breaches(&self) -> u64 {
         self.breaches

@@ -87,10 +87,6 @@ impl Goods {
             .map_or(0, |tally| tally.sum(now, self.window))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.hosts.len()
-    }
-
     pub(crate) fn forget(&mut self, now: Moment) {
         while self.hosts.pop_idle(now, self.window * 2).is_some() {}
     }

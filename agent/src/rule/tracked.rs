@@ -47,10 +47,6 @@ impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
         self.index.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
         let &node = self.index.get(key)?;
         self.nodes[node as usize].value.as_ref()
@@ -191,7 +187,7 @@ mod tests {
             assert_eq!(map.remove(&1), Some(round));
             map.remove(&0);
             map.remove(&2);
-            assert!(map.is_empty());
+            assert_eq!(map.len(), 0);
         }
         assert_eq!(map.nodes.len(), 3);
         assert_eq!(map.pop_oldest(), None);

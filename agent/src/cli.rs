@@ -1,0 +1,141 @@
+//! The command line. One file a noun; each is registered here, once as a variant of [`Noun`] and once in [`Noun::run`].
+//!
+//! It reaches the agent through the control socket only, and never touches maps or the database behind its back.
+
+mod allow;
+mod ban;
+mod completions;
+mod config;
+mod console;
+mod counters;
+mod doctor;
+mod events;
+mod exit;
+mod failure;
+mod global;
+mod log;
+mod net;
+mod number;
+mod paint;
+mod parse;
+mod reload;
+mod rule;
+mod run;
+mod source;
+mod status;
+mod table;
+mod time;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use self::global::Global;
+pub use self::{
+    console::{Console, Format},
+    exit::Exit,
+    failure::Failure,
+};
+
+/// Keeps abusive hosts away from a mail server.
+///
+/// An XDP filter in the kernel drops the connection attempts of banned hosts to the mail ports; an agent reads the mail
+/// log, judges by rules, and bans for a time. Without a command: mailwall status.
+///
+/// Nothing but new connections to the guarded ports is ever dropped, so no ban can end an SSH session.
+#[derive(Debug, Parser)]
+#[command(name = "mailwall", version, max_term_width = 100, after_long_help = closing())]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    noun: Option<Noun>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    Run(run::Args),
+    Status(status::Args),
+    #[command(subcommand)]
+    Ban(ban::Command),
+    #[command(subcommand)]
+    Allow(allow::Command),
+    #[command(subcommand)]
+    Rule(rule::Command),
+    #[command(subcommand)]
+    Source(source::Command),
+    Events(events::Args),
+    Counters(counters::Args),
+    #[command(subcommand)]
+    Config(config::Command),
+    Doctor(doctor::Args),
+    Parse(parse::Args),
+    Reload(reload::Args),
+    Completions(completions::Args),
+}
+
+impl Noun {
+    fn run(self, console: &mut Console) -> Result<Exit, Failure> {
+        match self {
+            Self::Run(args) => run::run(args, console),
+            Self::Status(args) => status::run(args, console),
+            Self::Ban(command) => ban::run(command, console),
+            Self::Allow(command) => allow::run(command, console),
+            Self::Rule(command) => rule::run(command, console),
+            Self::Source(command) => source::run(command, console),
+            Self::Events(args) => events::run(args, console),
+            Self::Counters(args) => counters::run(args, console),
+            Self::Config(command) => config::run(command, console),
+            Self::Doctor(args) => doctor::run(args, console),
+            Self::Parse(args) => parse::carry_out(&args, console),
+            Self::Reload(args) => reload::run(args, console),
+            Self::Completions(args) => completions::run(args, console),
+        }
+    }
+}
+
+/// Carries out the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(&error).into(),
+    };
+    let paint = cli.global.paint_of_stderr();
+    match cli.carry_out() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(paint).into(),
+    }
+}
+
+impl Cli {
+    fn carry_out(self) -> Result<Exit, Failure> {
+        let mut console = self.global.console()?;
+        let noun = self.noun.unwrap_or(Noun::Status(status::Args {}));
+        let result = noun.run(&mut console);
+        // What was found before a failure is shown before it.
+        let flushed = console.flush();
+        result.and_then(|exit| flushed.map(|()| exit))
+    }
+}
+
+/// The whole command line, for completions and manuals.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn closing() -> String {
+    format!(
+        "EXAMPLES
+  mailwall                                # how is it going?
+  mailwall ban list --sort drops          # who is shut out, the most insistent first
+  mailwall ban check 203.0.113.7          # is this host shut out, since when and why?
+
+EXIT STATUS
+{}",
+        exit::table()
+    )
+}
+
+#[cfg(test)]
+mod tests;

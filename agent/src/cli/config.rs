@@ -1,0 +1,127 @@
+//! `mailwall config`: the configuration, without the agent.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueHint;
+use serde::Serialize;
+
+use super::{
+    console::{Console, Format},
+    exit::Exit,
+    failure::Failure,
+    number::count,
+};
+use crate::{
+    config::{Config, ConfigError},
+    control::protocol::SCHEMA,
+};
+
+const EXAMPLES: &str = "EXAMPLES
+  mailwall config check                                      # is the configuration right?
+  mailwall config show                                       # all settings in force after a reload
+  mailwall config default > /etc/mailwall/mailwall.toml      # a start, every setting explained";
+
+const CHECK_EXAMPLES: &str = "EXAMPLES
+  mailwall config check                          # the file the agent reads
+  mailwall config check ./mailwall.toml          # another one
+  mailwall config check && mailwall reload       # only what is right";
+
+const SHOW_EXAMPLES: &str = "EXAMPLES
+  mailwall config show                             # every setting, also defaults
+  mailwall config show --config ./mailwall.toml    # of another file
+  mailwall config show --json                      # for programs";
+
+const DEFAULT_EXAMPLES: &str = "EXAMPLES
+  mailwall config default                                       # to read
+  mailwall config default > /etc/mailwall/mailwall.toml         # to start from
+  mailwall config default | diff - /etc/mailwall/mailwall.toml  # what is different here?";
+
+/// Check and show the configuration
+///
+/// The agent is not asked: this is about the file. mailwall reload puts it in force.
+#[derive(clap::Subcommand, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub enum Command {
+    /// Check the configuration; exit code 2 where it is wrong
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check {
+        /// File to check instead of the one the agent reads
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Show every setting, given or default
+    #[command(after_long_help = SHOW_EXAMPLES)]
+    Show,
+    /// Print the default configuration, every setting explained
+    #[command(after_long_help = DEFAULT_EXAMPLES)]
+    Default,
+}
+
+/// What `config check --json` prints of a configuration that is right.
+#[derive(Serialize)]
+struct Checked<'a> {
+    schema: u32,
+    file: &'a str,
+    valid: bool,
+}
+
+/// What `config show --json` and `config default --json` print.
+#[derive(Serialize)]
+struct Shown {
+    schema: u32,
+    config: serde_json::Value,
+}
+
+pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failure> {
+    match command {
+        Command::Check { file: Some(file) } => check(&file, console),
+        Command::Check { file: None } => check(&console.paths.config.clone(), console),
+        Command::Show => show(console),
+        Command::Default => text(Config::default_text(), console),
+    }
+}
+
+fn check(file: &Path, console: &mut Console) -> Result<Exit, Failure> {
+    let config = Config::load(file).map_err(|error| rejected(&error))?;
+    let name = file.display().to_string();
+    let answer = Checked {
+        schema: SCHEMA,
+        file: &name,
+        valid: true,
+    };
+    let rules = count(config.rules.rules.len(), "rule", "rules");
+    let sources = count(config.sources.len(), "source", "sources");
+    let found = if file.exists() {
+        "is right"
+    } else {
+        "does not exist: the defaults hold"
+    };
+    let sentence = format!("{name} {found} ({sources}, {rules})");
+    console.done(&answer, &[&name, "valid"], &sentence)?;
+    Ok(Exit::Done)
+}
+
+fn rejected(error: &ConfigError) -> Failure {
+    Failure::from_chain(Exit::Usage, error)
+}
+
+fn show(console: &mut Console) -> Result<Exit, Failure> {
+    let config = Config::load(&console.paths.config).map_err(|error| rejected(&error))?;
+    text(&config.to_toml(), console)
+}
+
+/// A configuration as text, or its settings as JSON.
+fn text(toml: &str, console: &mut Console) -> Result<Exit, Failure> {
+    match console.format {
+        Format::Human | Format::Plain => console.line(toml.trim_end())?,
+        Format::Json => {
+            let settings: serde_json::Value =
+                toml::from_str(toml).map_err(|error| Failure::from_chain(Exit::Failed, &error))?;
+            console.json(&Shown {
+                schema: SCHEMA,
+                config: settings,
+            })?;
+        }
+    }
+    Ok(Exit::Done)
+}

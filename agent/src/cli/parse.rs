@@ -1,0 +1,238 @@
+//! `mailwall parse`: how each line of a log is understood, without the agent.
+
+mod input;
+mod record;
+mod shapes;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use clap::{ValueHint, builder::PossibleValuesParser};
+use jiff::tz::TimeZone;
+
+use self::{
+    input::{Input, next_line},
+    record::Record,
+    shapes::Shapes,
+};
+use super::{
+    console::{Console, Format},
+    exit::Exit,
+    failure::Failure,
+};
+use crate::{
+    clock::Clock,
+    dialect::{DIALECTS, Dialect, Reader, Reading},
+    line::escaped,
+};
+
+pub use self::input::InputError;
+
+const EXAMPLES: &str = "EXAMPLES
+  mailwall parse /var/log/mail.log                     # every line, and what it was taken for
+  zcat mail.log.2.gz | mailwall parse --json - | jq    # of an old log, for programs
+  mailwall parse --unknown /var/log/mail.log           # what is not understood, by shape";
+
+/// Most characters of a line that people are shown.
+const SHOWN_MAX: usize = 200;
+
+/// Show how each line of a log is understood
+///
+/// Lines of a file share their sessions, as they do for the agent: what a session's lines tell together stands on the line
+/// that completes it. SCORE is the weight against the client; 0 is understood, but harmless. A line without the header
+/// of a log (time, host, program) weighs nothing unless --dialect says whose it is.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Logs to read; - for stdin
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Read every line as of this mail program, whatever it is called
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(dialect_names()))]
+    dialect: Option<String>,
+    /// Show only what is not understood of programs that are, grouped by shape
+    #[arg(long)]
+    unknown: bool,
+}
+
+/// Why reading or writing stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// A log.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The output; a broken pipe is a reader that has had enough.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+/// Carries out the command.
+pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
+    let (format, now) = (console.format, Clock::start().now());
+    match run(args, format, now, console.out()) {
+        Ok(()) => Ok(Exit::Done),
+        Err(ParseError::Output(error)) => Err(error.into()),
+        Err(ParseError::Input(error)) => {
+            let failure = Failure::from_chain(Exit::Failed, &error);
+            Err(match error {
+                InputError::Compressed(path) => {
+                    failure.hint(format!("zcat {} | mailwall parse -", path.display()))
+                }
+                InputError::Read { .. } | InputError::Directory(_) => failure,
+            })
+        }
+    }
+}
+
+/// Reads the logs one after another and writes what is understood to `out`. `now` dates what names no year and comes from
+/// stdin; the logs themselves are taken to end when they were last written.
+///
+/// # Errors
+///
+/// When a log cannot be read or `out` cannot be written; what was read before is written.
+pub fn run(
+    args: &Args,
+    format: Format,
+    now: SystemTime,
+    out: &mut impl Write,
+) -> Result<(), ParseError> {
+    let dialect = args.dialect.as_deref().and_then(dialect_of);
+    if args.unknown {
+        return show_unknown(args, dialect, format, now, out);
+    }
+    if format == Format::Human {
+        record::write_header(out)?;
+    }
+    let mut total = Total::default();
+    let show_file = args.files.len() > 1;
+    for path in &args.files {
+        let file = show_file.then(|| escaped(path.as_os_str().as_encoded_bytes(), SHOWN_MAX));
+        if let (Some(file), Format::Human) = (&file, format) {
+            writeln!(out, "{file}:")?;
+        }
+        read_each(
+            path,
+            dialect,
+            now,
+            out,
+            |out, number, reader, reading, line| {
+                total.count(&reading);
+                let record = Record::new(number, file.as_deref(), reader.recognition(), &reading);
+                record.write(format, line, out)
+            },
+        )?;
+    }
+    if format == Format::Human {
+        writeln!(out, "{total}")?;
+    }
+    Ok(())
+}
+
+fn show_unknown(
+    args: &Args,
+    dialect: Option<&'static Dialect>,
+    format: Format,
+    now: SystemTime,
+    out: &mut impl Write,
+) -> Result<(), ParseError> {
+    let mut shapes = Shapes::default();
+    for path in &args.files {
+        read_each(path, dialect, now, out, |_, _, _, reading, line| {
+            shapes.note(&reading, line);
+            Ok(())
+        })?;
+    }
+    shapes.write(format, out)?;
+    Ok(())
+}
+
+/// Reads one log: each line with its number, its reader and what it says.
+fn read_each<W: Write>(
+    path: &Path,
+    dialect: Option<&'static Dialect>,
+    now: SystemTime,
+    out: &mut W,
+    mut show: impl FnMut(&mut W, u64, &Reader, Reading, &[u8]) -> io::Result<()>,
+) -> Result<(), ParseError> {
+    let mut input = Input::open(path, now)?;
+    let zone = TimeZone::system();
+    let mut reader = match dialect {
+        Some(dialect) => Reader::only(zone, dialect),
+        None => Reader::new(zone),
+    };
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        if input.lines.buffer().is_empty() {
+            // It may take a while until a pipe has more.
+            out.flush()?;
+        }
+        let more = next_line(&mut input.lines, &mut line);
+        if !more.map_err(|cause| InputError::read(path, cause))? {
+            return Ok(());
+        }
+        number += 1;
+        let reading = reader.read(&line, input.now);
+        show(out, number, &reader, reading, &line)?;
+    }
+}
+
+fn dialect_names() -> impl Iterator<Item = &'static str> {
+    DIALECTS.iter().map(|dialect| dialect.name)
+}
+
+fn dialect_of(name: &str) -> Option<&'static Dialect> {
+    DIALECTS
+        .iter()
+        .copied()
+        .find(|dialect| dialect.name == name)
+}
+
+/// How many lines said what.
+#[derive(Default)]
+struct Total {
+    lines: u64,
+    events: u64,
+    offences: u64,
+    unknown: u64,
+    refused: u64,
+}
+
+impl Total {
+    fn count(&mut self, reading: &Reading) {
+        self.lines += 1;
+        match reading {
+            Reading::Event(event) => {
+                self.events += 1;
+                self.offences += u64::from(event.is_offence());
+            }
+            Reading::Ignored => {}
+            Reading::Unknown => self.unknown += 1,
+            Reading::Refused => self.refused += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Total {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let s = |count| if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "{} line{}: {} event{} ({} offence{}), {} not understood, {} with two addresses",
+            self.lines,
+            s(self.lines),
+            self.events,
+            s(self.events),
+            self.offences,
+            s(self.offences),
+            self.unknown,
+            self.refused,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

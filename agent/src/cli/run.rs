@@ -1,0 +1,34 @@
+//! `mailwall run`: the agent in the foreground.
+
+use super::{console::Console, exit::Exit, failure::Failure, log};
+use crate::daemon::{self, RunError};
+
+const EXAMPLES: &str = "EXAMPLES
+  mailwall run                              # as the unit file does
+  mailwall run -v                           # with the reasons of its decisions
+  mailwall run --config ./mailwall.toml     # with another configuration";
+
+/// Run the agent in the foreground
+///
+/// It loads the filter into the kernel, follows the logs and bans, until SIGTERM or SIGINT; SIGHUP reads the configuration
+/// again. Bans stay in force in the kernel when it stops, and end there when their time is over.
+///
+/// It logs to stderr. RUST_LOG chooses what, where -v and -q are too coarse.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {}
+
+pub(super) fn run(_: Args, console: &mut Console) -> Result<Exit, Failure> {
+    log::start(console.volume, console.paint_of_stderr)?;
+    match daemon::run(console.paths.clone()) {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => Err(Failure::from_chain(exit(&error), &error)),
+    }
+}
+
+fn exit(error: &RunError) -> Exit {
+    match error {
+        RunError::Config(_) => Exit::Config,
+        _ => Exit::Failed,
+    }
+}

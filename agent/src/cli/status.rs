@@ -1,0 +1,211 @@
+//! `mailwall status`: what an operator reads at three in the morning. What is wrong comes first.
+
+use super::{
+    console::{Console, Format},
+    exit::Exit,
+    failure::Failure,
+    number::{count, grouped, rate},
+    paint::Tone,
+    source,
+    table::{Cell, Table},
+    time,
+};
+use crate::{
+    control::protocol::{Answer, Interface, Request, Status},
+    line,
+};
+
+const EXAMPLES: &str = "EXAMPLES
+  mailwall                                    # the same
+  mailwall status --json                      # for monitoring: .problems is [] when all is well
+  mailwall status --plain | grep '^problem'   # for a shell script";
+
+/// Most characters of a problem.
+const PROBLEM_MAX: usize = 1024;
+
+/// Show how it is going: problems, mode, interfaces, bans, logs
+///
+/// What is wrong comes first. The exit code is 0 whenever the agent answers, with or without problems; 3 when it is not
+/// running.
+///
+/// --plain: one fact a line, its name first: version, pid, started, mode, ports, bans, allowed, dropped, drops_per_s, tracked;
+/// then interface NAME MODE PROBLEM, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, and problem TEXT, one line for each.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {}
+
+pub(super) fn run(_: Args, console: &mut Console) -> Result<Exit, Failure> {
+    let Answer::Status(status) = console.ask(&Request::Status)? else {
+        return Err(Failure::other_answer());
+    };
+    match console.format {
+        Format::Json => console.json(&status)?,
+        Format::Plain => plain(&status, console)?,
+        Format::Human => human(&status, console)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn human(status: &Status, console: &mut Console) -> Result<(), Failure> {
+    verdict(status, console)?;
+    console.line("")?;
+    for (name, value) in facts(status) {
+        let name = console
+            .paint
+            .dress(Tone::Strong, &format!("{name:<9}"))
+            .into_owned();
+        console.line(&format!(
+            "{name}  {}",
+            line::escaped(value.as_bytes(), PROBLEM_MAX)
+        ))?;
+    }
+    console.line("")?;
+    section(
+        &interfaces(&status.interfaces),
+        "no interface is guarded",
+        console,
+    )?;
+    console.line("")?;
+    section(
+        &source::short(&status.sources),
+        "no log is followed",
+        console,
+    )
+}
+
+/// What is wrong, or that nothing is.
+fn verdict(status: &Status, console: &mut Console) -> Result<(), Failure> {
+    let paint = console.paint;
+    let guarded = status
+        .interfaces
+        .iter()
+        .any(|interface| interface.mode.is_some());
+    if status.problems.is_empty() && guarded {
+        let (tone, verdict) = match status.mode.as_str() {
+            "observe" => (
+                Tone::Odd,
+                "all is well, but nothing is dropped: it only observes",
+            ),
+            _ => (Tone::Good, "all is well"),
+        };
+        return console.line(&paint.dress(tone, verdict));
+    }
+    let unguarded = (!guarded).then_some("no interface is guarded: nothing is dropped");
+    let problems: Vec<&str> = unguarded
+        .into_iter()
+        .chain(status.problems.iter().map(String::as_str))
+        .collect();
+    let title = count(problems.len(), "PROBLEM", "PROBLEMS");
+    console.line(&paint.dress(Tone::Bad, &title))?;
+    for problem in problems {
+        let problem = line::escaped(problem.as_bytes(), PROBLEM_MAX);
+        console.line(&format!("  {}", paint.dress(Tone::Bad, &problem)))?;
+    }
+    Ok(())
+}
+
+fn facts(status: &Status) -> [(&'static str, String); 6] {
+    let ports: Vec<String> = status.ports.iter().map(ToString::to_string).collect();
+    let ports = ports.join(", ");
+    let observing = status.mode == "observe";
+    let would = if observing { "would have been " } else { "" };
+    [
+        (
+            "MODE",
+            if observing {
+                format!("observe: nothing is dropped on ports {ports}, only counted")
+            } else {
+                format!("{} on ports {ports}", status.mode)
+            },
+        ),
+        (
+            "BANS",
+            format!(
+                "{}; {} allowed",
+                grouped(status.bans as u64),
+                count(status.allowed, "network", "networks")
+            ),
+        ),
+        (
+            "DROPPED",
+            format!(
+                "{} packets {would}dropped, {}/s of late",
+                grouped(status.dropped),
+                rate(status.drops_per_s)
+            ),
+        ),
+        (
+            "TRACKED",
+            count(status.tracked, "host with offences", "hosts with offences"),
+        ),
+        (
+            "RUNNING",
+            format!("for {}, pid {}", time::coarse(status.uptime_s), status.pid),
+        ),
+        ("VERSION", status.version.clone()),
+    ]
+}
+
+fn interfaces(interfaces: &[Interface]) -> Table {
+    let mut table = Table::new(&["INTERFACE", "ATTACHED", "NOTE"]);
+    for interface in interfaces {
+        let attached = match interface.mode.as_deref() {
+            None => Cell::both("no", "").tone(Tone::Bad),
+            Some("generic") => Cell::text("generic").tone(Tone::Odd),
+            Some(mode) => Cell::text(mode),
+        };
+        table.push(vec![
+            Cell::text(&interface.name),
+            attached,
+            Cell::text(interface.problem.as_deref().unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+fn section(table: &Table, if_empty: &str, console: &mut Console) -> Result<(), Failure> {
+    if table.is_empty() {
+        let notice = console.paint.dress(Tone::Bad, if_empty).into_owned();
+        return console.line(&notice);
+    }
+    let paint = console.paint;
+    table.write_human(console.out(), paint)?;
+    Ok(())
+}
+
+fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
+    let ports: Vec<String> = status.ports.iter().map(ToString::to_string).collect();
+    let facts = [
+        ("version", status.version.clone()),
+        ("pid", status.pid.to_string()),
+        ("started", status.started.clone()),
+        ("mode", status.mode.clone()),
+        ("ports", ports.join(",")),
+        ("bans", status.bans.to_string()),
+        ("allowed", status.allowed.to_string()),
+        ("dropped", status.dropped.to_string()),
+        ("drops_per_s", format!("{:.1}", status.drops_per_s)),
+        ("tracked", status.tracked.to_string()),
+    ];
+    let text = |text: &str| line::escaped(text.as_bytes(), PROBLEM_MAX);
+    let maybe = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
+    for (name, value) in facts {
+        console.line(&format!("{name}\t{}", text(&value)))?;
+    }
+    for interface in &status.interfaces {
+        let (name, mode) = (text(&interface.name), maybe(&interface.mode));
+        let problem = maybe(&interface.problem);
+        console.line(&format!("interface\t{name}\t{mode}\t{problem}"))?;
+    }
+    for source in &status.sources {
+        let (name, state, lag) = (text(&source.name), text(&source.state), source.lag_bytes);
+        let (last, problem) = (maybe(&source.last_line), maybe(&source.problem));
+        console.line(&format!(
+            "source\t{name}\t{state}\t{lag}\t{last}\t{problem}"
+        ))?;
+    }
+    for problem in &status.problems {
+        console.line(&format!("problem\t{}", text(problem)))?;
+    }
+    Ok(())
+}

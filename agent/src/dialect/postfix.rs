@@ -1,0 +1,139 @@
+//! Postfix, 2.x to 3.11: what smtpd and postscreen say about clients.
+//!
+//! Shapes are those of `smtpd.c`, `smtpd_check.c`, `smtpd_sasl_glue.c`, `anvil.c` and `postscreen*.c`, and of the logs in
+//! `tests/corpus/postfix.txt`. Other daemons are not believed about addresses: cleanup writes header text before the
+//! client's address, smtp and lmtp write those of other servers, and header checks may write anything.
+
+mod client;
+mod disconnect;
+mod postgrey;
+mod postscreen;
+mod reject;
+mod smtpd;
+mod warning;
+
+use self::{postscreen::Postscreen, smtpd::Smtpd};
+use super::{Dialect, Interpreter, Line, Reading, find};
+use crate::event::{EventKind, Service};
+
+/// Postfix.
+pub(super) const DIALECT: Dialect = Dialect {
+    name: "postfix",
+    speaks,
+    bare_program: Some(b"postfix/smtpd"),
+    start: || Box::new(Postfix::default()),
+};
+
+/// Most that a `message repeated N times` of rsyslog counts.
+const REPEATS_MAX: i16 = 100;
+
+#[derive(Default)]
+struct Postfix {
+    smtpd: Smtpd,
+    postscreen: Postscreen,
+}
+
+/// `postfix/smtpd`, `postfix/submission/smtpd`, `postfix-in/smtpd`; and postgrey, which speaks for Postfix about clients.
+fn speaks(program: &[u8]) -> bool {
+    match program.strip_prefix(b"postfix") {
+        Some(rest) => rest.contains(&b'/'),
+        None => program == b"postgrey",
+    }
+}
+
+impl Interpreter for Postfix {
+    fn read(&mut self, line: &Line<'_>) -> Reading {
+        let daemon = line.program.rsplit(|&byte| byte == b'/').next();
+        let daemon = daemon.unwrap_or_default();
+        let (message, times) = match daemon {
+            b"smtpd" | b"postscreen" => without_repeats(line.message),
+            _ => (line.message, 1),
+        };
+        let reading = match daemon {
+            b"smtpd" => self.smtpd.read(line, message),
+            b"postscreen" => self.postscreen.read(line, message),
+            b"cleanup" => self.smtpd.read_cleanup(line),
+            b"postgrey" => postgrey::read(line),
+            _ => Reading::Ignored,
+        };
+        match reading {
+            Reading::Event(mut event) if times > 1 => {
+                event.score = event.score.times(times);
+                Reading::Event(event)
+            }
+            reading => reading,
+        }
+    }
+}
+
+/// `message repeated 3 times: [ MESSAGE]`, as rsyslog reduces repeated messages.
+fn without_repeats(message: &[u8]) -> (&[u8], i16) {
+    let inside = || {
+        let rest = message.strip_prefix(b"message repeated ")?;
+        let at = find(&rest[..rest.len().min(16)], b" times: [ ")?;
+        let times: u32 = std::str::from_utf8(&rest[..at]).ok()?.parse().ok()?;
+        let message = rest[at..].strip_prefix(b" times: [ ")?.strip_suffix(b"]")?;
+        let times = i16::try_from(times).unwrap_or(REPEATS_MAX);
+        Some((message, times.clamp(1, REPEATS_MAX)))
+    };
+    inside().unwrap_or((message, 1))
+}
+
+/// A line of a known program that tells of its server's trouble.
+fn server_fault(line: &Line<'_>) -> Reading {
+    Reading::Event(line.event(EventKind::ServerFault, Service::Smtp))
+}
+
+/// Takes a queue id and its colon (`NOQUEUE: `, `00ADB3C0899: `, `4JgyGN3kgGzMCn: `) off the front.
+fn after_queue_id(message: &[u8]) -> (&[u8], &[u8]) {
+    let end = message
+        .iter()
+        .take(32)
+        .position(|byte| !byte.is_ascii_alphanumeric());
+    let Some((id, rest)) = end.and_then(|end| message.split_at_checked(end)) else {
+        return (b"", message);
+    };
+    match rest {
+        [b':', b' ', rest @ ..] if is_queue_id(id) => (id, rest),
+        _ => (b"", message),
+    }
+}
+
+/// Short ids are upper-case hexadecimal. Long ones have no vowels (`MAIL_QUEUE_CLOCK`'s base 52), so no word such as
+/// `warning` passes for one.
+fn is_queue_id(id: &[u8]) -> bool {
+    const VOWELS: &[u8] = b"AEIOUaeiou";
+    let is_short = || {
+        id.iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+    };
+    let is_long = || !id.iter().any(|byte| VOWELS.contains(byte));
+    id == b"NOQUEUE" || (id.len() >= 5 && (is_short() || is_long()))
+}
+
+/// Splits `RCPT from unknown[...` or `DATA (12 bytes) from unknown[...`: the stage is smtpd's own word.
+fn after_stage(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    const STAGE_MAX: usize = 48;
+    let head = &text[..text.len().min(STAGE_MAX)];
+    let at = find(head, b" from ")?;
+    let is_stage = |byte: &u8| byte.is_ascii_alphanumeric() || b" ()-".contains(byte);
+    text[..at].iter().all(is_stage).then(|| {
+        let stage = before(&text[..at], b" ");
+        (stage, &text[at + b" from ".len()..])
+    })
+}
+
+/// What follows `separator`, if it is in `text`.
+fn after<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
+    find(text, separator).map(|at| &text[at + separator.len()..])
+}
+
+/// What stands before `separator`; all of it if that is not in `text`.
+fn before<'a>(text: &'a [u8], separator: &[u8]) -> &'a [u8] {
+    find(text, separator).map_or(text, |at| &text[..at])
+}
+
+/// Whether `text` begins with one of `prefixes`.
+fn starts_with_any(text: &[u8], prefixes: &[&[u8]]) -> bool {
+    prefixes.iter().any(|prefix| text.starts_with(prefix))
+}

@@ -1,0 +1,404 @@
+//! smtpd: its sessions, and what each of its lines adds to them.
+//!
+//! A process serves one client after another, so a session is what it says between `connect` and `disconnect`. One failure is
+//! told by several lines: the one with the most to say weighs, the others of the session weigh nothing.
+
+mod session;
+mod warned;
+
+use std::net::IpAddr;
+
+use self::session::{Auth, Session};
+use super::{
+    super::{
+        Line, Reading, name,
+        sessions::{Key, Sessions},
+    },
+    after, after_queue_id, after_stage, before,
+    client::{self, Client, client},
+    disconnect::Tally,
+    reject, server_fault, starts_with_any,
+};
+use crate::event::{Event, EventKind, Score, Service, SessionId};
+
+/// All processes of smtpd.
+#[derive(Default)]
+pub(super) struct Smtpd {
+    sessions: Sessions<Session>,
+    /// By queue id, for what cleanup says about them.
+    messages: Sessions<Message>,
+}
+
+/// Whom a message came from.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    address: IpAddr,
+    process: Key,
+    session: SessionId,
+}
+
+/// Lines that say nothing about what a client does.
+const SILENT: &[&[u8]] = &[
+    b"Anonymous TLS ",
+    b"Trusted TLS ",
+    b"Untrusted TLS ",
+    b"Verified TLS ",
+    b"SSL_accept:",
+    b"TLS SNI ",
+    b"bcc: ",
+    b"certificate ",
+    b"delay: ",
+    b"discard: ",
+    b"discarding EHLO ",
+    b"fingerprint=",
+    b"filter: ",
+    b"hold: ",
+    b"info: ",
+    b"initializing the server-side TLS engine",
+    b"issuer=",
+    b"milter-discard: ",
+    b"milter-hold: ",
+    b"name_mask: ",
+    b"permit: ",
+    b"prepend: ",
+    b"proxy-accept: ",
+    b"redirect: ",
+    b"replace: ",
+    b"setting up TLS connection ",
+    b"statistics: ",
+    b"subject_CN=",
+    b"table ",
+    b"using backwards-compatible ",
+    b"warn: ",
+];
+
+impl Smtpd {
+    pub(super) fn read(&mut self, line: &Line<'_>, message: &[u8]) -> Reading {
+        let (queue_id, text) = after_queue_id(message);
+        let then = |head: &[u8]| text.strip_prefix(head);
+        match text.first() {
+            Some(b'c') => {
+                if let Some(rest) = then(b"connect from ") {
+                    return self.connect(line, rest);
+                }
+                if let Some(rest) = then(b"client=") {
+                    return self.accepted(line, queue_id, rest);
+                }
+            }
+            Some(b'd') => {
+                if let Some(rest) = then(b"disconnect from ") {
+                    return self.disconnect(line, rest);
+                }
+            }
+            Some(b'w') => {
+                if let Some(rest) = then(b"warning: ") {
+                    return self.warning(line, rest);
+                }
+            }
+            Some(b'r') => {
+                if let Some(rest) = then(b"reject: ") {
+                    return self.reject(line, rest);
+                }
+                if let Some(rest) = then(b"reject_warning: ") {
+                    return self.reject_warning(line, rest);
+                }
+            }
+            Some(b'm') => {
+                if let Some(rest) = then(b"milter-reject: ") {
+                    return self.reject(line, rest);
+                }
+            }
+            Some(b'l' | b't' | b'i') => {
+                if let Some(reading) = self.after_command(line, text) {
+                    return reading;
+                }
+            }
+            Some(b'p') => {
+                if let Some(rest) = then(b"proxy-reject: ") {
+                    return self.proxy_reject(line, rest);
+                }
+            }
+            Some(b'S' | b'a') => {
+                if let Some(rest) = then(b"SSL_accept error from ").or(then(b"abort: TLS from ")) {
+                    return self.from(line, rest, EventKind::TlsFailure, Score::ZERO);
+                }
+            }
+            _ => {}
+        }
+        other(line, text)
+    }
+
+    fn connect(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let Some((client, [])) = client(text) else {
+            return client::no_client(text);
+        };
+        let mut session = Session::new(line, client.address);
+        session.is_whole = true;
+        if let Some(process) = process(line) {
+            self.sessions.insert(process, session);
+        }
+        told(line, &session, EventKind::Connect, Score::ZERO)
+    }
+
+    fn disconnect(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let Some((client, rest @ ([] | [b' ', ..]))) = client(text) else {
+            return client::no_client(text);
+        };
+        let session = process(line)
+            .and_then(|process| self.sessions.remove(process))
+            .filter(|session| session.is_of(client))
+            .unwrap_or_else(|| Session::new(line, client.address));
+        let (kind, score) = session.conclusion(Tally::read(rest));
+        told(line, &session, kind, score)
+    }
+
+    /// `client=NAME[ADDRESS], sasl_method=PLAIN, sasl_username=joe`, written with the first recipient that is accepted.
+    fn accepted(&mut self, line: &Line<'_>, queue_id: &[u8], text: &[u8]) -> Reading {
+        let Some((client, rest @ ([] | [b',', ..]))) = client(text) else {
+            return client::no_client(text);
+        };
+        let account = after(rest, b", sasl_username=").map(|account| {
+            [
+                b", sasl_sender=".as_slice(),
+                b", orig_queue_id=",
+                b", orig_client=",
+            ]
+            .iter()
+            .fold(account, |account, next| before(account, next))
+        });
+        let session = self.update(line, client, |session| {
+            session.has_authenticated |= account.is_some();
+        });
+        if let (Some(process), Some(address)) = (process(line), client.address) {
+            let message = Message {
+                address,
+                process,
+                session: session.id,
+            };
+            self.messages
+                .insert(Key::new(&[line.host, queue_id]), message);
+        }
+        let kind = match account {
+            Some(_) => EventKind::AuthSuccess,
+            None => EventKind::MailAccepted,
+        };
+        let mut event = event_of(line, &session, kind, kind.score());
+        event.account = account.and_then(name);
+        Reading::Event(event)
+    }
+
+    fn reject(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let (client, reject) = match refusal(text) {
+            Ok(refusal) => refusal,
+            Err(reading) => return reading,
+        };
+        let mut score = reject.score;
+        let session = self.update(line, client, |session| {
+            if session.has_authenticated && reject.kind == EventKind::RelayDenied {
+                score = Score::ZERO;
+            }
+            session.weigh(score);
+        });
+        let mut event = event_of(line, &session, reject.kind, score);
+        event.recipient = reject.recipient.and_then(name);
+        Reading::Event(event)
+    }
+
+    /// What would have been refused, were it not for `warn_if_reject`.
+    fn reject_warning(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let (client, reject) = match refusal(text) {
+            Ok(refusal) => refusal,
+            Err(reading) => return reading,
+        };
+        let session = self.update(line, client, |_| {});
+        let mut event = event_of(line, &session, reject.kind, Score::ZERO);
+        event.recipient = reject.recipient.and_then(name);
+        Reading::Event(event)
+    }
+
+    /// `END-OF-MESSAGE: 550 5.7.1 ...`: a filter's answer, on a line that names no client.
+    fn proxy_reject(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let Some(answer) = after(text, b": ") else {
+            return Reading::Unknown;
+        };
+        let score = match answer.first() {
+            Some(b'5') if !reject::is_bounce(text) => EventKind::ContentRejected.score(),
+            _ => Score::ZERO,
+        };
+        self.of_process(line, EventKind::ContentRejected, score)
+    }
+
+    /// What happened after a command: the connection was lost, or the client made errors.
+    fn after_command(&mut self, line: &Line<'_>, text: &[u8]) -> Option<Reading> {
+        let lost = [b"lost connection after ".as_slice(), b"timeout after "];
+        if let Some(rest) = lost.iter().find_map(|head| text.strip_prefix(*head)) {
+            return Some(self.lost(line, rest));
+        }
+        if let Some(rest) = text.strip_prefix(b"too many errors after ") {
+            return Some(self.too_many_errors(line, rest));
+        }
+        let rest = text.strip_prefix(b"improper command pipelining after ")?;
+        let Some((stage, rest)) = after_stage(rest) else {
+            return Some(Reading::Unknown);
+        };
+        let kind = match stage {
+            b"CONNECT" => EventKind::EarlyTalker,
+            _ => EventKind::ProtocolError,
+        };
+        Some(self.from(line, rest, kind, kind.score()))
+    }
+
+    fn lost(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let Some((stage, rest)) = after_stage(text) else {
+            return Reading::Unknown;
+        };
+        let Some((client, [])) = client(rest) else {
+            return client::no_client(rest);
+        };
+        let session = self.update(line, client, |session| {
+            session.has_lost_connection = true;
+            match stage {
+                b"AUTH" if session.auth == Auth::Untold => session.auth = Auth::Lost,
+                b"DATA" | b"BDAT" | b"END-OF-MESSAGE" => session.has_lost_data = true,
+                _ => {}
+            }
+        });
+        told(line, &session, EventKind::LostConnection, Score::ZERO)
+    }
+
+    fn too_many_errors(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
+        let Some((_, rest)) = after_stage(text) else {
+            return Reading::Unknown;
+        };
+        let Some((client, [])) = client(rest) else {
+            return client::no_client(rest);
+        };
+        let mut score = EventKind::TooManyErrors.score();
+        let session = self.update(line, client, |session| {
+            // smtpd counts its 4xx answers too: a greylisted mailing list, or one that meets our own trouble, gets here.
+            if session.is_excused && !session.is_scored {
+                score = Score::ZERO;
+            }
+            session.weigh(score);
+        });
+        told(line, &session, EventKind::TooManyErrors, score)
+    }
+
+    /// cleanup's refusal of a message. Only the queue id is believed: what stands before the client's address is the
+    /// message's.
+    pub(super) fn read_cleanup(&mut self, line: &Line<'_>) -> Reading {
+        let (queue_id, text) = after_queue_id(line.message);
+        let milter = text.strip_prefix(b"milter-reject: ");
+        if queue_id.is_empty() || (milter.is_none() && !text.starts_with(b"reject: ")) {
+            return Reading::Ignored;
+        }
+        let Some(&mut message) = self.messages.get(Key::new(&[line.host, queue_id])) else {
+            return Reading::Ignored;
+        };
+        // `END-OF-MESSAGE from NAME[ADDRESS]: 4.7.1 ...`
+        let is_temporary = milter
+            .and_then(after_stage)
+            .and_then(|(_, rest)| client(rest))
+            .is_some_and(|(_, rest)| rest.starts_with(b": 4"));
+        let mut event = line.event(EventKind::ContentRejected, Service::Smtp);
+        event.address = Some(message.address);
+        event.session = Some(message.session);
+        if is_temporary || reject::is_bounce(text) {
+            event.score = Score::ZERO;
+        }
+        if let Some(session) = self.sessions.get(message.process)
+            && session.id == message.session
+        {
+            session.weigh(event.score);
+        }
+        Reading::Event(event)
+    }
+
+    /// An event of the client that `text` begins with.
+    fn from(&mut self, line: &Line<'_>, text: &[u8], kind: EventKind, score: Score) -> Reading {
+        match client(text) {
+            Some((client, [] | [b' ' | b':', ..])) => self.weighs(line, client, kind, score),
+            _ => client::no_client(text),
+        }
+    }
+
+    fn weighs(
+        &mut self,
+        line: &Line<'_>,
+        client: Client,
+        kind: EventKind,
+        score: Score,
+    ) -> Reading {
+        let session = self.update(line, client, |session| {
+            session.is_scored |= score > Score::ZERO;
+        });
+        told(line, &session, kind, score)
+    }
+
+    /// An event of the client that the process serves, if the log told which.
+    fn of_process(&mut self, line: &Line<'_>, kind: EventKind, score: Score) -> Reading {
+        let session = process(line).and_then(|process| self.sessions.get(process));
+        let Some(session) = session.filter(|session| session.is_whole) else {
+            return Reading::Ignored;
+        };
+        session.weigh(score);
+        told(line, session, kind, score)
+    }
+
+    /// The session that the line belongs to, after `change`.
+    fn update(
+        &mut self,
+        line: &Line<'_>,
+        client: Client,
+        change: impl FnOnce(&mut Session),
+    ) -> Session {
+        let process = process(line);
+        let mut session = process
+            .and_then(|process| self.sessions.get(process).copied())
+            .filter(|session| session.is_of(client))
+            .unwrap_or_else(|| Session::new(line, client.address));
+        change(&mut session);
+        if let Some(process) = process {
+            self.sessions.insert(process, session);
+        }
+        session
+    }
+}
+
+/// `RCPT from NAME[ADDRESS]: 550 5.1.1 ...`
+fn refusal(text: &[u8]) -> Result<(Client, reject::Reject<'_>), Reading> {
+    let (stage, rest) = after_stage(text).ok_or(Reading::Unknown)?;
+    let (client, rest) = client(rest).ok_or_else(|| client::no_client(rest))?;
+    let reason = rest.strip_prefix(b": ").ok_or(Reading::Unknown)?;
+    let reject = reject::read(stage, reason).ok_or(Reading::Unknown)?;
+    Ok((client, reject))
+}
+
+fn other(line: &Line<'_>, text: &[u8]) -> Reading {
+    if starts_with_any(text, SILENT) {
+        Reading::Ignored
+    } else if starts_with_any(text, &[b"fatal: ", b"panic: ", b"error: "]) {
+        server_fault(line)
+    } else {
+        client::no_client(text)
+    }
+}
+
+/// The process that wrote the line.
+fn process(line: &Line<'_>) -> Option<Key> {
+    let pid = line.pid?.to_le_bytes();
+    Some(Key::new(&[line.host, line.program, &pid]))
+}
+
+fn told(line: &Line<'_>, session: &Session, kind: EventKind, score: Score) -> Reading {
+    Reading::Event(event_of(line, session, kind, score))
+}
+
+fn event_of(line: &Line<'_>, session: &Session, kind: EventKind, score: Score) -> Event {
+    Event {
+        address: session.address,
+        session: Some(session.id),
+        score,
+        ..line.event(kind, Service::Smtp)
+    }
+}

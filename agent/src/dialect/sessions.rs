@@ -1,0 +1,136 @@
+//! A bounded table of sessions.
+
+/// Most sessions that one table remembers. Postfix runs 100 processes a service by default.
+pub const SESSIONS_MAX: usize = SETS * WAYS;
+
+const SETS: usize = 2048;
+const WAYS: usize = 4;
+
+/// Sessions by key. A full table forgets, among the few that share a place, the one that was touched least recently.
+pub(super) struct Sessions<T> {
+    sets: Vec<[Option<Slot<T>>; WAYS]>,
+    tick: u64,
+}
+
+struct Slot<T> {
+    key: Key,
+    touched: u64,
+    value: T,
+}
+
+/// What tells sessions apart, as a hash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Key(u64);
+
+impl Key {
+    /// The key of some fields in order (FNV-1a, and a mix so that every bit counts).
+    pub(super) fn new(fields: &[&[u8]]) -> Self {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for field in fields {
+            // No field holds a 0xff that is not its own: lengths keep neighbours apart.
+            for byte in field.iter().copied().chain([0xff, field.len() as u8]) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        hash ^= hash >> 32;
+        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self(hash ^ (hash >> 29))
+    }
+
+    fn set(self) -> usize {
+        // The remainder is below `SETS`, which fits.
+        (self.0 % SETS as u64) as usize
+    }
+}
+
+impl<T> Default for Sessions<T> {
+    fn default() -> Self {
+        Self {
+            sets: Vec::new(),
+            tick: 0,
+        }
+    }
+}
+
+impl<T> Sessions<T> {
+    pub(super) fn get(&mut self, key: Key) -> Option<&mut T> {
+        self.tick += 1;
+        let slot = self
+            .sets
+            .get_mut(key.set())?
+            .iter_mut()
+            .flatten()
+            .find(|slot| slot.key == key)?;
+        slot.touched = self.tick;
+        Some(&mut slot.value)
+    }
+
+    /// Puts a session in, in place of one with the same key.
+    pub(super) fn insert(&mut self, key: Key, value: T) -> &mut T {
+        self.tick += 1;
+        if self.sets.is_empty() {
+            // Logs of other programs never make it.
+            self.sets.resize_with(SETS, Default::default);
+        }
+        let set = &mut self.sets[key.set()];
+        let place = set
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(|slot| slot.key == key))
+            .or_else(|| set.iter().position(Option::is_none))
+            .unwrap_or_else(|| oldest(set));
+        let slot = set[place].insert(Slot {
+            key,
+            touched: self.tick,
+            value,
+        });
+        &mut slot.value
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<T> {
+        let slot = self
+            .sets
+            .get_mut(key.set())?
+            .iter_mut()
+            .find(|slot| slot.as_ref().is_some_and(|slot| slot.key == key))?;
+        slot.take().map(|slot| slot.value)
+    }
+}
+
+fn oldest<T>(set: &[Option<Slot<T>>; WAYS]) -> usize {
+    let touched = |&place: &usize| set[place].as_ref().map_or(0, |slot| slot.touched);
+    (0..WAYS).min_by_key(touched).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, SESSIONS_MAX, Sessions};
+
+    fn key(number: u32) -> Key {
+        Key::new(&[b"mx", &number.to_le_bytes()])
+    }
+
+    #[test]
+    fn a_session_is_there_until_it_is_removed() {
+        let mut sessions = Sessions::default();
+        assert_eq!(sessions.get(key(1)), None);
+        sessions.insert(key(1), "a");
+        sessions.insert(key(1), "b");
+        assert_eq!(sessions.get(key(1)), Some(&mut "b"));
+        assert_eq!(sessions.remove(key(1)), Some("b"));
+        assert_eq!(sessions.remove(key(1)), None);
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_old_and_stays_as_large_as_it_is() {
+        let mut sessions = Sessions::default();
+        for number in 0..50_000 {
+            sessions.insert(key(number), number);
+        }
+        let held = (0..50_000).filter(|&number| sessions.get(key(number)).is_some());
+        let held: Vec<u32> = held.collect();
+        assert!(held.len() <= SESSIONS_MAX);
+        assert!(held.len() > SESSIONS_MAX / 2);
+        assert!(held.contains(&49_999));
+        assert!(!held.contains(&0));
+    }
+}

@@ -1,0 +1,155 @@
+//! What clients may say must not name anybody else, and must not break anything.
+
+use std::net::IpAddr;
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{super::Reading, now, reader};
+
+const VICTIM: &str = "192.0.2.99";
+const ATTACKER: &str = "203.0.113.66";
+
+/// Lines with their client, and `{}` where a client writes what it likes. `{n}` is its name in DNS.
+const LINES: &[&str] = &[
+    "postfix/smtpd[1]: connect from {n}[203.0.113.66]",
+    "postfix/smtpd[1]: NOQUEUE: reject: RCPT from {n}[203.0.113.66]: 550 5.1.1 <{}>: Recipient address rejected: User unknown in local recipient table; from=<{}> to=<{}> proto=ESMTP helo=<{}>",
+    "postfix/smtpd[1]: NOQUEUE: reject: RCPT from {n}[203.0.113.66]:4711: 554 5.7.1 <{}>: Relay access denied; from=<{}> to=<{}> proto=ESMTP helo=<{}>",
+    "postfix/smtpd[1]: NOQUEUE: reject: EHLO from {n}[203.0.113.66]: 504 5.5.2 <{}>: Helo command rejected: need fully-qualified hostname; proto=SMTP helo=<{}>",
+    "postfix/smtpd[1]: 1D8CC1CA0A7F: milter-reject: END-OF-MESSAGE from {n}[203.0.113.66]: 550 5.7.1 {}; from=<{}> to=<{}> proto=ESMTP helo=<{}>",
+    "postfix/smtpd[1]: warning: {n}[203.0.113.66]: SASL LOGIN authentication failed: (reason unavailable), sasl_username={}",
+    "postfix/smtpd[1]: warning: {n}[203.0.113.66]: SASL {} authentication failed: Invalid authentication mechanism: '{}'",
+    "postfix/smtpd[1]: warning: {n}[203.0.113.66]: {}",
+    "postfix/smtpd[1]: improper command pipelining after EHLO from {n}[203.0.113.66]: {}",
+    "postfix/smtpd[1]: warning: non-SMTP command from {n}[203.0.113.66]: {}",
+    "postfix/smtpd[1]: warning: Illegal address syntax from {n}[203.0.113.66] in RCPT command: {}",
+    "postfix/smtpd[1]: warning: reject: ETRN {}... from {n}[203.0.113.66]",
+    "postfix/smtpd[1]: TLS SNI {} from {n}[203.0.113.66] not matched, using default chain",
+    "postfix/smtpd[1]: warning: hostname {n} does not resolve to address 203.0.113.66: Name or service not known",
+    "postfix/smtpd[1]: 5531264430: client={n}[203.0.113.66], sasl_method=PLAIN, sasl_username={}, sasl_sender={}",
+    "postfix/smtpd[1]: proxy-reject: END-OF-MESSAGE: 550 5.7.1 {}; from=<{}> to=<{}> proto=ESMTP helo=<{}>",
+    "postfix/smtpd[1]: disconnect from {n}[203.0.113.66] ehlo=1 auth=0/1 quit=1 commands=2/3",
+    "postfix/cleanup[2]: 5531264430: reject: header Subject: {} from {n}[203.0.113.66]; from=<{}> to=<{}> proto=ESMTP helo=<{}>: 5.7.1 {}",
+    "postfix/cleanup[2]: 5531264430: warning: header Subject: {} from {n}[203.0.113.66]; from=<{}> to=<{}> proto=ESMTP helo=<{}>",
+    "postfix/cleanup[2]: 5531264430: milter-reject: END-OF-MESSAGE from {n}[203.0.113.66]: 5.7.1 {}; from=<{}> to=<{}> proto=ESMTP helo=<{}>",
+    "postfix/smtp[3]: 5531264430: to=<{}>, relay=mx.example.net[192.0.2.99]:25, delay=1, dsn=5.1.1, status=bounced (host mx.example.net[192.0.2.99] said: 550 {})",
+    "postfix/postscreen[4]: PREGREET 14 after 0.08 from [203.0.113.66]:59415: {}",
+    "postfix/postscreen[4]: NON-SMTP COMMAND from [203.0.113.66]:59415 after CONNECT: {}",
+    "postfix/postscreen[4]: COMMAND PIPELINING from [203.0.113.66]:59415 after RCPT: {}",
+    "postfix/postscreen[4]: NOQUEUE: reject: RCPT from [203.0.113.66]:59415: 550 5.7.1 Service unavailable; client [203.0.113.66] blocked using bl.example; from=<{}>, to=<{}>, proto=ESMTP, helo=<{}>",
+    "postfix/postscreen[4]: BARE NEWLINE from [203.0.113.66]:59415 after {}",
+    "postgrey[5]: action=greylist, reason=new, client_name={n}, client_address=203.0.113.66, sender={}, recipient={}",
+    "sshd[6]: Invalid user {} from 192.0.2.99 port 4711",
+    "dovecot[7]: imap-login: Disconnected: user=<{}>, rip=192.0.2.99, lip=198.51.100.1",
+];
+
+/// What an attacker puts there: pieces of what the reader looks for, and anything else.
+fn words() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "192.0.2.99",
+            "v[192.0.2.99]",
+            "[192.0.2.99]:25",
+            " from v[192.0.2.99]",
+            " from v[192.0.2.99]: ",
+            "unknown[192.0.2.99]: SASL LOGIN authentication failed: x",
+            "connect from v[192.0.2.99]",
+            "client=v[192.0.2.99]",
+            ", client_address=192.0.2.99, ",
+            "Feb 10 13:26:34 mx postfix/smtpd[1]: connect from v[192.0.2.99]",
+            "postfix/smtpd[1]: warning: v[192.0.2.99]: SASL LOGIN authentication failed: x",
+            "NOQUEUE: reject: RCPT from v[192.0.2.99]: 554 5.7.1 <x>: Relay access denied; ",
+            ">: Relay access denied; from=<> to=<",
+            ">: Server configuration error; from=<>",
+            "; from=<>",
+            "message repeated 3 times: [ ",
+            "]",
+            ">",
+            " ",
+            ": ",
+            ", ",
+            "\\r\\n",
+        ])
+        .prop_map(str::to_owned),
+        "[ -~]{0,12}",
+        any::<String>(),
+    ];
+    vec(piece, 0..6).prop_map(|pieces| pieces.concat().replace('\n', "?"))
+}
+
+fn lines() -> impl Strategy<Value = String> {
+    let name = "(unknown|[a-z0-9.-]{1,20}|192\\.0\\.2\\.99|192\\.0\\.2\\.99\\.[a-z]{1,9})";
+    (prop::sample::select(LINES), name, vec(words(), 8)).prop_map(|(line, name, words)| {
+        let line = line.replace("{n}", &name);
+        let mut words = words.iter();
+        let mut filled = String::from("Feb 10 13:26:34 mx ");
+        for (number, part) in line.split("{}").enumerate() {
+            if number > 0 {
+                filled.push_str(words.next().map_or("", String::as_str));
+            }
+            filled.push_str(part);
+        }
+        filled
+    })
+}
+
+proptest! {
+    #[test]
+    fn nobody_names_another(log in vec(lines(), 1..8)) {
+        let (attacker, victim): (IpAddr, IpAddr) = (ATTACKER.parse().unwrap(), VICTIM.parse().unwrap());
+        let mut reader = reader();
+        for line in &log {
+            let reading = reader.read(line.as_bytes(), now());
+            if let Reading::Event(event) = &reading {
+                prop_assert_ne!(event.address, Some(victim), "{}", line);
+                prop_assert!(event.address.is_none_or(|address| address == attacker), "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read(
+        program in "(postfix/(smtpd|postscreen|cleanup)\\[[0-9]{1,12}\\]|postgrey)",
+        head in prop::sample::select(vec![
+            "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
+            "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",
+            "warning: x[192.0.2.1]: SASL ", "warning: hostname ", "lost connection after ", "too many errors after ",
+            "improper command pipelining after ", "message repeated ", "message repeated 3 times: [ ", "disconnect from x[192.0.2.1] ",
+            "PREGREET ", "PREGREET 1 after 1 from [192.0.2.1]:1: ", "DNSBL rank ", "CONNECT from ", "DISCONNECT [", "HANGUP after ",
+            "00ADB3C0899: reject: ", "00ADB3C0899: milter-reject: ", "action=greylist, ", "proxy-reject: ", "COMMAND ",
+        ]),
+        tails in vec(vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]<>:;,=/ 019af".as_slice())], 0..80), 1..5),
+    ) {
+        let mut reader = reader();
+        for tail in &tails {
+            let line = [format!("Feb 10 13:26:34 mx {program}: {head}").as_bytes(), tail].concat();
+            let _ = reader.read(&line, now());
+            let _ = reader.read(tail, now());
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_line_is_bounded() {
+    let long = "x".repeat(1 << 20);
+    let mut reader = reader();
+    for line in [
+        format!(
+            "Feb 10 13:26:34 mx postfix/smtpd[1]: warning: x[192.0.2.1]: SASL LOGIN authentication failed: y, sasl_username={long}"
+        ),
+        format!(
+            "Feb 10 13:26:34 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <{}>: Recipient address rejected: User unknown",
+            &long[..4000]
+        ),
+    ] {
+        let Reading::Event(event) = reader.read(line.as_bytes(), now()) else {
+            panic!("no event")
+        };
+        let kept = event.account.or(event.recipient).unwrap();
+        assert!(
+            kept.len() <= super::super::NAME_MAX + '…'.len_utf8(),
+            "{}",
+            kept.len()
+        );
+    }
+    assert_eq!(reader.read(long.as_bytes(), now()), Reading::Ignored);
+}

@@ -1,0 +1,126 @@
+//! `HOST TAG[PID]: MESSAGE`, the part that the forms of syslog share.
+
+/// Longest tag. Postfix's own are below 64 bytes, RFC 5424 allows 48.
+const TAG_MAX: usize = 96;
+/// Longest host name (RFC 1035).
+const HOST_MAX: usize = 255;
+
+/// Host, program, process and message.
+pub(super) type Tagged<'a> = (&'a [u8], &'a [u8], Option<u32>, &'a [u8]);
+
+/// What follows the stamp: the host (which what is read from `/dev/log` lacks), then the tag. FreeBSD's `syslogd -v` puts
+/// `<facility.level>` before the host, busybox `facility.level` after it.
+pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
+    let text = match text {
+        [b'<', ..] => without_level(text)?,
+        _ => text,
+    };
+    if let Some((program, pid, message)) = tag(text) {
+        return Some((b"", program, pid, message));
+    }
+    let (host, rest) = word(text)?;
+    // No other text may pass for a host: what stands before a forged tag is somebody's words.
+    if host.len() > HOST_MAX || !host.iter().all(|&byte| is_host_byte(byte)) {
+        return None;
+    }
+    let (program, pid, message) = match tag(rest) {
+        Some(tagged) => tagged,
+        None => tag(without_level(rest)?)?,
+    };
+    Some((host, program, pid, message))
+}
+
+/// `TAG: MESSAGE` or `TAG[PID]: MESSAGE`.
+fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
+    let end = text
+        .iter()
+        .take(TAG_MAX)
+        .position(|&byte| !is_tag_byte(byte))?;
+    let (program, rest) = text.split_at(end);
+    if program.is_empty() {
+        return None;
+    }
+    let (pid, rest) = match rest {
+        [b'[', rest @ ..] => {
+            let end = rest.iter().take(16).position(|&byte| byte == b']')?;
+            (number(&rest[..end]), &rest[end + 1..])
+        }
+        _ => (None, rest),
+    };
+    match rest {
+        [b':', b' ', message @ ..] => Some((program, pid, message)),
+        [b':'] => Some((program, pid, b"")),
+        _ => None,
+    }
+}
+
+/// The first word and what follows the blank after it.
+pub(super) fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|&byte| byte == b' ')?;
+    (end > 0).then(|| (&text[..end], &text[end + 1..]))
+}
+
+/// A decimal number of at most ten digits.
+pub(super) fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || digits.len() > 10 {
+        return None;
+    }
+    let mut value = 0_u32;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u32::from(digit))?;
+    }
+    Some(value)
+}
+
+/// What follows `facility.level` or `<facility.level>`.
+fn without_level(text: &[u8]) -> Option<&[u8]> {
+    let (first, rest) = word(text)?;
+    let level = match first {
+        [b'<', level @ .., b'>'] => level,
+        _ => first,
+    };
+    is_level(level).then_some(rest)
+}
+
+/// `facility.level`, by name.
+fn is_level(word: &[u8]) -> bool {
+    const FACILITIES: &[&[u8]] = &[
+        b"auth",
+        b"authpriv",
+        b"console",
+        b"cron",
+        b"daemon",
+        b"ftp",
+        b"kern",
+        b"lpr",
+        b"mail",
+        b"news",
+        b"ntp",
+        b"security",
+        b"syslog",
+        b"user",
+        b"uucp",
+    ];
+    const LEVELS: &[&[u8]] = &[
+        b"alert", b"crit", b"debug", b"emerg", b"err", b"error", b"info", b"notice", b"warn",
+        b"warning",
+    ];
+    let Some(dot) = word.iter().take(10).position(|&byte| byte == b'.') else {
+        return false;
+    };
+    let (facility, level) = (&word[..dot], &word[dot + 1..]);
+    let is_local = matches!(facility, [b'l', b'o', b'c', b'a', b'l', b'0'..=b'7']);
+    (is_local || FACILITIES.contains(&facility)) && LEVELS.contains(&level)
+}
+
+fn is_tag_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'@' | b'+')
+}
+
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
+}

@@ -1,0 +1,337 @@
+//! The filter's edge in userspace, and the only place that names aya: loads the XDP program, pins it with its maps, attaches
+//! it, and keeps the bans in the maps. Decides nothing, and never waits.
+//!
+//! What is pinned outlives the agent. A start takes over the maps with their bans and drops, loads its own program over them,
+//! and puts that in the place of the old one by one update of each pinned link: there is no moment without a filter.
+
+use std::{collections::HashSet, io, path::Path};
+
+use aya::Ebpf;
+use ipnet::IpNet;
+use mailwall_common::{
+    ALLOWED_CAPACITY, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, Settings,
+    Verdict, map_name,
+};
+use tracing::{info, warn};
+
+mod attach;
+mod attachments;
+mod error;
+mod interface;
+mod link;
+mod load;
+mod maps;
+mod pins;
+mod place;
+pub mod probe;
+mod records;
+mod table;
+
+pub use attach::{AttachChoice, AttachError};
+pub use attachments::Attachment;
+pub use error::FilterError;
+pub use interface::AttachMode;
+pub use pins::remove_pins;
+pub use table::Full;
+
+use maps::Maps;
+use pins::{Pinned, Pins};
+use records::Records;
+use table::{CAPACITIES, Step, Table};
+
+/// The filter in the kernel.
+pub struct Filter {
+    pins: Pins,
+    ebpf: Ebpf,
+    program_id: u32,
+    maps: Maps,
+    records: Records,
+    table: Table,
+    /// The table is not what the maps hold, because an update failed half-way.
+    out_of_step: bool,
+    allowed: HashSet<IpNet>,
+    port_words: Vec<u64>,
+    attachments: Vec<Attachment>,
+    choice: AttachChoice,
+}
+
+impl Filter {
+    /// Loads the program over the maps pinned under `bpffs_dir`, or over new ones. It is not attached yet: packets go on
+    /// meeting the program of an earlier start, if there is one.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or the kernel refuses the maps or the program.
+    pub fn open(bpffs_dir: &Path) -> Result<Self, FilterError> {
+        let pins = Pins::open(bpffs_dir)?;
+        match pins.inspect()? {
+            Pinned::None => info!(dir = %bpffs_dir.display(), "pins new maps"),
+            Pinned::Whole => info!(dir = %bpffs_dir.display(), "took over the pinned maps"),
+            Pinned::Foreign(differences) => {
+                let found = differences.join("; ");
+                warn!(
+                    found,
+                    "removed the pinned maps, which are not of this version, and pins new ones"
+                );
+                pins.set_maps_aside()?;
+            }
+        }
+        let (mut ebpf, program_id) = load::pinned(&pins)?;
+        let maps = Maps::take(&mut ebpf)?;
+        let records = Records::new(maps::take_records(&mut ebpf)?);
+        let mut filter = Self {
+            allowed: maps.allowed()?.into_iter().collect(),
+            port_words: maps.port_words()?,
+            table: Table::new(CAPACITIES),
+            out_of_step: true,
+            attachments: Vec::new(),
+            choice: AttachChoice::Auto,
+            pins,
+            ebpf,
+            program_id,
+            maps,
+            records,
+        };
+        filter.step_in()?;
+        Ok(filter)
+    }
+
+    /// The bans in the maps, with their ends. Of a network that lies in another banned one the later end of both is told,
+    /// because that is what the kernel has of it.
+    pub fn kept(&self) -> Vec<(IpNet, KernelInstant)> {
+        self.table.iter().collect()
+    }
+
+    /// Makes the maps hold exactly these bans and allowlisted nets. Bans that are there keep their drops. Who is banned
+    /// before and after is banned throughout.
+    ///
+    /// # Errors
+    /// When they do not fit; then the bans are as before. When the kernel refuses an update.
+    pub fn replace_all(
+        &mut self,
+        bans: &[(IpNet, KernelInstant)],
+        allowed: &[IpNet],
+    ) -> Result<(), FilterError> {
+        self.step_in()?;
+        self.set_allowed(allowed)?;
+        let unwanted = self.table.other_than(bans);
+        if self.table.check_room(bans).is_err() {
+            // Beside each other they do not fit.
+            Table::new(CAPACITIES).check_room(bans)?;
+            self.unban(&unwanted)?;
+        }
+        self.ban(bans)?;
+        self.unban(&unwanted)
+    }
+
+    /// Sets the guarded ports, and whether bans are only counted.
+    ///
+    /// # Errors
+    /// When the kernel refuses an update.
+    pub fn configure(&mut self, ports: &[u16], observe: bool) -> Result<(), FilterError> {
+        let mode = if observe { MODE_OBSERVE } else { MODE_ENFORCE };
+        self.maps.set_settings(Settings { mode })?;
+        for (index, word) in (0..).zip(port_words(ports)) {
+            let held = &mut self.port_words[index as usize];
+            if *held != word {
+                self.maps.set_port_word(index, word)?;
+                *held = word;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds bans, or gives those that are there another end; those keep their drops.
+    ///
+    /// # Errors
+    /// When they do not all fit; then none is added. When the kernel refuses an update.
+    pub fn ban(&mut self, bans: &[(IpNet, KernelInstant)]) -> Result<(), FilterError> {
+        self.step_in()?;
+        let steps = self.table.add(bans)?;
+        self.carry_out(&steps)
+    }
+
+    /// Removes bans; nets that are not banned are passed over.
+    ///
+    /// # Errors
+    /// When the kernel refuses an update.
+    pub fn unban(&mut self, nets: &[IpNet]) -> Result<(), FilterError> {
+        self.step_in()?;
+        let steps = self.table.remove(nets);
+        self.carry_out(&steps)
+    }
+
+    /// Makes the allowlist in the kernel hold exactly these nets.
+    ///
+    /// # Errors
+    /// When they do not fit; then it is as before. When the kernel refuses an update.
+    pub fn set_allowed(&mut self, nets: &[IpNet]) -> Result<(), FilterError> {
+        let wanted: HashSet<IpNet> = nets.iter().map(IpNet::trunc).collect();
+        check_allowed(&wanted)?;
+        let leave: Vec<IpNet> = self.allowed.difference(&wanted).copied().collect();
+        let enter: Vec<IpNet> = wanted.difference(&self.allowed).copied().collect();
+        // A full trie takes no entry before one left it.
+        let crowded = self.allowed.len() + enter.len() > ALLOWED_CAPACITY as usize;
+        if crowded {
+            self.disallow(&leave)?;
+        }
+        for net in enter {
+            self.maps.allow(net)?;
+            self.allowed.insert(net);
+        }
+        if !crowded {
+            self.disallow(&leave)?;
+        }
+        Ok(())
+    }
+
+    /// Packets that the ban of exactly `net` dropped; `None` when there is none. A packet counts for one ban: that of its
+    /// address, else that of the narrowest network.
+    pub fn drops(&self, net: &IpNet) -> Option<u64> {
+        self.records.drops(self.table.slot(net)?).ok()
+    }
+
+    /// Packets by verdict and family, since the maps were made.
+    ///
+    /// # Errors
+    /// When the kernel refuses to tell.
+    pub fn totals(&self) -> Result<Vec<(Verdict, Family, u64)>, FilterError> {
+        let each = Verdict::ALL
+            .iter()
+            .flat_map(|verdict| Family::ALL.map(|family| (*verdict, family)));
+        each.map(|(verdict, family)| Ok((verdict, family, self.maps.total(verdict, family)?)))
+            .collect()
+    }
+
+    /// Where the filter is attached, and where it should be.
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attachments
+    }
+
+    /// How many bans are in the maps.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether no ban is in the maps.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Makes the table what the maps hold, where it is not.
+    fn step_in(&mut self) -> Result<(), FilterError> {
+        if !self.out_of_step {
+            return Ok(());
+        }
+        let mut entries = Vec::new();
+        for (place, slot) in self.maps.entries()? {
+            let ends = match self.records.ends(slot) {
+                Ok(ends) => ends,
+                // An entry of a record that does not exist; `adopt` finds it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => KernelInstant::NEVER,
+                Err(error) => return Err(FilterError::Records(error)),
+            };
+            entries.push((place, slot, ends));
+        }
+        let (table, damaged) = Table::adopt(CAPACITIES, &entries);
+        for place in &damaged {
+            warn!(net = %place.net(), "removed a map entry that had no record of its own");
+            self.maps.leave(*place)?;
+        }
+        self.table = table;
+        self.out_of_step = false;
+        Ok(())
+    }
+
+    fn carry_out(&mut self, steps: &[Step]) -> Result<(), FilterError> {
+        for step in steps {
+            if let Err(error) = self.take_step(*step) {
+                // What is done is consistent in itself; what is there is read from the maps.
+                self.out_of_step = true;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_step(&mut self, step: Step) -> Result<(), FilterError> {
+        match step {
+            Step::Begin(slot, ends) => self.records.begin(slot, ends).map_err(FilterError::Records),
+            Step::Extend(slot, ends) => self
+                .records
+                .extend(slot, ends)
+                .map_err(FilterError::Records),
+            Step::Enter(place, slot) => self.maps.enter(place, slot),
+            Step::Leave(place, slot) => {
+                self.maps.leave(place)?;
+                self.records
+                    .extend(slot, KernelInstant::from_ns(0))
+                    .map_err(FilterError::Records)?;
+                self.table.release(slot);
+                Ok(())
+            }
+        }
+    }
+
+    fn disallow(&mut self, nets: &[IpNet]) -> Result<(), FilterError> {
+        for net in nets {
+            self.maps.disallow(*net)?;
+            self.allowed.remove(net);
+        }
+        Ok(())
+    }
+}
+
+fn port_words(ports: &[u16]) -> Vec<u64> {
+    let mut words = vec![0; PORT_WORDS as usize];
+    for port in ports {
+        words[usize::from(port / 64)] |= 1 << (port % 64);
+    }
+    words
+}
+
+fn check_allowed(wanted: &HashSet<IpNet>) -> Result<(), FilterError> {
+    let v4 = wanted
+        .iter()
+        .filter(|net| matches!(net, IpNet::V4(_)))
+        .count();
+    let of_family = [
+        ("IPv4", map_name::ALLOWED_V4, v4),
+        ("IPv6", map_name::ALLOWED_V6, wanted.len() - v4),
+    ];
+    for (family, map, wanted) in of_family {
+        if wanted > ALLOWED_CAPACITY as usize {
+            let capacity = ALLOWED_CAPACITY;
+            return Err(FilterError::TooManyAllowed {
+                family,
+                map,
+                wanted,
+                capacity,
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_bits() {
+        let words = port_words(&[0, 25, 465, 65_535]);
+        let guarded = |port: usize| words[port / 64] >> (port % 64) & 1 == 1;
+        let ports: Vec<usize> = (0..=65_535).filter(|port| guarded(*port)).collect();
+        assert_eq!(ports, [0, 25, 465, 65_535]);
+    }
+
+    #[test]
+    fn more_allowed_nets_than_fit_are_refused_by_family() {
+        let wanted = (0..=ALLOWED_CAPACITY)
+            .map(|n| IpNet::from(std::net::IpAddr::from((0xc000_0200u32 + n).to_be_bytes())))
+            .collect();
+        assert_eq!(
+            check_allowed(&wanted).unwrap_err().to_string(),
+            "65537 allowlisted IPv4 nets do not fit into ALLOWED_V4: it holds at most 65536; allow wider networks in their place"
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! The kernel's maps, each with its key and value.
+
+use std::io;
+
+use aya::{
+    Ebpf,
+    maps::{
+        Array, HashMap, Map, MapData, MapError, PerCpuArray,
+        lpm_trie::{Key, LpmTrie},
+    },
+    sys::SyscallError,
+};
+use ipnet::IpNet;
+use mailwall_common::{
+    AddressV4, BanSlot, Family, NetworkV4, NetworkV6, PORT_WORDS, PrefixV6, Settings, Verdict,
+    map_name,
+};
+
+use super::{
+    error::FilterError,
+    place::{Place, net_v4, net_v6},
+};
+
+/// The maps but for `BAN_RECORDS`.
+pub struct Maps {
+    addresses_v4: HashMap<MapData, AddressV4, BanSlot>,
+    prefixes_v6: HashMap<MapData, PrefixV6, BanSlot>,
+    networks_v4: LpmTrie<MapData, [u8; 4], BanSlot>,
+    networks_v6: LpmTrie<MapData, [u8; 16], BanSlot>,
+    allowed_v4: LpmTrie<MapData, [u8; 4], u32>,
+    allowed_v6: LpmTrie<MapData, [u8; 16], u32>,
+    ports: Array<MapData, u64>,
+    settings: Array<MapData, Settings>,
+    totals: PerCpuArray<MapData, u64>,
+}
+
+impl Maps {
+    /// Takes them out of a loaded object.
+    ///
+    /// # Errors
+    /// When one is missing or of another type.
+    pub fn take(ebpf: &mut Ebpf) -> Result<Self, FilterError> {
+        Ok(Self {
+            addresses_v4: take(ebpf, map_name::ADDRESSES_V4)?,
+            prefixes_v6: take(ebpf, map_name::PREFIXES_V6)?,
+            networks_v4: take(ebpf, map_name::NETWORKS_V4)?,
+            networks_v6: take(ebpf, map_name::NETWORKS_V6)?,
+            allowed_v4: take(ebpf, map_name::ALLOWED_V4)?,
+            allowed_v6: take(ebpf, map_name::ALLOWED_V6)?,
+            ports: take(ebpf, map_name::PORTS)?,
+            settings: take(ebpf, map_name::SETTINGS)?,
+            totals: take(ebpf, map_name::TOTALS)?,
+        })
+    }
+
+    /// Makes the entry of a ban.
+    pub fn enter(&mut self, place: Place, slot: BanSlot) -> Result<(), FilterError> {
+        let entered = match place {
+            Place::AddressV4(key) => self.addresses_v4.insert(key, slot, 0),
+            Place::PrefixV6(key) => self.prefixes_v6.insert(key, slot, 0),
+            Place::NetworkV4(key) => self.networks_v4.insert(&key_v4(key), slot, 0),
+            Place::NetworkV6(key) => self.networks_v6.insert(&key_v6(key), slot, 0),
+        };
+        entered.map_err(failed("add to", place.map()))
+    }
+
+    /// Deletes the entry of a ban.
+    pub fn leave(&mut self, place: Place) -> Result<(), FilterError> {
+        let left = match place {
+            Place::AddressV4(key) => self.addresses_v4.remove(&key),
+            Place::PrefixV6(key) => self.prefixes_v6.remove(&key),
+            Place::NetworkV4(key) => self.networks_v4.remove(&key_v4(key)),
+            Place::NetworkV6(key) => self.networks_v6.remove(&key_v6(key)),
+        };
+        done_if_absent(left).map_err(failed("remove from", place.map()))
+    }
+
+    /// The entries of all bans.
+    pub fn entries(&self) -> Result<Vec<(Place, BanSlot)>, FilterError> {
+        let mut entries = Vec::new();
+        for entry in self.addresses_v4.iter() {
+            let (key, slot) = entry.map_err(failed("read", map_name::ADDRESSES_V4))?;
+            entries.push((Place::AddressV4(key), slot));
+        }
+        for entry in self.prefixes_v6.iter() {
+            let (key, slot) = entry.map_err(failed("read", map_name::PREFIXES_V6))?;
+            entries.push((Place::PrefixV6(key), slot));
+        }
+        for entry in self.networks_v4.iter() {
+            let (key, slot) = entry.map_err(failed("read", map_name::NETWORKS_V4))?;
+            entries.push((Place::NetworkV4(network_v4(&key)), slot));
+        }
+        for entry in self.networks_v6.iter() {
+            let (key, slot) = entry.map_err(failed("read", map_name::NETWORKS_V6))?;
+            entries.push((Place::NetworkV6(network_v6(&key)), slot));
+        }
+        Ok(entries)
+    }
+
+    /// Allowlists a net.
+    pub fn allow(&mut self, net: IpNet) -> Result<(), FilterError> {
+        match net {
+            IpNet::V4(net) => {
+                let entered = self.allowed_v4.insert(&key_v4(net.into()), 0, 0);
+                entered.map_err(failed("add to", map_name::ALLOWED_V4))
+            }
+            IpNet::V6(net) => {
+                let entered = self.allowed_v6.insert(&key_v6(net.into()), 0, 0);
+                entered.map_err(failed("add to", map_name::ALLOWED_V6))
+            }
+        }
+    }
+
+    /// Takes a net off the allowlist.
+    pub fn disallow(&mut self, net: IpNet) -> Result<(), FilterError> {
+        let (left, map) = match net {
+            IpNet::V4(net) => (
+                self.allowed_v4.remove(&key_v4(net.into())),
+                map_name::ALLOWED_V4,
+            ),
+            IpNet::V6(net) => (
+                self.allowed_v6.remove(&key_v6(net.into())),
+                map_name::ALLOWED_V6,
+            ),
+        };
+        done_if_absent(left).map_err(failed("remove from", map))
+    }
+
+    /// The allowlisted nets.
+    pub fn allowed(&self) -> Result<Vec<IpNet>, FilterError> {
+        let mut nets = Vec::new();
+        for key in self.allowed_v4.keys() {
+            let key = key.map_err(failed("read", map_name::ALLOWED_V4))?;
+            nets.push(net_v4(network_v4(&key)));
+        }
+        for key in self.allowed_v6.keys() {
+            let key = key.map_err(failed("read", map_name::ALLOWED_V6))?;
+            nets.push(net_v6(network_v6(&key)));
+        }
+        Ok(nets)
+    }
+
+    /// The guarded ports as a bit set.
+    pub fn port_words(&self) -> Result<Vec<u64>, FilterError> {
+        (0..PORT_WORDS)
+            .map(|index| {
+                self.ports
+                    .get(&index, 0)
+                    .map_err(failed("read", map_name::PORTS))
+            })
+            .collect()
+    }
+
+    /// Writes one word of the bit set.
+    pub fn set_port_word(&mut self, index: u32, word: u64) -> Result<(), FilterError> {
+        self.ports
+            .set(index, word, 0)
+            .map_err(failed("write", map_name::PORTS))
+    }
+
+    /// Writes the settings.
+    pub fn set_settings(&mut self, settings: Settings) -> Result<(), FilterError> {
+        self.settings
+            .set(0, settings, 0)
+            .map_err(failed("write", map_name::SETTINGS))
+    }
+
+    /// Packets of this verdict and family, on all CPUs.
+    pub fn total(&self, verdict: Verdict, family: Family) -> Result<u64, FilterError> {
+        let index = verdict.total_index(family);
+        let per_cpu = self
+            .totals
+            .get(&index, 0)
+            .map_err(failed("read", map_name::TOTALS))?;
+        Ok(per_cpu.iter().sum())
+    }
+}
+
+/// Takes the map of `BAN_RECORDS` out of a loaded object.
+pub fn take_records(ebpf: &mut Ebpf) -> Result<MapData, FilterError> {
+    match ebpf.take_map(map_name::BAN_RECORDS) {
+        Some(Map::Array(map)) => Ok(map),
+        _ => Err(FilterError::Incomplete(map_name::BAN_RECORDS)),
+    }
+}
+
+fn take<M: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<M, FilterError> {
+    let map = ebpf.take_map(name).ok_or(FilterError::Incomplete(name))?;
+    M::try_from(map).map_err(failed("use", name))
+}
+
+fn failed(action: &'static str, map: &'static str) -> impl Fn(MapError) -> FilterError {
+    move |source| FilterError::Map {
+        action,
+        map,
+        source,
+    }
+}
+
+/// An entry that somebody else deleted is deleted.
+fn done_if_absent(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(SyscallError { io_error, .. }))
+            if io_error.kind() == io::ErrorKind::NotFound =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn key_v4(network: NetworkV4) -> Key<[u8; 4]> {
+    Key::new(network.prefix_len(), network.octets())
+}
+
+fn key_v6(network: NetworkV6) -> Key<[u8; 16]> {
+    Key::new(network.prefix_len(), network.octets())
+}
+
+fn network_v4(key: &Key<[u8; 4]>) -> NetworkV4 {
+    NetworkV4::new(key.prefix_len(), key.data())
+}
+
+fn network_v6(key: &Key<[u8; 16]>) -> NetworkV6 {
+    NetworkV6::new(key.prefix_len(), key.data())
+}

@@ -1,0 +1,68 @@
+//! The policy, in reading order. What is not a SYN to a guarded port passes, and so does every SYN whose source has no ban
+//! in force; the one other thing that can be dropped is a first fragment from a banned source that is too short to show
+//! whether it is such a SYN, since the kernel would put one together from it.
+
+use mailwall_common::{BanSlot, Family, Verdict};
+
+use crate::{
+    ban::{self, Standing, Tables},
+    error::Error,
+    packet::Packet,
+    segment::{self, Payload, Segment, Source, Tcp},
+};
+
+/// What is to be done with a frame, and the family it is counted under.
+#[inline(always)]
+pub fn filter<P: Packet, T: Tables>(frame: &P, tables: &T) -> (Verdict, Family) {
+    match segment::payload(frame) {
+        Ok(Payload::Ipv4(at)) => (judge(segment::ipv4(frame, at), tables), Family::V4),
+        Ok(Payload::Ipv6(at)) => (judge(segment::ipv6(frame, at), tables), Family::V6),
+        Err(error) => (error.verdict(), Family::Other),
+    }
+}
+
+#[inline(always)]
+fn judge<T: Tables>(segment: Result<Segment, Error>, tables: &T) -> Verdict {
+    let Segment { source, tcp } = match segment {
+        Ok(segment) => segment,
+        Err(error) => return error.verdict(),
+    };
+    match tcp {
+        Tcp::Shown { port, .. } if !tables.guards(port) => Verdict::UnguardedPort,
+        Tcp::Shown { flags, .. } if !flags.open_a_connection() => Verdict::NotSyn,
+        Tcp::Shown { .. } => judge_syn(source, tables),
+        Tcp::Hidden => judge_fragment(source, tables),
+    }
+}
+
+#[inline(always)]
+fn judge_syn<T: Tables>(source: Source, tables: &T) -> Verdict {
+    match ban::standing(tables, source) {
+        Standing::Clean => Verdict::Clean,
+        Standing::Allowed => Verdict::Allowed,
+        Standing::Expired => Verdict::Expired,
+        Standing::BannedAddress(slot) => enforce(Verdict::BannedAddress, slot, tables),
+        Standing::BannedNetwork(slot) => enforce(Verdict::BannedNetwork, slot, tables),
+    }
+}
+
+#[inline(always)]
+fn judge_fragment<T: Tables>(source: Source, tables: &T) -> Verdict {
+    match ban::standing(tables, source) {
+        Standing::Clean | Standing::Allowed | Standing::Expired => Verdict::TinyFragment,
+        Standing::BannedAddress(slot) | Standing::BannedNetwork(slot) => {
+            enforce(Verdict::BannedFragment, slot, tables)
+        }
+    }
+}
+
+/// Counts the drop with its ban; in observe mode, the packet passes all the same.
+#[inline(always)]
+fn enforce<T: Tables>(verdict: Verdict, slot: BanSlot, tables: &T) -> Verdict {
+    tables.count_drop(slot);
+    if tables.enforces() {
+        verdict
+    } else {
+        verdict.observed()
+    }
+}

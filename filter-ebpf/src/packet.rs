@@ -1,0 +1,42 @@
+//! The one place that reads a packet's bytes. In the kernel that is pointer arithmetic which the verifier follows; on the
+//! host a slice stands for the packet, so that the same parser runs in ordinary tests.
+
+/// A type that can be read off a packet as it stands there: words in network byte order.
+///
+/// # Safety
+///
+/// Every bit pattern of the type's size is a value of it, and it has no padding.
+pub unsafe trait Wire: Copy {}
+
+// SAFETY: every bit pattern is a value.
+unsafe impl Wire for u8 {}
+
+/// A packet, from its first byte.
+pub trait Packet {
+    /// Reads a `T` at `offset`; nothing if the packet ends before its last byte.
+    fn load<T: Wire>(&self, offset: usize) -> Option<T>;
+}
+
+#[cfg(target_arch = "bpf")]
+impl Packet for aya_ebpf::programs::XdpContext {
+    #[inline(always)]
+    fn load<T: Wire>(&self, offset: usize) -> Option<T> {
+        let at = self.data() + offset;
+        if at + size_of::<T>() > self.data_end() {
+            return None;
+        }
+        // SAFETY: the verifier accepts the comparison above as the proof that the bytes are the packet's, and `Wire` says
+        // that they are a `T`. The pointer may be less aligned than `T`: the BPF machine loads such words from packets,
+        // while `read_unaligned` would be compiled into a load and a shift for each byte.
+        Some(unsafe { *(at as *const T) })
+    }
+}
+
+#[cfg(not(target_arch = "bpf"))]
+impl Packet for &[u8] {
+    fn load<T: Wire>(&self, offset: usize) -> Option<T> {
+        let bytes = self.get(offset..)?.get(..size_of::<T>())?;
+        // SAFETY: `bytes` holds exactly a `T`'s size, and `Wire` says that any bytes are a `T`.
+        Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    }
+}

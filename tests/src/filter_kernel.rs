@@ -1,0 +1,352 @@
+//! The checked-in object in the kernel, with maps of its own and attached to nothing.
+
+use aya::{
+    Ebpf, Pod, TestRun as _, TestRunOptions, include_bytes_aligned,
+    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, lpm_trie::Key},
+    programs::Xdp,
+};
+use ipnet::IpNet;
+use mailwall_common::{
+    AddressV4, AddressV6, BanRecord, BanSlot, Family, KernelInstant, MAPS, MapKind, MapShape,
+    PORT_WORDS, PROGRAM, Settings, Verdict, map_name,
+};
+use nix::time::{ClockId, clock_gettime};
+
+use crate::filter_scene::{Outcome, Scene};
+
+/// The object.
+pub const OBJECT: &[u8] = include_bytes_aligned!("../../agent/bpf/mailwall.bpf.o");
+
+// Of `enum xdp_action` in include/uapi/linux/bpf.h.
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
+
+/// The filter in the kernel. Its methods panic where a test could not go on.
+pub struct Kernel {
+    ebpf: Ebpf,
+    scene: Scene,
+    /// Totals when they were last read.
+    totals: Vec<u64>,
+    /// Drops of the scene's bans when they were last read.
+    drops: Vec<u64>,
+}
+
+impl Kernel {
+    /// Loads the object.
+    pub fn load() -> Self {
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "these tests load a BPF program into the kernel, which takes root (or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)"
+        );
+        let mut ebpf = Ebpf::load(OBJECT).expect("the maps can be created");
+        program_mut(&mut ebpf)
+            .load()
+            .expect("the verifier accepts the program");
+        let mut kernel = Self {
+            ebpf,
+            scene: Scene::banning(&[]).guarding(&[]),
+            totals: Vec::new(),
+            drops: Vec::new(),
+        };
+        kernel.totals = kernel.read_totals();
+        kernel
+    }
+
+    /// Makes the maps say what the scene says, and only that.
+    pub fn arrange(&mut self, scene: &Scene) {
+        let before = std::mem::replace(&mut self.scene, scene.clone());
+        for (net, _) in &before.bans {
+            self.set_ban(net, None);
+        }
+        for net in &before.allowed {
+            self.set_allowed(net, None);
+        }
+        self.set_ports();
+        self.set_mode();
+        for net in &scene.allowed {
+            self.set_allowed(net, Some(0));
+        }
+        for (slot, (net, end)) in (0..).zip(&scene.bans) {
+            self.set_record(
+                slot,
+                BanRecord {
+                    ends_ns: end.as_ns(),
+                    drops: 0,
+                },
+            );
+            self.set_ban(net, Some(BanSlot::new(slot)));
+        }
+        self.drops = self.read_drops();
+    }
+
+    /// Puts a ban into the maps or takes it out, and leaves its record as it is.
+    pub fn set_ban(&mut self, net: &IpNet, slot: Option<BanSlot>) {
+        match net {
+            IpNet::V4(net) if net.prefix_len() == 32 => {
+                let key = AddressV4::from_octets(net.addr().octets());
+                set_in_hash(self.map(map_name::ADDRESSES_V4), key, slot);
+            }
+            IpNet::V6(net) if net.prefix_len() == 64 => {
+                let key = AddressV6::from_octets(net.addr().octets()).prefix();
+                set_in_hash(self.map(map_name::PREFIXES_V6), key, slot);
+            }
+            IpNet::V4(_) => set_in_trie(self.map(map_name::NETWORKS_V4), net, slot),
+            IpNet::V6(_) => set_in_trie(self.map(map_name::NETWORKS_V6), net, slot),
+        }
+    }
+
+    /// Sends a frame through the filter: what is counted of it, which must be one packet, and what is done with it, which
+    /// must be what the counter says.
+    pub fn run(&mut self, frame: &[u8]) -> Outcome {
+        let action = self.test_run(frame, 1);
+        let (verdict, family) = self.counted();
+        assert_eq!(
+            action,
+            if verdict.is_drop() {
+                XDP_DROP
+            } else {
+                XDP_PASS
+            },
+            "what was done with a packet counted as {verdict}"
+        );
+        Outcome {
+            verdict,
+            family,
+            dropped_by: self.dropped_by(),
+        }
+    }
+
+    /// Whether a frame is dropped.
+    pub fn drops(&mut self, frame: &[u8]) -> bool {
+        self.test_run(frame, 1) == XDP_DROP
+    }
+
+    /// Sends a frame through the filter many times.
+    pub fn run_repeatedly(&mut self, frame: &[u8], times: u32) {
+        self.test_run(frame, times);
+    }
+
+    /// A ban's record.
+    pub fn record(&mut self, slot: u32) -> BanRecord {
+        self.records()
+            .get(&slot, 0)
+            .expect("every slot of the test has a record")
+    }
+
+    /// Writes a ban's record.
+    pub fn set_record(&mut self, slot: u32, record: BanRecord) {
+        self.records()
+            .set(slot, record, 0)
+            .expect("every slot of the test has a record");
+    }
+
+    /// Packets counted since the object was loaded.
+    pub fn total(&self, verdict: Verdict, family: Family) -> u64 {
+        self.read_totals()[verdict.total_index(family) as usize]
+    }
+
+    /// What kind of map the kernel made, for each in the object.
+    pub fn shapes(&self) -> Vec<MapShape> {
+        self.ebpf
+            .maps()
+            .map(|(name, map)| shape(name, map))
+            .collect()
+    }
+
+    /// Instructions the verifier walked through.
+    pub fn verified_instructions(&self) -> u32 {
+        self.program()
+            .info()
+            .expect("a loaded program has an info")
+            .verified_instruction_count()
+            .expect("kernels since 5.16 count them")
+    }
+
+    fn test_run(&self, frame: &[u8], repeat: u32) -> u32 {
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            repeat,
+            ..TestRunOptions::new()
+        };
+        self.program()
+            .test_run(options)
+            .expect("BPF_PROG_TEST_RUN takes the frame")
+            .return_value
+    }
+
+    /// The one counter that went up by one.
+    fn counted(&mut self) -> (Verdict, Family) {
+        let now = self.read_totals();
+        let before = std::mem::replace(&mut self.totals, now);
+        let mut risen = Vec::new();
+        for verdict in Verdict::ALL {
+            for family in Family::ALL {
+                let index = verdict.total_index(family) as usize;
+                if self.totals[index] != before[index] {
+                    assert_eq!(self.totals[index], before[index] + 1, "{verdict} {family}");
+                    risen.push((verdict, family));
+                }
+            }
+        }
+        assert_eq!(risen.len(), 1, "counters that went up: {risen:?}");
+        risen[0]
+    }
+
+    /// The ban whose drops went up by one, if one's did.
+    fn dropped_by(&mut self) -> Option<usize> {
+        let now = self.read_drops();
+        let before = std::mem::replace(&mut self.drops, now);
+        let mut risen = Vec::new();
+        for (slot, (now, before)) in self.drops.iter().zip(before).enumerate() {
+            if *now != before {
+                assert_eq!(*now, before + 1, "drops of ban {slot}");
+                risen.push(slot);
+            }
+        }
+        assert!(risen.len() <= 1, "bans whose drops went up: {risen:?}");
+        risen.pop()
+    }
+
+    fn read_totals(&self) -> Vec<u64> {
+        let map = self.ebpf.map(map_name::TOTALS).expect("the map is there");
+        let totals = PerCpuArray::<_, u64>::try_from(map).expect("an array for each CPU");
+        (0..totals.len())
+            .map(|index| {
+                let on_each_cpu = totals.get(&index, 0).expect("an index below the length");
+                on_each_cpu.iter().sum()
+            })
+            .collect()
+    }
+
+    fn read_drops(&mut self) -> Vec<u64> {
+        let slots = u32::try_from(self.scene.bans.len()).expect("a handful of bans");
+        (0..slots).map(|slot| self.record(slot).drops).collect()
+    }
+
+    fn set_allowed(&mut self, net: &IpNet, value: Option<u32>) {
+        let name = match net {
+            IpNet::V4(_) => map_name::ALLOWED_V4,
+            IpNet::V6(_) => map_name::ALLOWED_V6,
+        };
+        set_in_trie(self.map(name), net, value);
+    }
+
+    fn set_ports(&mut self) {
+        let mut words = vec![0_u64; PORT_WORDS as usize];
+        for port in &self.scene.ports {
+            words[usize::from(port / 64)] |= 1 << (port % 64);
+        }
+        let mut ports = Array::<_, u64>::try_from(self.map(map_name::PORTS)).expect("an array");
+        for (index, word) in (0..).zip(words) {
+            ports
+                .set(index, word, 0)
+                .expect("an index below the length");
+        }
+    }
+
+    fn set_mode(&mut self) {
+        let settings = Settings {
+            mode: self.scene.mode,
+        };
+        Array::<_, Settings>::try_from(self.map(map_name::SETTINGS))
+            .and_then(|mut map| map.set(0, settings, 0))
+            .expect("the one entry");
+    }
+
+    fn records(&mut self) -> Array<&mut MapData, BanRecord> {
+        Array::try_from(self.map(map_name::BAN_RECORDS)).expect("an array of records")
+    }
+
+    fn map(&mut self, name: &str) -> &mut Map {
+        self.ebpf
+            .map_mut(name)
+            .unwrap_or_else(|| panic!("the object has no map {name}"))
+    }
+
+    fn program(&self) -> &Xdp {
+        self.ebpf
+            .program(PROGRAM)
+            .expect("the object has the program")
+            .try_into()
+            .expect("the program is for XDP")
+    }
+}
+
+/// The kernel's monotonic time.
+pub fn now() -> KernelInstant {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has the clock");
+    let ns = std::time::Duration::from(now).as_nanos();
+    KernelInstant::from_ns(u64::try_from(ns).expect("less than 584 years of uptime"))
+}
+
+fn program_mut(ebpf: &mut Ebpf) -> &mut Xdp {
+    ebpf.program_mut(PROGRAM)
+        .expect("the object has the program")
+        .try_into()
+        .expect("the program is for XDP")
+}
+
+fn set_in_hash<K: Pod>(map: &mut Map, key: K, slot: Option<BanSlot>) {
+    let mut map = HashMap::<_, K, BanSlot>::try_from(map).expect("a hash of slots");
+    match slot {
+        Some(slot) => map.insert(key, slot, 0),
+        None => map.remove(&key),
+    }
+    .expect("the map can be changed");
+}
+
+fn set_in_trie<V: Pod>(map: &mut Map, net: &IpNet, value: Option<V>) {
+    match net {
+        IpNet::V4(net) => {
+            let key = Key::new(u32::from(net.prefix_len()), net.addr().octets());
+            set_key_in_trie(map, key, value);
+        }
+        IpNet::V6(net) => {
+            let key = Key::new(u32::from(net.prefix_len()), net.addr().octets());
+            set_key_in_trie(map, key, value);
+        }
+    }
+}
+
+fn set_key_in_trie<K: Pod, V: Pod>(map: &mut Map, key: Key<K>, value: Option<V>) {
+    let mut map = LpmTrie::<_, K, V>::try_from(map).expect("a trie of such keys and values");
+    match value {
+        Some(value) => map.insert(&key, value, 0),
+        None => map.remove(&key),
+    }
+    .expect("the map can be changed");
+}
+
+/// The shape of a map in the kernel, told by its agreed name: the kernel keeps only the first 15 letters.
+fn shape(name: &str, map: &Map) -> MapShape {
+    let info = map_data(map).info().expect("a map has an info");
+    let agreed = MAPS
+        .into_iter()
+        .find(|shape| shape.name == name)
+        .unwrap_or_else(|| panic!("{name} is not an agreed map"));
+    MapShape {
+        name: agreed.name,
+        kind: kind(map),
+        key_size: info.key_size(),
+        value_size: info.value_size(),
+        max_entries: info.max_entries(),
+        flags: info.map_flags(),
+    }
+}
+
+fn map_data(map: &Map) -> &MapData {
+    match map {
+        Map::Array(data) | Map::HashMap(data) | Map::LpmTrie(data) | Map::PerCpuArray(data) => data,
+        other => panic!("a map of no agreed kind: {other:?}"),
+    }
+}
+
+fn kind(map: &Map) -> MapKind {
+    match map {
+        Map::Array(_) => MapKind::Array,
+        Map::HashMap(_) => MapKind::Hash,
+        Map::LpmTrie(_) => MapKind::LpmTrie,
+        Map::PerCpuArray(_) => MapKind::PerCpuArray,
+        other => panic!("a map of no agreed kind: {other:?}"),
+    }
+}

@@ -1,0 +1,49 @@
+//! Where the things are that `cargo xtask` has prepared.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// The agent, built beside the program that asks (`target/debug`, `target/release`); `MAILWALL_BINARY` names another.
+///
+/// # Errors
+/// When it is not there.
+pub fn agent_binary() -> Result<PathBuf> {
+    let binary = match env::var_os("MAILWALL_BINARY") {
+        Some(named) => PathBuf::from(named),
+        None => profile_dir()?.join("mailwall"),
+    };
+    ensure!(
+        binary.is_file(),
+        "{} is not there: run `cargo build --package mailwall` first, or use `cargo xtask test`",
+        binary.display()
+    );
+    Ok(binary)
+}
+
+/// The folder with Postfix in it, whether it is there or not: `target/postfix-root`; `MAILWALL_POSTFIX_ROOT` names another.
+///
+/// # Errors
+/// When the running program does not lie in a target folder.
+pub fn postfix_root() -> Result<PathBuf> {
+    if let Some(named) = env::var_os("MAILWALL_POSTFIX_ROOT") {
+        return Ok(PathBuf::from(named));
+    }
+    let profile = profile_dir()?;
+    let target = profile.parent().context("a build folder has a parent")?;
+    Ok(target.join("postfix-root"))
+}
+
+/// `target/debug` or `target/release`: test programs lie in its `deps`.
+fn profile_dir() -> Result<PathBuf> {
+    let program = env::current_exe().context("find the running program")?;
+    let folder = program.parent().context("a program has a folder")?;
+    let profile = match folder.file_name() {
+        Some(name) if name == "deps" => folder.parent().unwrap_or(Path::new("/")),
+        _ => folder,
+    };
+    Ok(profile.to_owned())
+}

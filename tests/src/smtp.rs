@@ -1,0 +1,257 @@
+//! An SMTP client with a source address of its choice.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
+    os::fd::AsRawFd as _,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use nix::{
+    errno::Errno,
+    sys::{
+        socket::{
+            AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket,
+            sockopt,
+        },
+        time::{TimeVal, TimeValLike as _},
+    },
+};
+
+use crate::{SERVER_V4, SERVER_V6, Stopwatch, Testbed};
+
+/// How long a client waits for an answer to its SYN: it repeats it after one second and after three, so all of three must be
+/// dropped.
+const CONNECT_WITHIN: Duration = Duration::from_millis(3500);
+/// How long a client waits for a reply; Postfix makes those wait who make many errors.
+const REPLY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a probe waits for its refusal, which takes microseconds.
+const PROBE_WITHIN: Duration = Duration::from_millis(250);
+/// A port that is guarded by default, and that no mail server of the test bed listens on.
+const IDLE_PORT: u16 = 465;
+/// Unknown recipients in one session of a dictionary attack.
+const GUESSES_PER_SESSION: usize = 4;
+/// Guesses made so far, by any client.
+static GUESSES: AtomicUsize = AtomicUsize::new(0);
+
+/// What became of a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// The server took it.
+    Delivered,
+    /// The server refused it with this reply.
+    Rejected(String),
+    /// No answer to the SYN.
+    Dropped,
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client<'a> {
+    bed: &'a Testbed,
+    address: IpAddr,
+}
+
+impl<'a> Client<'a> {
+    pub(crate) fn new(bed: &'a Testbed, address: IpAddr) -> Self {
+        Self { bed, address }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Connects to a port of the mail host; `None` when no SYN was answered.
+    ///
+    /// # Errors
+    /// When the connection is refused or impossible.
+    pub fn connect(&self, port: u16) -> Result<Option<TcpStream>> {
+        self.connect_within(port, CONNECT_WITHIN)
+    }
+
+    /// Connects, and gives up after `within`.
+    ///
+    /// # Errors
+    /// When the connection is refused or impossible.
+    pub fn connect_within(&self, port: u16, within: Duration) -> Result<Option<TcpStream>> {
+        self.bed.clients().enter(|| {
+            connect_from(self.address, SocketAddr::new(self.server(), port), within)
+                .with_context(|| format!("connect from {} to port {port}", self.address))
+        })
+    }
+
+    /// Sends SYN after SYN to a guarded port where nobody listens, so that each is refused at once, until one is not
+    /// answered; gives the time from the start of `watch` to the sending of that one.
+    ///
+    /// # Errors
+    /// When all are answered for as long as `within`.
+    pub fn probe_until_dropped(&self, watch: Stopwatch, within: Duration) -> Result<Duration> {
+        self.bed.clients().enter(|| {
+            let to = SocketAddr::new(self.server(), IDLE_PORT);
+            loop {
+                let sent = watch.elapsed();
+                if let Ok(None) = connect_from(self.address, to, PROBE_WITHIN) {
+                    return Ok(sent);
+                }
+                if sent > within {
+                    bail!("{} is still answered after {within:?}", self.address);
+                }
+            }
+        })
+    }
+
+    /// Begins a session at port 25, as far as the greeting and EHLO; `None` when no SYN was answered.
+    ///
+    /// # Errors
+    /// When the server does not speak SMTP.
+    pub fn session(&self) -> Result<Option<Session>> {
+        let Some(stream) = self.connect(25)? else {
+            return Ok(None);
+        };
+        let mut session = Session::new(stream)?;
+        session.expect("", 220)?;
+        session.expect("EHLO client.test", 250)?;
+        Ok(Some(session))
+    }
+
+    /// Sends one message to one recipient.
+    ///
+    /// # Errors
+    /// When the session breaks, or the server answers what no mail server should.
+    pub fn send(&self, recipient: &str) -> Result<Outcome> {
+        let Some(mut session) = self.session()? else {
+            return Ok(Outcome::Dropped);
+        };
+        session.expect("MAIL FROM:<writer@sender.test>", 250)?;
+        let reply = session.command(&format!("RCPT TO:<{recipient}>"))?;
+        let outcome = if reply.starts_with("250") {
+            session.expect("DATA", 354)?;
+            let text = format!("To: <{recipient}>\r\nSubject: hello\r\n\r\nhello\r\n.");
+            session.expect(&text, 250)?;
+            Outcome::Delivered
+        } else {
+            Outcome::Rejected(reply)
+        };
+        session.expect("QUIT", 221)?;
+        Ok(outcome)
+    }
+
+    /// Guesses `count` recipients that do not exist, never the same twice, a few in each session; stops early when a SYN is
+    /// not answered. Gives the number of guesses that the server answered.
+    ///
+    /// # Errors
+    /// When the session breaks, or the server takes a guess.
+    pub fn guess(&self, count: usize) -> Result<usize> {
+        let mut made = 0;
+        while made < count {
+            let Some(mut session) = self.session()? else {
+                break;
+            };
+            session.expect("MAIL FROM:<harvest@sender.test>", 250)?;
+            for _ in 0..GUESSES_PER_SESSION.min(count - made) {
+                let number = GUESSES.fetch_add(1, Ordering::Relaxed);
+                session.expect(&format!("RCPT TO:<nobody{number}@example.test>"), 550)?;
+                made += 1;
+            }
+            session.expect("QUIT", 221)?;
+        }
+        Ok(made)
+    }
+
+    fn server(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(_) => SERVER_V4,
+            IpAddr::V6(_) => SERVER_V6,
+        }
+    }
+}
+
+/// An SMTP session.
+#[derive(Debug)]
+pub struct Session {
+    stream: BufReader<TcpStream>,
+}
+
+impl Session {
+    fn new(stream: TcpStream) -> Result<Self> {
+        stream.set_read_timeout(Some(REPLY_WITHIN))?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+        })
+    }
+
+    /// Sends a command (or nothing, for the greeting) and gives the last line of the reply.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub fn command(&mut self, line: &str) -> Result<String> {
+        if !line.is_empty() {
+            self.stream
+                .get_mut()
+                .write_all(format!("{line}\r\n").as_bytes())?;
+        }
+        loop {
+            let mut reply = String::new();
+            let count = self
+                .stream
+                .read_line(&mut reply)
+                .with_context(|| format!("wait for the reply to {line:?}"))?;
+            if count == 0 {
+                bail!("the server closed the connection after {line:?}");
+            }
+            if reply.as_bytes().get(3) != Some(&b'-') {
+                return Ok(reply.trim_end().to_owned());
+            }
+        }
+    }
+
+    /// Sends a command that must be answered with `code`.
+    ///
+    /// # Errors
+    /// When it is answered otherwise.
+    pub fn expect(&mut self, line: &str, code: u16) -> Result<()> {
+        let reply = self.command(line)?;
+        if !reply.starts_with(&code.to_string()) {
+            bail!("{line:?} was answered with {reply:?} instead of {code}");
+        }
+        Ok(())
+    }
+
+    /// Ends it without a word.
+    pub fn drop_connection(self) {
+        // The server may have closed it before.
+        let _closed = self.stream.get_ref().shutdown(Shutdown::Both);
+    }
+}
+
+fn connect_from(from: IpAddr, to: SocketAddr, within: Duration) -> Result<Option<TcpStream>> {
+    let family = match to {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(
+        socket.as_raw_fd(),
+        &SockaddrStorage::from(SocketAddr::new(from, 0)),
+    )
+    .with_context(|| format!("bind to {from}"))?;
+    // connect() gives up after the send timeout.
+    let millis = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+    setsockopt(
+        &socket,
+        sockopt::SendTimeout,
+        &TimeVal::milliseconds(millis),
+    )?;
+    match connect(socket.as_raw_fd(), &SockaddrStorage::from(to)) {
+        Ok(()) => {
+            let stream = TcpStream::from(socket);
+            stream.set_write_timeout(Some(REPLY_WITHIN))?;
+            Ok(Some(stream))
+        }
+        Err(Errno::EINPROGRESS | Errno::ETIMEDOUT) => Ok(None),
+        Err(errno) => Err(io::Error::from(errno).into()),
+    }
+}

@@ -1,0 +1,138 @@
+//! Logs that are rotated, missing, or hostile.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write as _,
+};
+
+use mailwall_tests::{Agent, MailServer, Setup, Testbed, rejection};
+
+use crate::{MANY, config, wait_for_ban};
+
+/// Fewer guesses than any rule allows.
+const FEW: usize = 3;
+
+#[test]
+fn an_attack_goes_on_counting_when_the_log_is_renamed() {
+    let bed = Testbed::new().unwrap();
+    let server = MailServer::start(&bed).unwrap();
+    let agent = dictionary_agent(&bed, &server);
+    bed.client("203.0.113.7").guess(FEW).unwrap();
+    fs::rename(server.log(), bed.dir().join("log/mail.log.1")).unwrap();
+    server.reopen_log().unwrap();
+    bed.client("203.0.113.7").guess(MANY).unwrap();
+    assert_offences(&agent, FEW + 1);
+}
+
+#[test]
+fn an_attack_goes_on_counting_when_the_log_is_copied_and_truncated() {
+    let bed = Testbed::new().unwrap();
+    let server = MailServer::start(&bed).unwrap();
+    let agent = dictionary_agent(&bed, &server);
+    bed.client("203.0.113.7").guess(FEW).unwrap();
+    wait_for_lines(&agent, FEW);
+    fs::copy(server.log(), bed.dir().join("log/mail.log.1")).unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(server.log())
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    bed.client("203.0.113.7").guess(MANY).unwrap();
+    assert_offences(&agent, FEW + 1);
+}
+
+#[test]
+fn a_log_that_is_not_there_yet_is_waited_for() {
+    let bed = Testbed::new().unwrap();
+    let config = config(&bed.dir().join("mail.log"), "10m", "");
+    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
+    agent
+        .until("waiting for the log", &["source", "list"], |list| {
+            (list["sources"][0]["state"] == "waiting").then_some(())
+        })
+        .unwrap();
+    let mut log = File::create(bed.dir().join("mail.log")).unwrap();
+    write_rejections(&mut log, "203.0.113.7", 0..30);
+    wait_for_ban(&agent, "203.0.113.7/32");
+}
+
+#[test]
+fn a_line_counts_once_it_is_whole() {
+    let bed = Testbed::new().unwrap();
+    let log_path = bed.dir().join("mail.log");
+    let mut log = File::create(&log_path).unwrap();
+    let config = config(&log_path, "10m", SINGLE_OFFENCE);
+    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
+    let line = rejection("203.0.113.7".parse().unwrap(), 1, "nobody@example.test");
+    let (begin, end) = line.split_at(line.len() / 2);
+    log.write_all(begin.as_bytes()).unwrap();
+    agent
+        .until("following", &["source", "list"], |list| {
+            (list["sources"][0]["state"] == "following").then_some(())
+        })
+        .unwrap();
+    assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 0);
+    log.write_all(format!("{end}\n").as_bytes()).unwrap();
+    wait_for_ban(&agent, "203.0.113.7/32");
+}
+
+#[test]
+fn hostile_lines_ban_nobody_and_stop_nothing() {
+    let bed = Testbed::new().unwrap();
+    let log_path = bed.dir().join("mail.log");
+    let mut log = File::create(&log_path).unwrap();
+    let config = config(&log_path, "10m", SINGLE_OFFENCE);
+    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
+    // A megabyte without an end, bytes that are no text, and a name that plays at being the rest of a line.
+    log.write_all(&vec![0xff; 1 << 20]).unwrap();
+    log.write_all(b"\n\0\x1b[2J\r\x80\n\n").unwrap();
+    let claim = "x@example.test>: Recipient address rejected; RCPT from unknown[198.51.100.66]: 550 5.1.1 <y";
+    let line = rejection("127.0.0.1".parse().unwrap(), 1, claim);
+    log.write_all(format!("{line}\n").as_bytes()).unwrap();
+    write_rejections(&mut log, "203.0.113.7", 0..1);
+    wait_for_ban(&agent, "203.0.113.7/32");
+    let list = agent.json(&["ban", "list"]).unwrap();
+    assert_eq!(list["total"], 1, "{list}");
+    let sources = agent.json(&["source", "list"]).unwrap();
+    assert!(
+        sources["sources"][0]["cut"].as_u64().unwrap() >= 1,
+        "{sources}"
+    );
+}
+
+/// A rule that bans at the first offence.
+const SINGLE_OFFENCE: &str = "[[rule]]\nname = \"first\"\ncount = [\"unknown-recipient\"]\nper = \"address\"\nlimit = 1\nwindow = \"10m\"\n";
+
+/// An agent with one rule that counts over sessions, so that its count says what was read.
+fn dictionary_agent<'a>(bed: &'a Testbed, server: &MailServer) -> Agent<'a> {
+    let config = config(server.log(), "10m", "");
+    Setup::new(bed, &config).unwrap().start().unwrap()
+}
+
+#[track_caller]
+fn wait_for_lines(agent: &Agent<'_>, rejections: usize) {
+    agent
+        .until("lines read", &["events"], |log| {
+            (log["events"].as_array()?.len() >= rejections).then_some(())
+        })
+        .unwrap();
+}
+
+/// The ban counts what was written before the rotation too.
+#[track_caller]
+fn assert_offences(agent: &Agent<'_>, at_least: usize) {
+    let ban = wait_for_ban(agent, "203.0.113.7/32");
+    assert!(
+        ban["offences"].as_u64().unwrap() >= at_least as u64,
+        "{ban}"
+    );
+}
+
+fn write_rejections(log: &mut File, client: &str, recipients: std::ops::Range<u32>) {
+    for number in recipients {
+        let recipient = format!("nobody{number}@example.test");
+        let line = rejection(client.parse().unwrap(), number, &recipient);
+        log.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}

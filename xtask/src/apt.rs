@@ -1,0 +1,114 @@
+//! System packages, installed by `apt-get` when their program is missing.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{is_installed, run_quietly};
+
+/// A program that comes with a system package.
+pub struct Program {
+    /// Name of the program.
+    pub name: &'static str,
+    /// Debian's package that holds it.
+    pub package: &'static str,
+    /// What it is needed for.
+    pub purpose: &'static str,
+}
+
+/// What the test bed needs.
+pub const TEST_BED: [Program; 3] = [
+    Program {
+        name: "ip",
+        package: "iproute2",
+        purpose: "network namespaces and the link between them",
+    },
+    Program {
+        name: "unshare",
+        package: "util-linux",
+        purpose: "a process namespace for Postfix",
+    },
+    Program {
+        name: "mount",
+        package: "mount",
+        purpose: "an overlay for Postfix",
+    },
+];
+
+/// What a private Postfix is made with.
+pub const POSTFIX_ROOT: [Program; 1] = [Program {
+    name: "debootstrap",
+    package: "debootstrap",
+    purpose: "a private Debian root with Postfix in it",
+}];
+
+/// Installs what is missing of `programs`, and says so.
+///
+/// # Errors
+/// When that cannot be done; the error says what could be done by hand.
+pub fn ensure(programs: &[Program]) -> Result<()> {
+    let missing: Vec<&Program> = programs
+        .iter()
+        .filter(|program| !is_installed(program.name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    let by_hand = format!("apt-get install {}", packages.join(" "));
+    if !nix::unistd::geteuid().is_root() {
+        bail!("{} missing: run `{by_hand}` as root", packages.join(", "));
+    }
+    if !is_installed("apt-get") {
+        bail!(
+            "{} missing, and there is no apt-get to install them with",
+            packages.join(", ")
+        );
+    }
+    for program in &missing {
+        println!(
+            "installing {} by apt-get: {}",
+            program.package, program.purpose
+        );
+    }
+    if !has_lists() {
+        update()?;
+    }
+    if install(&packages).is_err() {
+        // The lists may name versions that are gone.
+        update()?;
+        install(&packages).with_context(|| format!("`{by_hand}`"))?;
+    }
+    Ok(())
+}
+
+fn update() -> Result<()> {
+    println!("updating the package lists by apt-get");
+    run_quietly(apt_get().arg("update")).map(drop)
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    run_quietly(
+        apt_get()
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+    .map(drop)
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .args(["--quiet", "-o", "DPkg::Lock::Timeout=300"])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn has_lists() -> bool {
+    let Ok(entries) = fs::read_dir("/var/lib/apt/lists") else {
+        return false;
+    };
+    entries
+        .flatten()
+        .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+}

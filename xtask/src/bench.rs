@@ -1,0 +1,50 @@
+//! `cargo xtask bench`: measures in a test bed, with a release build.
+
+mod bans;
+mod latency;
+mod samples;
+
+use anyhow::{Result, ensure};
+use clap::{Args, Subcommand};
+
+use crate::{apt, command, repository};
+
+/// Options of the command.
+#[derive(Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Time from a log line to the first SYN dropped because of it
+    Latency(latency::Options),
+    /// Bans added from a file, and put back at a start; memory and CPU of the agent that holds them
+    Bans(bans::Options),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something cannot be measured.
+pub fn run(options: Options) -> Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "network namespaces and BPF need root: run `cargo xtask bench` as root"
+    );
+    apt::ensure(&apt::TEST_BED)?;
+    println!("building the agent with optimisation");
+    command::run(&mut repository::cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "mailwall",
+    ]))?;
+    let binary = repository::target().join("release/mailwall");
+    match options.what {
+        What::Latency(options) => latency::run(&options, &binary),
+        What::Bans(options) => bans::run(&options, &binary),
+    }
+}

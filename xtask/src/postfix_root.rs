@@ -1,0 +1,133 @@
+//! The private root with a real Postfix in it, under `target/`: made once, by debootstrap, and never changed after that.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use mailwall_tests::Stopwatch;
+
+use crate::{apt, command::run_quietly};
+
+/// Debian's release that Postfix is taken from.
+const SUITE: &str = "bookworm";
+
+/// Makes it when it is not there, and says so.
+///
+/// # Errors
+/// When it cannot be made; nothing is left then.
+pub fn ensure() -> Result<PathBuf> {
+    let root = mailwall_tests::postfix_root()?;
+    if has_postfix(&root) {
+        return Ok(root);
+    }
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "a private Postfix can only be made by root"
+    );
+    apt::ensure(&apt::POSTFIX_ROOT)?;
+    println!(
+        "making {} with a real Postfix by debootstrap: once, about a minute",
+        root.display()
+    );
+    let watch = Stopwatch::start();
+    let parent = root.parent().context("the root has a parent folder")?;
+    fs::create_dir_all(parent)?;
+    // Made under another name, so that what has its name is whole.
+    let draft = tempfile::Builder::new()
+        .prefix("postfix-root-draft-")
+        .tempdir_in(parent)?;
+    bootstrap(draft.path())?;
+    match fs::rename(draft.path(), &root) {
+        // Somebody else has made it meanwhile.
+        Err(_) if has_postfix(&root) => {}
+        renamed => {
+            renamed.with_context(|| format!("rename the finished root to {}", root.display()))?;
+            let _moved = draft.keep();
+        }
+    }
+    println!("made in {} s", watch.elapsed().as_secs());
+    Ok(root)
+}
+
+fn has_postfix(root: &Path) -> bool {
+    root.join("usr/sbin/postfix").is_file()
+}
+
+fn bootstrap(root: &Path) -> Result<()> {
+    let own = host_mirror();
+    // debootstrap has a mirror of its own when none is named.
+    let choices = own.iter().map(Some).chain([None]);
+    let mut failures = Vec::new();
+    for mirror in choices {
+        match bootstrap_from(root, mirror.map(String::as_str)) {
+            Ok(()) => return Ok(()),
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+        clear(root)?;
+    }
+    bail!("{}", failures.join("\n"))
+}
+
+/// In namespaces of its own, so that no mount or process of it is left whatever happens.
+fn bootstrap_from(root: &Path, mirror: Option<&str>) -> Result<()> {
+    run_quietly(
+        Command::new("unshare")
+            .args(["--mount", "--pid", "--fork", "--kill-child"])
+            .args([
+                "debootstrap",
+                "--variant=minbase",
+                "--include=postfix",
+                SUITE,
+            ])
+            .arg(root)
+            .args(mirror)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )?;
+    clear(&root.join("var/cache/apt/archives"))?;
+    // Every user of the machine may look at it, as at any root.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(root, mode)?;
+    ensure!(has_postfix(root), "debootstrap installed no Postfix");
+    Ok(())
+}
+
+/// The mirror that this host itself is installed from, when it is a Debian.
+fn host_mirror() -> Option<String> {
+    let release = fs::read_to_string("/etc/os-release").ok()?;
+    let field = |name: &str| {
+        release
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_owned())
+    };
+    if field("ID")? != "debian" {
+        return None;
+    }
+    let codename = field("VERSION_CODENAME")?;
+    let targets = run_quietly(Command::new("apt-get").args([
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(RELEASE) $(COMPONENT) $(REPO_URI)",
+    ]))
+    .ok()?;
+    targets.lines().find_map(|line| {
+        let uri = line.strip_prefix(&format!("{codename} main "))?;
+        Some(uri.trim_end_matches('/').to_owned())
+    })
+}
+
+fn clear(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask test`: prepares, runs every test that this machine can run, and ends with a line that counts them.
+
+mod tally;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use mailwall_tests::{Stopwatch, Testbed};
+use tally::Tally;
+
+use crate::{apt, command, postfix_root, repository, skips::Skips};
+
+/// Options of the command.
+#[derive(Args)]
+pub struct Options {
+    /// Runs only tests whose name contains this
+    filter: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a test fails, or, in CI, is skipped.
+pub fn run(options: Options) -> Result<()> {
+    let watch = Stopwatch::start();
+    let mut skips = Skips::default();
+    let bed = prepare(&mut skips);
+    let mut tally = Tally::default();
+
+    heading("unit tests, without root");
+    let filter = options.filter.as_deref();
+    tally.run(
+        "the unit tests",
+        repository::cargo(&["test", "--workspace", "--exclude", "mailwall-tests"]),
+        filter,
+    )?;
+
+    match bed {
+        Bed::Whole | Bed::WithoutPostfix => {
+            heading("filter and system tests, as root");
+            command::run(&mut repository::cargo(&["build", "--package", "mailwall"]))?;
+            let mut cargo = repository::cargo(&["test", "--package", "mailwall-tests"]);
+            if let Bed::WithoutPostfix = bed {
+                cargo.env("MAILWALL_MAIL_SERVER", "responder");
+            }
+            tally.run("the filter and system tests", cargo, filter)?;
+        }
+        Bed::None => {
+            heading("tests of the repository's structure");
+            tally.run(
+                "the structure tests",
+                repository::cargo(&["test", "--package", "mailwall-tests", "--test", "structure"]),
+                filter,
+            )?;
+        }
+    }
+    report(&tally, &skips, watch)
+}
+
+/// What the system tests can be run on.
+enum Bed {
+    /// Namespaces, BPF, Postfix.
+    Whole,
+    /// The same with the built-in responder.
+    WithoutPostfix,
+    /// Nothing.
+    None,
+}
+
+fn prepare(skips: &mut Skips) -> Bed {
+    if !nix::unistd::geteuid().is_root() {
+        skips.add(
+            "the filter and system tests",
+            "they need root, for network namespaces and BPF",
+        );
+        return Bed::None;
+    }
+    if let Err(error) = apt::ensure(&apt::TEST_BED).and_then(|()| Testbed::new().map(drop)) {
+        skips.add("the filter and system tests", &format!("{error:#}"));
+        return Bed::None;
+    }
+    match postfix_root::ensure() {
+        Ok(_) => Bed::Whole,
+        Err(error) => {
+            skips.add(
+                "the system tests against a real Postfix (they run against the built-in responder)",
+                &format!("{error:#}"),
+            );
+            Bed::WithoutPostfix
+        }
+    }
+}
+
+fn report(tally: &Tally, skips: &Skips, watch: Stopwatch) -> Result<()> {
+    println!();
+    for failure in tally.failures() {
+        println!("failed: {failure}");
+    }
+    skips.print();
+    println!("took {} s", watch.elapsed().as_secs());
+    let failed = tally.failed + skips.failures();
+    let skipped = tally.ignored + skips.len() - skips.failures();
+    let closing = format!("{} passed, {failed} failed", tally.passed);
+    match skipped {
+        0 => println!("{closing}"),
+        _ => println!("{closing}, {skipped} skipped"),
+    }
+    if failed > 0 {
+        bail!("{failed} failed");
+    }
+    Ok(())
+}
+
+fn heading(text: &str) {
+    println!("\n== {text}");
+}

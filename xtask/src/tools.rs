@@ -1,0 +1,53 @@
+//! `cargo xtask tools`: installs what the demo, the tests and the checks need.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{apt, command, postfix_root, repository};
+
+/// Version of cargo-deny.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Options of the command.
+#[derive(Args)]
+pub struct Options {}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something cannot be installed.
+pub fn run(_options: Options) -> Result<()> {
+    apt::ensure(&apt::TEST_BED)?;
+    let root = postfix_root::ensure()?;
+    println!("Postfix: {}", root.display());
+    let deny = cargo_deny()?;
+    println!("cargo-deny: {}", deny.display());
+    Ok(())
+}
+
+/// cargo-deny, installed under `target/tools` when it is not there.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn cargo_deny() -> Result<PathBuf> {
+    let tools = repository::target().join("tools");
+    let program = tools.join("bin/cargo-deny");
+    let is_there = command::run_quietly(Command::new(&program).arg("--version"))
+        .is_ok_and(|version| version.trim().ends_with(CARGO_DENY));
+    if !is_there {
+        println!(
+            "installing cargo-deny {CARGO_DENY} under {}: some minutes",
+            tools.display()
+        );
+        command::run_quietly(
+            repository::cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked"])
+                .arg("--root")
+                .arg(&tools)
+                .arg("--target-dir")
+                .arg(tools.join("build")),
+        )?;
+    }
+    Ok(program)
+}
