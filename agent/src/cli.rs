@@ -3,6 +3,7 @@
 //! It reaches the agent through the control socket only, and never touches maps or the database behind its back.
 
 mod allow;
+mod analyze;
 mod ban;
 mod completions;
 mod config;
@@ -69,6 +70,7 @@ enum Noun {
     #[command(subcommand)]
     Config(config::Command),
     Parse(parse::Args),
+    Analyze(analyze::Args),
     Reload(reload::Args),
     Completions(completions::Args),
 }
@@ -86,6 +88,7 @@ impl Noun {
             Self::Counters(args) => counters::run(args, console),
             Self::Config(command) => config::run(command, console),
             Self::Parse(args) => parse::carry_out(&args, console),
+            Self::Analyze(args) => analyze::run(&args, console),
             Self::Reload(args) => reload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }
