@@ -96,7 +96,9 @@ fn json_is_one_object_with_every_ban() {
 
 #[test]
 fn a_log_without_offences_gives_no_decisions() {
-    let folder = Folder::new().with("mail.log", "nothing\n").with("empty", "");
+    let folder = Folder::new()
+        .with("mail.log", "nothing\n")
+        .with("empty", "");
     folder.check(
         &["--json", "mail.log"],
         &expect![[r#"
@@ -122,10 +124,13 @@ fn people_get_a_table() {
         12 lines, 12 events: 1 ban (dictionary 1), 0 would be in force now
         exit 0
     "#]]);
-    folder.check(&["--plain", "mail.log"], &expect![[r#"
+    folder.check(
+        &["--plain", "mail.log"],
+        &expect![[r#"
         2024-08-22T10:00:09Z	203.0.113.7/32	dictionary	600	10	10 unknown recipients in 9s
         exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -149,7 +154,10 @@ fn logs_are_read_in_the_order_of_their_times() {
     let whole = bans(&["--json", "whole.log"]);
     assert_eq!(whole.len(), 1);
     assert_eq!(bans(&["--json", "mail.log", "mail.log.1"]), whole);
-    assert_eq!(bans(&["--json", "mail.log", "other.log", "mail.log.1"]).len(), 2);
+    assert_eq!(
+        bans(&["--json", "mail.log", "other.log", "mail.log.1"]).len(),
+        2
+    );
 }
 
 #[test]
@@ -159,36 +167,53 @@ fn the_rules_are_those_of_the_config_or_of_a_preset() {
         .with("mailwall.toml", rules)
         .with("mail.log", &attack("203.0.113.7"))
         .with("allowed.log", &attack("203.0.113.9"));
-    folder.check(&["--plain", "allowed.log"], &expect![[r#"
+    folder.check(
+        &["--plain", "allowed.log"],
+        &expect![[r#"
         exit 0
-    "#]]);
-    folder.check(&["--plain", "--preset", "strict", "mail.log"], &expect![[r#"
+    "#]],
+    );
+    folder.check(
+        &["--plain", "--preset", "strict", "mail.log"],
+        &expect![[r#"
         2024-08-22T10:00:04Z	203.0.113.7/32	dictionary	600	5	5 unknown recipients in 4s
         exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_wrong_is_said() {
-    let folder = Folder::new()
-        .with("mail.log", "");
+    let folder = Folder::new().with("mail.log", "");
     fs::write(folder.path("old.gz"), [0x1f, 0x8b, 8, 0]).unwrap();
-    folder.check(&["old.gz"], &expect![[r#"
+    folder.check(
+        &["old.gz"],
+        &expect![[r#"
         error: old.gz is compressed; unpack it on the way: zcat old.gz | mailwall ... -
         exit 1
-    "#]]);
-    folder.check(&["missing.log"], &expect![[r#"
+    "#]],
+    );
+    folder.check(
+        &["missing.log"],
+        &expect![[r#"
         error: cannot read missing.log: No such file or directory (os error 2)
         exit 1
-    "#]]);
-    folder.check(&["--apply", "--run-dir", "/nonexistent", "mail.log"], &expect![[r#"
+    "#]],
+    );
+    folder.check(
+        &["--apply", "--run-dir", "/nonexistent", "mail.log"],
+        &expect![[r#"
         error: cannot reach mailwall at /nonexistent/control.sock: no such file
         hint: systemctl start mailwall, or mailwall run
         exit 3
-    "#]]);
+    "#]],
+    );
     let folder = folder.with("mailwall.toml", "[rules]\npreset = \"blanced\"\n");
-    folder.check(&["mail.log"], &expect![[r#"
+    folder.check(
+        &["mail.log"],
+        &expect![[r#"
         error: mailwall.toml:2:10: unknown preset "blanced"; did you mean "balanced"?
         exit 2
-    "#]]);
+    "#]],
+    );
 }
