@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod console;
 mod counters;
+mod doctor;
 mod events;
 mod exit;
 mod failure;
@@ -69,6 +70,7 @@ enum Noun {
     Counters(counters::Args),
     #[command(subcommand)]
     Config(config::Command),
+    Doctor(doctor::Args),
     Parse(parse::Args),
     Analyze(analyze::Args),
     Reload(reload::Args),
@@ -87,6 +89,7 @@ impl Noun {
             Self::Events(args) => events::run(args, console),
             Self::Counters(args) => counters::run(args, console),
             Self::Config(command) => config::run(command, console),
+            Self::Doctor(args) => doctor::run(args, console),
             Self::Parse(args) => parse::carry_out(&args, console),
             Self::Analyze(args) => analyze::run(&args, console),
             Self::Reload(args) => reload::run(args, console),

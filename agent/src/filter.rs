@@ -6,18 +6,20 @@
 
 use std::{collections::HashSet, io, path::Path};
 
-use aya::{Ebpf, EbpfLoader, programs::Xdp};
+use aya::Ebpf;
 use ipnet::IpNet;
 use mailwall_common::{
-    ALLOWED_CAPACITY, Family, KernelInstant, MAPS, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, PROGRAM,
-    Settings, Verdict, map_name,
+    ALLOWED_CAPACITY, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, Settings,
+    Verdict, map_name,
 };
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 mod attach;
+mod attachments;
 mod error;
 mod interface;
 mod link;
+mod load;
 mod maps;
 mod pins;
 mod place;
@@ -25,7 +27,8 @@ pub mod probe;
 mod records;
 mod table;
 
-pub use attach::{AttachChoice, AttachError, Attachment};
+pub use attach::{AttachChoice, AttachError};
+pub use attachments::Attachment;
 pub use error::FilterError;
 pub use interface::AttachMode;
 pub use pins::remove_pins;
@@ -35,9 +38,6 @@ use maps::Maps;
 use pins::{Pinned, Pins};
 use records::Records;
 use table::{CAPACITIES, Step, Table};
-
-/// The object that `cargo xtask build-ebpf` makes of `filter-ebpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/mailwall.bpf.o");
 
 /// The filter in the kernel.
 pub struct Filter {
@@ -75,7 +75,7 @@ impl Filter {
                 pins.set_maps_aside()?;
             }
         }
-        let (mut ebpf, program_id) = load(&pins)?;
+        let (mut ebpf, program_id) = load::pinned(&pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let records = Records::new(maps::take_records(&mut ebpf)?);
         let mut filter = Self {
@@ -138,33 +138,6 @@ impl Filter {
             }
         }
         Ok(())
-    }
-
-    /// Attaches the program to exactly these interfaces: where one of an earlier start is, it takes its place in one step; from
-    /// other interfaces it is taken off. An interface that refuses has a problem, and keeps nobody from the others.
-    pub fn attach(&mut self, interfaces: &[String], choice: AttachChoice) -> &[Attachment] {
-        if let Err(error) = self.pins.take_over_links() {
-            warn!("{:#}", anyhow::Error::from(error));
-        }
-        for (interface, pin) in self.pins.links() {
-            if !interfaces.contains(&interface) {
-                pins::remove_link_or_warn(&pin);
-                info!(interface, "detached");
-            }
-        }
-        let mut before = std::mem::take(&mut self.attachments);
-        if std::mem::replace(&mut self.choice, choice) != choice {
-            before.clear();
-        }
-        for name in interfaces {
-            let was = before.iter().find(|attachment| attachment.name == *name);
-            let attachment = self.attach_to(name, choice, was);
-            if was != Some(&attachment) {
-                report(&attachment);
-            }
-            self.attachments.push(attachment);
-        }
-        &self.attachments
     }
 
     /// Adds bans, or gives those that are there another end; those keep their drops.
@@ -305,123 +278,6 @@ impl Filter {
             self.allowed.remove(net);
         }
         Ok(())
-    }
-
-    fn attach_to(
-        &mut self,
-        name: &str,
-        choice: AttachChoice,
-        was: Option<&Attachment>,
-    ) -> Attachment {
-        let failed = |problem| Attachment {
-            name: name.to_owned(),
-            mode: None,
-            problem: Some(problem),
-        };
-        let interface = match find(name) {
-            Ok(interface) => interface,
-            Err(problem) => return failed(problem),
-        };
-        let pin = self.pins.link(name);
-        // What is in place is left alone: an agent with a problem elsewhere asks again and again.
-        if let (Some(was), Ok(link)) = (was, link::pinned(&pin))
-            && was.mode.is_some()
-            && link.program_id == self.program_id
-            && link.if_index == interface.index
-            && interface.hook.mode_of(self.program_id) == was.mode
-        {
-            return was.clone();
-        }
-        let program = match program_of(&mut self.ebpf) {
-            Ok(program) => program,
-            Err(error) => return failed(error.to_string()),
-        };
-        match attach::attach(program, &interface, &pin, choice) {
-            Ok(attached) => Attachment {
-                name: name.to_owned(),
-                mode: Some(self.mode_at(name).unwrap_or(attached.mode)),
-                problem: attached.problem,
-            },
-            Err(error) => failed(error.in_full(choice)),
-        }
-    }
-
-    /// The mode that the kernel tells for the program on this interface.
-    fn mode_at(&self, name: &str) -> Option<AttachMode> {
-        find(name).ok()?.hook.mode_of(self.program_id)
-    }
-}
-
-fn load(pins: &Pins) -> Result<(Ebpf, u32), FilterError> {
-    let mut loader = EbpfLoader::new();
-    for shape in &MAPS {
-        loader.map_pin_path(shape.name, pins.map(shape.name));
-    }
-    let mut ebpf = loader.load(OBJECT).map_err(FilterError::Object)?;
-    let program = program_of(&mut ebpf)?;
-    program
-        .load()
-        .map_err(FilterError::from)
-        .inspect_err(|error| {
-            if let FilterError::Program { said, .. } = error {
-                debug!("the verifier said:\n{said}");
-            }
-        })?;
-    let program_id = program.info().map_err(FilterError::Load)?.id();
-    // Over the old pin by a rename, so that there is one at any time.
-    let (pin, fresh) = (pins.program(), pins.map("program-new"));
-    pins::remove(&fresh)?;
-    let pinned = |source| FilterError::PinProgram {
-        path: pin.clone(),
-        source,
-    };
-    program.pin(&fresh).map_err(pinned)?;
-    std::fs::rename(&fresh, &pin).map_err(|source| FilterError::Pins {
-        action: "rename the pinned program to",
-        path: pin,
-        advice: "it takes root",
-        source,
-    })?;
-    Ok((ebpf, program_id))
-}
-
-fn program_of(ebpf: &mut Ebpf) -> Result<&mut Xdp, FilterError> {
-    let program = ebpf
-        .program_mut(PROGRAM)
-        .ok_or(FilterError::Incomplete("XDP program"))?;
-    Ok(program.try_into()?)
-}
-
-fn find(name: &str) -> Result<interface::Interface, String> {
-    let interfaces =
-        interface::list().map_err(|error| format!("cannot list the interfaces: {error}"))?;
-    let known: Vec<&str> = interfaces.iter().map(|known| known.name.as_str()).collect();
-    let known = known.join(", ");
-    interfaces
-        .into_iter()
-        .find(|interface| interface.name == name)
-        .ok_or_else(|| {
-            AttachError::Unknown {
-                name: name.to_owned(),
-                known,
-            }
-            .to_string()
-        })
-}
-
-fn report(attachment: &Attachment) {
-    let Attachment {
-        name,
-        mode,
-        problem,
-    } = attachment;
-    match (mode, problem) {
-        (Some(mode), None) => info!(interface = name, %mode, "attached"),
-        (Some(mode), Some(problem)) => warn!(interface = name, %mode, problem, "attached"),
-        (None, problem) => warn!(
-            interface = name,
-            problem, "could not attach; its packets are not filtered"
-        ),
     }
 }
 

@@ -189,9 +189,10 @@ fn what_is_wrong_is_said() {
     folder.check(
         &["old.gz"],
         &expect![[r#"
-        error: old.gz is compressed; unpack it on the way: zcat old.gz | mailwall ... -
-        exit 1
-    "#]],
+            error: cannot read old.gz: it is compressed
+            hint: zcat old.gz | mailwall analyze -
+            exit 1
+        "#]],
     );
     folder.check(
         &["missing.log"],

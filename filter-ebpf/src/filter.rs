@@ -2,7 +2,7 @@
 //! in force; the one other thing that can be dropped is a first fragment from a banned source that is too short to show
 //! whether it is such a SYN, since the kernel would put one together from it.
 
-use mailwall_common::{Family, Verdict};
+use mailwall_common::{BanSlot, Family, Verdict};
 
 use crate::{
     ban::{self, Standing, Tables},
@@ -41,8 +41,8 @@ fn judge_syn<T: Tables>(source: Source, tables: &T) -> Verdict {
         Standing::Clean => Verdict::Clean,
         Standing::Allowed => Verdict::Allowed,
         Standing::Expired => Verdict::Expired,
-        Standing::BannedAddress(slot) => drop(Verdict::BannedAddress, slot, tables),
-        Standing::BannedNetwork(slot) => drop(Verdict::BannedNetwork, slot, tables),
+        Standing::BannedAddress(slot) => enforce(Verdict::BannedAddress, slot, tables),
+        Standing::BannedNetwork(slot) => enforce(Verdict::BannedNetwork, slot, tables),
     }
 }
 
@@ -51,14 +51,14 @@ fn judge_fragment<T: Tables>(source: Source, tables: &T) -> Verdict {
     match ban::standing(tables, source) {
         Standing::Clean | Standing::Allowed | Standing::Expired => Verdict::TinyFragment,
         Standing::BannedAddress(slot) | Standing::BannedNetwork(slot) => {
-            drop(Verdict::BannedFragment, slot, tables)
+            enforce(Verdict::BannedFragment, slot, tables)
         }
     }
 }
 
 /// Counts the drop with its ban; in observe mode, the packet passes all the same.
 #[inline(always)]
-fn drop<T: Tables>(verdict: Verdict, slot: mailwall_common::BanSlot, tables: &T) -> Verdict {
+fn enforce<T: Tables>(verdict: Verdict, slot: BanSlot, tables: &T) -> Verdict {
     tables.count_drop(slot);
     if tables.enforces() {
         verdict

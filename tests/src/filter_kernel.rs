@@ -7,8 +7,8 @@ use aya::{
 };
 use ipnet::IpNet;
 use mailwall_common::{
-    AddressV4, BanRecord, BanSlot, Family, KernelInstant, MAPS, MapKind, MapShape, PORT_WORDS,
-    PROGRAM, PrefixV6, Settings, Verdict, map_name,
+    AddressV4, AddressV6, BanRecord, BanSlot, Family, KernelInstant, MAPS, MapKind, MapShape,
+    PORT_WORDS, PROGRAM, Settings, Verdict, map_name,
 };
 use nix::time::{ClockId, clock_gettime};
 
@@ -87,12 +87,8 @@ impl Kernel {
                 set_in_hash(self.map(map_name::ADDRESSES_V4), key, slot);
             }
             IpNet::V6(net) if net.prefix_len() == 64 => {
-                let [high, _] = halves(net.addr().octets());
-                set_in_hash(
-                    self.map(map_name::PREFIXES_V6),
-                    PrefixV6::from_octets(high),
-                    slot,
-                );
+                let key = AddressV6::from_octets(net.addr().octets()).prefix();
+                set_in_hash(self.map(map_name::PREFIXES_V6), key, slot);
             }
             IpNet::V4(_) => set_in_trie(self.map(map_name::NETWORKS_V4), net, slot),
             IpNet::V6(_) => set_in_trie(self.map(map_name::NETWORKS_V6), net, slot),
@@ -319,11 +315,6 @@ fn set_key_in_trie<K: Pod, V: Pod>(map: &mut Map, key: Key<K>, value: Option<V>)
         None => map.remove(&key),
     }
     .expect("the map can be changed");
-}
-
-fn halves(octets: [u8; 16]) -> [[u8; 8]; 2] {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = octets;
-    [[a, b, c, d, e, f, g, h], rest]
 }
 
 /// The shape of a map in the kernel, told by its agreed name: the kernel keeps only the first 15 letters.

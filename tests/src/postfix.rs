@@ -15,16 +15,23 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Testbed, deadline::eventually, mail_server::RECIPIENTS, place::postfix_root};
+use crate::{
+    Testbed, deadline::eventually, mail_server::RECIPIENTS, place::postfix_root,
+    testbed::MOUNT_SOURCE,
+};
 
 /// How long Postfix may take to come up.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
-/// `$1` is the prepared root, `$2` the test bed's folder. Runs as the first process of a process namespace, in a mount
+/// `$1` is the prepared root, `$2` the test bed's folder, `$4` the source of the BPF file systems. Runs as the first process of a process namespace, in a mount
 /// namespace, with the mail host's network. `/dev` is its own, so that nothing can reach the host's syslog.
 const START: &str = r#"
 set -e
 stage=$2/stage
+# Copies of the mounts of test beds would keep alive what is pinned there.
+while read -r source point _; do
+    if [ "$source" = "$4" ]; then umount -l "$point"; fi
+done < /proc/self/mounts
 mount -t tmpfs -o mode=755 mailwall-bed "$stage"
 mkdir "$stage/upper" "$stage/work" "$stage/root"
 mount -t overlay -o "lowerdir=$1,upperdir=$stage/upper,workdir=$stage/work" mailwall-bed "$stage/root"
@@ -120,6 +127,7 @@ impl Postfix {
                 .arg(bed.dir())
                 // Names the folder with a `/` behind, for the undertaker.
                 .arg(&folder)
+                .arg(MOUNT_SOURCE)
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
                 .stderr(output)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 
 use crate::{Client, Namespace, undertaker::Undertaker};
 
@@ -18,6 +18,8 @@ pub const SERVER_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// The mail host's IPv6 address, 2001:db8:77::1.
 pub const SERVER_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x77, 0, 0, 0, 0, 1));
 
+/// What stands as the source of a test bed's BPF file system.
+pub(crate) const MOUNT_SOURCE: &str = "mailwall-bed-bpf";
 /// Lines of each log that a failing test shows.
 const TAIL: usize = 40;
 
@@ -86,16 +88,15 @@ impl Testbed {
     /// Takes every pinned map, program and link away, as a reboot of the mail host does.
     ///
     /// # Errors
-    /// When the file system cannot be mounted anew.
+    /// When there is nothing pinned.
     pub fn lose_pins(&self) -> Result<()> {
-        umount2(&self.bpffs(), MntFlags::empty()).context("unmount the BPF file system")?;
-        self.mount_bpffs()
+        fs::remove_dir_all(self.bpffs().join("mailwall")).context("remove what is pinned")
     }
 
     fn mount_bpffs(&self) -> Result<()> {
         let nothing = None::<&str>;
         mount(
-            Some("mailwall-bed"),
+            Some(MOUNT_SOURCE),
             &self.bpffs(),
             Some("bpf"),
             MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,

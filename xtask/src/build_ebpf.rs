@@ -114,6 +114,9 @@ fn rustflags(tree: &Path, toolchain: &Toolchain) -> Result<OsString> {
         OsString::from("--sysroot"),
         toolchain.sysroot.clone().into(),
         "-Clink-arg=--btf".into(),
+        // Functions such as memcmp, in case generated code calls them; it does not, and they would come in the order of
+        // hashes over the path of core's sources.
+        "-Clink-arg=--disable-memory-builtins".into(),
         // Else aya-ebpf takes the bindings of the machine this runs on. They differ in the registers of traced functions,
         // which this program has no use for.
         "--cfg=bpf_target_arch=\"x86_64\"".into(),

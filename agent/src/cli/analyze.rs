@@ -19,7 +19,7 @@ use self::{
     progress::Progress,
     report::Report,
 };
-use super::{console::Console, exit::Exit, failure::Failure};
+use super::{console::Console, exit::Exit, failure::Failure, parse::InputError};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
     clock::Clock,
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
         .iter()
         .map(|path| Log::open(path, zone_of(&config, path), now))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Failure::from_chain(Exit::Failed, &error))?;
+        .map_err(unreadable)?;
     let agent = match args.apply {
         true => Some(apply::Agent::ask(console)?),
         false => None,
@@ -102,8 +102,8 @@ fn replay(
     let mut totals = Totals::default();
     loop {
         let next = logs.next(|read| progress.show(read));
-        let next = next.map_err(|error| Failure::from_chain(Exit::Failed, &error));
-        let Some((event, line)) = next.inspect_err(|_| progress.clear())? else {
+        let next = next.inspect_err(|_| progress.clear());
+        let Some((event, line)) = next.map_err(unreadable)? else {
             break;
         };
         if judge.poll_timeout().is_some_and(|due| due <= event.at) {
@@ -126,6 +126,16 @@ fn replay(
     totals.lines = read.lines;
     totals.events = read.events;
     Ok(totals)
+}
+
+fn unreadable(error: InputError) -> Failure {
+    let failure = Failure::from_chain(Exit::Failed, &error);
+    match error {
+        InputError::Compressed(path) => {
+            failure.hint(format!("zcat {} | mailwall analyze -", path.display()))
+        }
+        InputError::Read { .. } | InputError::Directory(_) => failure,
+    }
 }
 
 fn config(args: &Args, path: &Path) -> Result<Config, ConfigError> {

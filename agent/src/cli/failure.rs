@@ -47,14 +47,7 @@ impl Failure {
 
     /// An error with its causes.
     pub fn from_chain(exit: Exit, error: &dyn Error) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self::new(exit, text)
+        Self::new(exit, chain(error))
     }
 
     /// An answer that does not belong to the request.
@@ -92,6 +85,18 @@ impl Failure {
             }
         }
     }
+}
+
+/// An error and its causes, on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// Of writing the output.

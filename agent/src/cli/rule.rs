@@ -76,7 +76,7 @@ fn table(rules: &[RuleView]) -> Table {
     for rule in rules {
         table.push(vec![
             Cell::text(&rule.name),
-            Cell::text(&rule.count.join(",")),
+            counts(rule),
             Cell::text(&rule.per),
             Cell::maybe(rule.distinct.as_deref()),
             Cell::number(u64::from(rule.limit)),
@@ -89,6 +89,18 @@ fn table(rules: &[RuleView]) -> Table {
         ]);
     }
     table
+}
+
+/// What it counts: all of it for scripts, what fits on a line for people, who see the rest in `rule show`.
+fn counts(rule: &RuleView) -> Cell {
+    let all = Cell::text(&rule.count.join(","));
+    match &rule.count[..] {
+        [first, _, _, ..] => {
+            let first = line::escaped(first.as_bytes(), VALUE_MAX);
+            all.with_human(format!("{first} and {} more", rule.count.len() - 1))
+        }
+        [] | [_] | [_, _] => all,
+    }
 }
 
 /// For people as they write it, for scripts in seconds.

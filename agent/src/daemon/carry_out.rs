@@ -100,17 +100,17 @@ impl Daemon {
         }
         for decision in decisions {
             if decisions.len() <= LOGGED_ONE_BY_ONE {
-                log_decision(decision, now);
+                log_decision(decision);
             }
             self.log.note_decision(decision, now);
         }
     }
 }
 
-fn log_decision(decision: &Decision, now: std::time::SystemTime) {
+fn log_decision(decision: &Decision) {
     match decision {
         Decision::Ban(ban) => {
-            let for_s = ban.end.remaining(now).map(|left| left.as_secs_f64().round() as u64);
+            let for_s = ban.end.remaining(ban.since).map(|length| length.as_secs());
             info!(net = %ban.net, rule = %ban.origin, for_s, offences = ban.offences, reason = ban.reason, "banned");
         }
         Decision::Unban { net, pardon } => info!(%net, why = pardon.as_str(), "unbanned"),

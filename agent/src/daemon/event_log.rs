@@ -59,7 +59,7 @@ impl EventLog {
             Decision::Ban(ban) => LoggedEvent {
                 net: Some(ban.net),
                 rule: Some(ban.origin.to_string()),
-                for_s: ban.end.remaining(now).map(|left| left.as_secs_f64().round() as u64),
+                for_s: ban.end.remaining(ban.since).map(|length| length.as_secs()),
                 ..named("ban")
             },
             Decision::Unban { net, pardon } => LoggedEvent {

@@ -39,17 +39,6 @@ impl AttachChoice {
     }
 }
 
-/// An interface that the filter is to guard.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Attachment {
-    /// Name of the interface.
-    pub name: String,
-    /// How the filter is attached, as the kernel says; `None` while it is not.
-    pub mode: Option<AttachMode>,
-    /// Why it is not attached, or what is not as good as it could be.
-    pub problem: Option<String>,
-}
-
 /// Why the program could not be put on an interface.
 #[derive(Debug, Error)]
 pub enum AttachError {

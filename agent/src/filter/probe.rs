@@ -2,14 +2,11 @@
 
 use std::{io, path::Path};
 
-use aya::EbpfLoader;
-
 use super::{
-    AttachMode, FilterError, OBJECT, attach,
+    AttachMode, FilterError, attach,
     interface::{self, Interface},
-    link,
+    link, load,
     pins::{self, Pins},
-    program_of,
 };
 
 /// Loads the program over maps of its own and lets go of both. Tells how many instructions the verifier looked at, where the
@@ -18,12 +15,10 @@ use super::{
 /// # Errors
 /// As [`Filter::open`](super::Filter::open) would.
 pub fn load() -> Result<Option<u32>, FilterError> {
-    let mut ebpf = EbpfLoader::new()
-        .load(OBJECT)
-        .map_err(FilterError::Object)?;
-    let program = program_of(&mut ebpf)?;
-    program.load()?;
-    let info = program.info().map_err(FilterError::Load)?;
+    let mut ebpf = load::unpinned()?;
+    let info = load::program_of(&mut ebpf)?
+        .info()
+        .map_err(FilterError::Load)?;
     Ok(info.verified_instruction_count())
 }
 

@@ -210,7 +210,9 @@ pub fn rules() -> Answer {
     let errors = RuleView {
         name: "errors".to_owned(),
         origin: "config".to_owned(),
-        count: vec!["protocol-error".to_owned(), "non-smtp".to_owned()],
+        count: ["protocol-error", "non-smtp", "too-many-errors"]
+            .map(str::to_owned)
+            .to_vec(),
         per: "session".to_owned(),
         distinct: None,
         service: vec!["smtp".to_owned()],

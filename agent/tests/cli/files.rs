@@ -12,7 +12,7 @@ fn the_default_configuration_is_right() {
     std::fs::write(dir.path().join("mailwall.toml"), default).unwrap();
     let check = |words: &[&str]| mailwall(dir.path(), words, b"").to_string();
     expect![[r#"
-        mailwall.toml is right (1 source, 2 rules)
+        mailwall.toml is right (1 source, 11 rules)
         [0]"#]]
     .assert_eq(&check(&["config", "check", "mailwall.toml"]));
     expect![[r#"
@@ -48,6 +48,42 @@ fn settings_are_shown_as_json() {
         json["config"]["filter"]["ports"],
         serde_json::json!([25, 465, 587])
     );
+}
+
+#[test]
+fn a_wrong_configuration_stands_in_the_way() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("a.toml"), "[filter]\nprots = [25]\n").unwrap();
+    let outcome = mailwall(
+        dir.path(),
+        &["doctor", "--plain", "--config", "a.toml"],
+        b"",
+    );
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let first = outcome.stdout.lines().next().unwrap();
+    assert!(
+        first.starts_with("problem\tconfiguration\ta.toml:2:1: unknown key"),
+        "{first}"
+    );
+    let outcome = mailwall(dir.path(), &["doctor", "--json", "--config", "a.toml"], b"");
+    let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["findings"][0]["level"], "problem");
+}
+
+#[test]
+fn lines_of_a_log_are_parsed_without_the_agent() {
+    let dir = TempDir::new().unwrap();
+    let line = "Aug 22 08:14:03 mx postfix/smtpd[77]: warning: unknown[203.0.113.7]: SASL LOGIN \
+                authentication failed: authentication failure\n";
+    let outcome = mailwall(dir.path(), &["parse", "--json", "-"], line.as_bytes());
+    let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(
+        (&json["event"], &json["address"]),
+        (&"auth-failure".into(), &"203.0.113.7".into())
+    );
+    let outcome = mailwall(dir.path(), &["parse", "none.log"], b"");
+    assert_eq!(outcome.code, 1, "{outcome}");
 }
 
 #[test]

@@ -379,26 +379,26 @@ fn rules() {
         answers::rules(),
         "rule list",
         expect![[r#"
-        NAME        COUNTS                   PER      DISTINCT   LIMIT  WINDOW  BAN    TRACKED  BREACHES  ORIGIN
-        dictionary  unknown-recipient        address  recipient  10     10m     10m    31       1 204     preset
-        errors      protocol-error,non-smtp  session  -          5      -       1h30m  0        0         config
-        2 rules, preset balanced
-        [0]"#]],
+            NAME        COUNTS                     PER      DISTINCT   LIMIT  WINDOW  BAN    TRACKED  BREACHES  ORIGIN
+            dictionary  unknown-recipient          address  recipient  10     10m     10m    31       1 204     preset
+            errors      protocol-error and 2 more  session  -          5      -       1h30m  0        0         config
+            2 rules, preset balanced
+            [0]"#]],
     );
     check(
         answers::rules(),
         "rule list --plain",
         expect![[r#"
-        dictionary	unknown-recipient	address	recipient	10	600	600	31	1204	preset
-        errors	protocol-error,non-smtp	session		5		5400	0	0	config
-        [0]"#]],
+            dictionary	unknown-recipient	address	recipient	10	600	600	31	1204	preset
+            errors	protocol-error,non-smtp,too-many-errors	session		5		5400	0	0	config
+            [0]"#]],
     );
     check(
         answers::rules(),
         "rule list --json",
         expect![[r#"
-        {"schema":1,"preset":"balanced","rules":[{"name":"dictionary","origin":"preset","count":["unknown-recipient"],"per":"address","distinct":"recipient","service":[],"limit":10,"window_s":600,"ban_s":600,"factor":4,"at_most_s":604800,"tracked":31,"breaches":1204,"description":"10 recipients that do not exist, within 10m, from one address"},{"name":"errors","origin":"config","count":["protocol-error","non-smtp"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
-        [0]"#]],
+            {"schema":1,"preset":"balanced","rules":[{"name":"dictionary","origin":"preset","count":["unknown-recipient"],"per":"address","distinct":"recipient","service":[],"limit":10,"window_s":600,"ban_s":600,"factor":4,"at_most_s":604800,"tracked":31,"breaches":1204,"description":"10 recipients that do not exist, within 10m, from one address"},{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
+            [0]"#]],
     );
 }
 
@@ -427,34 +427,34 @@ fn one_rule() {
         answers::rules(),
         "rule show errors",
         expect![[r#"
-        5 errors in one connection
+            5 errors in one connection
 
-        NAME      errors
-        ORIGIN    config
-        COUNTS    protocol-error, non-smtp
-        PER       session
-        DISTINCT  -
-        SERVICES  smtp
-        LIMIT     5
-        WINDOW    the session
-        BAN       1h30m, then times 4, at most 7d
-        TRACKED   no hosts
-        BREACHES  0
-        [0]"#]],
+            NAME      errors
+            ORIGIN    config
+            COUNTS    protocol-error, non-smtp, too-many-errors
+            PER       session
+            DISTINCT  -
+            SERVICES  smtp
+            LIMIT     5
+            WINDOW    the session
+            BAN       1h30m, then times 4, at most 7d
+            TRACKED   no hosts
+            BREACHES  0
+            [0]"#]],
     );
     check(
         answers::rules(),
         "rule show errors --plain",
         expect![[r#"
-        errors	protocol-error,non-smtp	session		5		5400	0	0	config
-        [0]"#]],
+            errors	protocol-error,non-smtp,too-many-errors	session		5		5400	0	0	config
+            [0]"#]],
     );
     check(
         answers::rules(),
         "rule show errors --json",
         expect![[r#"
-        {"schema":1,"preset":"balanced","rules":[{"name":"errors","origin":"config","count":["protocol-error","non-smtp"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
-        [0]"#]],
+            {"schema":1,"preset":"balanced","rules":[{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
+            [0]"#]],
     );
     check(
         answers::rules(),

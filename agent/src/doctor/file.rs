@@ -1,0 +1,101 @@
+//! The folders and files that the agent uses.
+
+use std::{fs::File, io, path::Path};
+
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
+
+use super::{Finding, ok, problem, warning};
+
+/// A folder that is not there is made when it is needed, if that can be done.
+pub(super) fn folder(topic: &str, dir: &Path) -> Finding {
+    let shown = dir.display();
+    let existing = match std::path::absolute(dir) {
+        Ok(absolute) => absolute
+            .ancestors()
+            .find(|path| path.exists())
+            .map(Path::to_owned),
+        Err(_) => None,
+    };
+    let Some(existing) = existing else {
+        return problem(
+            topic,
+            format!("{shown} cannot be reached"),
+            "name another one",
+        );
+    };
+    if !existing.is_dir() {
+        let text = format!("{} is not a folder", existing.display());
+        return problem(topic, text, "move it out of the way, or name another one");
+    }
+    match access(&existing, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) if existing == dir => ok(topic, format!("{shown} can be written")),
+        Ok(()) => ok(topic, format!("{shown} can be made")),
+        Err(Errno::EROFS) => {
+            let text = format!("{shown} is on a file system that is mounted read-only");
+            problem(topic, text, "name a folder that can be written")
+        }
+        Err(errno) => {
+            let text = format!(
+                "{} cannot be written ({})",
+                existing.display(),
+                errno.desc()
+            );
+            problem(
+                topic,
+                text,
+                "run as the user that `mailwall run` runs as, or name another one",
+            )
+        }
+    }
+}
+
+pub(super) fn source(path: &Path) -> Finding {
+    let topic = format!("source {}", path.display());
+    match File::open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_file() => {
+            ok(&topic, format!("can be read, {} bytes", metadata.len()))
+        }
+        Ok(_) => problem(&topic, "is not a file", "name a log file in [[source]]"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => warning(
+            &topic,
+            "does not exist",
+            "it is read as soon as it does; is the mail server's log elsewhere, or only in the journal?",
+        ),
+        Err(error) => {
+            let advice = "let the user that `mailwall run` runs as read it";
+            problem(&topic, format!("cannot be read ({error})"), advice)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{super::Level, *};
+
+    fn summary(finding: &Finding) -> (Level, &str) {
+        (finding.level, &finding.text)
+    }
+
+    #[test]
+    fn folders_and_files_are_tried() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("mail.log");
+        assert_eq!(source(&log).level, Level::Warning);
+        fs::write(&log, "text").unwrap();
+        assert_eq!(summary(&source(&log)), (Level::Ok, "can be read, 4 bytes"));
+        assert_eq!(source(dir.path()).level, Level::Problem);
+
+        assert_eq!(folder("state folder", dir.path()).level, Level::Ok);
+        assert_eq!(
+            folder("state folder", &dir.path().join("a/b")).level,
+            Level::Ok
+        );
+        assert_eq!(folder("state folder", &log).level, Level::Problem);
+        assert_eq!(folder("state folder", &log.join("a")).level, Level::Problem);
+    }
+}
