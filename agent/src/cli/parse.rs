@@ -69,12 +69,21 @@ pub enum ParseError {
     Output(#[from] io::Error),
 }
 
+/// Carries out the command.
 pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
     let (format, now) = (console.format, Clock::start().now());
     match run(args, format, now, console.out()) {
         Ok(()) => Ok(Exit::Done),
         Err(ParseError::Output(error)) => Err(error.into()),
-        Err(error @ ParseError::Input(_)) => Err(Failure::from_chain(Exit::Failed, &error)),
+        Err(ParseError::Input(error)) => {
+            let failure = Failure::from_chain(Exit::Failed, &error);
+            Err(match error {
+                InputError::Compressed(path) => {
+                    failure.hint(format!("zcat {} | mailwall parse -", path.display()))
+                }
+                InputError::Read { .. } | InputError::Directory(_) => failure,
+            })
+        }
     }
 }
 
@@ -101,6 +110,9 @@ pub fn run(
     let show_file = args.files.len() > 1;
     for path in &args.files {
         let file = show_file.then(|| escaped(path.as_os_str().as_encoded_bytes(), SHOWN_MAX));
+        if let (Some(file), Format::Human) = (&file, format) {
+            writeln!(out, "{file}:")?;
+        }
         read_each(
             path,
             dialect,

@@ -71,8 +71,9 @@ fn without_repeats(message: &[u8]) -> (&[u8], i16) {
     let inside = || {
         let rest = message.strip_prefix(b"message repeated ")?;
         let at = find(&rest[..rest.len().min(16)], b" times: [ ")?;
-        let times: i16 = std::str::from_utf8(&rest[..at]).ok()?.parse().ok()?;
+        let times: u32 = std::str::from_utf8(&rest[..at]).ok()?.parse().ok()?;
         let message = rest[at..].strip_prefix(b" times: [ ")?.strip_suffix(b"]")?;
+        let times = i16::try_from(times).unwrap_or(REPEATS_MAX);
         Some((message, times.clamp(1, REPEATS_MAX)))
     };
     inside().unwrap_or((message, 1))

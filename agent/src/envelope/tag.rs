@@ -11,7 +11,10 @@ pub(super) type Tagged<'a> = (&'a [u8], &'a [u8], Option<u32>, &'a [u8]);
 /// What follows the stamp: the host (which what is read from `/dev/log` lacks), then the tag. FreeBSD's `syslogd -v` puts
 /// `<facility.level>` before the host, busybox `facility.level` after it.
 pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
-    let text = without_level(text);
+    let text = match text {
+        [b'<', ..] => without_level(text)?,
+        _ => text,
+    };
     if let Some((program, pid, message)) = tag(text) {
         return Some((b"", program, pid, message));
     }
@@ -20,7 +23,10 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
     if host.len() > HOST_MAX || !host.iter().all(|&byte| is_host_byte(byte)) {
         return None;
     }
-    let (program, pid, message) = tag(without_level(rest))?;
+    let (program, pid, message) = match tag(rest) {
+        Some(tagged) => tagged,
+        None => tag(without_level(rest)?)?,
+    };
     Some((host, program, pid, message))
 }
 
@@ -70,15 +76,14 @@ pub(super) fn number(digits: &[u8]) -> Option<u32> {
     Some(value)
 }
 
-fn without_level(text: &[u8]) -> &[u8] {
-    let Some((first, rest)) = word(text) else {
-        return text;
-    };
+/// What follows `facility.level` or `<facility.level>`.
+fn without_level(text: &[u8]) -> Option<&[u8]> {
+    let (first, rest) = word(text)?;
     let level = match first {
         [b'<', level @ .., b'>'] => level,
         _ => first,
     };
-    if is_level(level) { rest } else { text }
+    is_level(level).then_some(rest)
 }
 
 /// `facility.level`, by name.

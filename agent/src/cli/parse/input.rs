@@ -32,7 +32,7 @@ pub enum InputError {
     #[error("cannot read {}: it is a directory", .0.display())]
     Directory(PathBuf),
     /// It begins as gzip does.
-    #[error("{} is compressed; try: zcat {} | mailwall parse -", .0.display(), .0.display())]
+    #[error("cannot read {}: it is compressed", .0.display())]
     Compressed(PathBuf),
 }
 

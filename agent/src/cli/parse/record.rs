@@ -140,7 +140,7 @@ impl<'a> Record<'a> {
         let address = self.address.map(|address| address.to_string());
         writeln!(
             out,
-            "{}\t{}\t{}\t{}\t{}\t{:.1}\t{}\t{}\t{}",
+            "{}\t{}\t{}\t{}\t{}\t{:.1}\t{}\t{}\t{}\t{}",
             self.line,
             self.reading,
             self.event.unwrap_or(absent),
@@ -150,6 +150,7 @@ impl<'a> Record<'a> {
             self.account.unwrap_or(absent),
             self.recipient.unwrap_or(absent),
             self.at.as_deref().unwrap_or(absent),
+            self.file.unwrap_or(absent),
         )
     }
 }

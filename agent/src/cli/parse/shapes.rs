@@ -155,6 +155,12 @@ fn shape(message: &[u8]) -> Vec<u8> {
         if let Some(closing) = closing
             && let Some(end) = after.iter().position(|&byte| byte == closing)
         {
+            if *byte == b'[' {
+                // The name of a host before its address.
+                while shape.last().is_some_and(|byte| is_name_byte(*byte)) {
+                    shape.pop();
+                }
+            }
             shape.extend_from_slice(&[*byte, b'*', closing]);
             rest = &after[end + 1..];
         } else if byte.is_ascii_alphanumeric() {
@@ -175,6 +181,10 @@ fn shape(message: &[u8]) -> Vec<u8> {
     shape
 }
 
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'#')
+}
+
 #[cfg(test)]
 mod tests {
     use super::shape;
@@ -191,7 +201,7 @@ mod tests {
     fn names_and_numbers_are_left_out() {
         check(
             "00ADB3C0899: odd thing 17 of a-1.example[192.0.2.1]: <x@y> \"z\" ' [",
-            "#: odd thing # of a-#.example[*]: <*> \"*\" ' [",
+            "#: odd thing # of [*]: <*> \"*\" ' [",
         );
         check("", "");
         check(&"x".repeat(5000), &"x".repeat(120));

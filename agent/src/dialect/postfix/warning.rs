@@ -58,7 +58,7 @@ pub(super) fn from_client(text: &[u8]) -> Option<(EventKind, Score, &[u8])> {
         return None;
     }
     let count = text[limit.len()..].strip_prefix(b": ")?;
-    let rest = after(&count[..], b" from ")?;
+    let rest = after(count, b" from ")?;
     let digits = &count[..count.len() - rest.len() - b" from ".len()];
     let is_count = digits.iter().all(u8::is_ascii_digit);
     is_count.then(|| (EventKind::RateLimited, EventKind::RateLimited.score(), rest))

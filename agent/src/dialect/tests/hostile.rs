@@ -133,12 +133,23 @@ fn what_is_kept_of_a_line_is_bounded() {
     let long = "x".repeat(1 << 20);
     let mut reader = reader();
     for line in [
-        format!("Feb 10 13:26:34 mx postfix/smtpd[1]: warning: x[192.0.2.1]: SASL LOGIN authentication failed: y, sasl_username={long}"),
-        format!("Feb 10 13:26:34 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <{}>: Recipient address rejected: User unknown", &long[..4000]),
+        format!(
+            "Feb 10 13:26:34 mx postfix/smtpd[1]: warning: x[192.0.2.1]: SASL LOGIN authentication failed: y, sasl_username={long}"
+        ),
+        format!(
+            "Feb 10 13:26:34 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <{}>: Recipient address rejected: User unknown",
+            &long[..4000]
+        ),
     ] {
-        let Reading::Event(event) = reader.read(line.as_bytes(), now()) else { panic!("no event") };
+        let Reading::Event(event) = reader.read(line.as_bytes(), now()) else {
+            panic!("no event")
+        };
         let kept = event.account.or(event.recipient).unwrap();
-        assert!(kept.len() <= super::super::NAME_MAX + '…'.len_utf8(), "{}", kept.len());
+        assert!(
+            kept.len() <= super::super::NAME_MAX + '…'.len_utf8(),
+            "{}",
+            kept.len()
+        );
     }
     assert_eq!(reader.read(long.as_bytes(), now()), Reading::Ignored);
 }

@@ -56,7 +56,9 @@ fn folder() -> Option<PathBuf> {
 
 fn records(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn event(reader: &mut Reader, line: &str) -> Option<Event> {
@@ -92,7 +94,9 @@ fn lines_of_other_tools_are_understood() {
         let right = if !ours(record) {
             event.is_none()
         } else if record["match"] == true {
-            event.as_ref().is_some_and(|event| event.address == address(&record["address"]))
+            event
+                .as_ref()
+                .is_some_and(|event| event.address == address(&record["address"]))
         } else {
             event.as_ref().is_none_or(|event| !event.is_offence())
         };
@@ -107,18 +111,22 @@ fn lines_of_other_tools_are_understood() {
 fn no_attack_names_its_victim() {
     let Some(folder) = folder() else { return };
     let mut wrong = BTreeSet::new();
-    each_way(&records(&folder.join("adversarial.jsonl")), |record, event| {
-        let named = event.as_ref().and_then(|event| event.address);
-        let acceptable = record["acceptable"].as_array().unwrap();
-        let is_ours = record["mta"] == "postfix";
-        let must_name = is_ours && acceptable.len() == 1 && !acceptable[0].is_null();
-        let right = named.is_none_or(|named| acceptable.iter().any(|value| address(value) == Some(named)))
-            && named != address(&record["victim"])
-            && (named.is_some() || !must_name);
-        if !right {
-            wrong.insert(format!("{record}: {event:?}"));
-        }
-    });
+    each_way(
+        &records(&folder.join("adversarial.jsonl")),
+        |record, event| {
+            let named = event.as_ref().and_then(|event| event.address);
+            let acceptable = record["acceptable"].as_array().unwrap();
+            let is_ours = record["mta"] == "postfix";
+            let must_name = is_ours && acceptable.len() == 1 && !acceptable[0].is_null();
+            let right = named
+                .is_none_or(|named| acceptable.iter().any(|value| address(value) == Some(named)))
+                && named != address(&record["victim"])
+                && (named.is_some() || !must_name);
+            if !right {
+                wrong.insert(format!("{record}: {event:?}"));
+            }
+        },
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -130,20 +138,27 @@ fn each_case_of_the_servers_is_judged_right() {
         let mut cases: Vec<PathBuf> = fs::read_dir(folder.join("servers").join(version))
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "session"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "session")
+            })
             .collect();
         cases.sort();
         for case in cases {
             let name = case.file_stem().unwrap().to_str().unwrap();
             let mut reader = reader();
             let mut weighs = false;
-            for line in fs::read_to_string(case.with_extension("log")).unwrap().lines() {
+            for line in fs::read_to_string(case.with_extension("log"))
+                .unwrap()
+                .lines()
+            {
                 let reading = reader.read(line.as_bytes(), now());
                 let place = format!("{version}/{name}: {line}: {}", told(&reading));
                 match reading {
                     Reading::Event(event) => {
                         // Clients of these cases have other addresses; those are injected.
-                        let injected = |address: IpAddr| address.to_string().starts_with("203.0.113.");
+                        let injected =
+                            |address: IpAddr| address.to_string().starts_with("203.0.113.");
                         if event.address.is_some_and(injected) {
                             wrong.push(place);
                         }
