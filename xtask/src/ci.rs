@@ -81,7 +81,10 @@ fn documentation(_skips: &mut Skips) -> Result<()> {
             "--document-private-items",
             "--quiet",
         ])
-        .env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private-intra-doc-links"),
+        .env(
+            "RUSTDOCFLAGS",
+            "--deny warnings --allow rustdoc::private-intra-doc-links",
+        ),
     )
 }
 
