@@ -3,11 +3,16 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixListener,
     path::PathBuf,
     process::{Command, Output},
+    thread,
 };
 
 use expect_test::{Expect, expect};
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Logs and a config in a folder of their own.
@@ -217,4 +222,65 @@ fn what_is_wrong_is_said() {
         exit 2
     "#]],
     );
+}
+
+/// An agent that allows 198.51.100.0/24, has banned 203.0.113.8 for longer, and takes any ban. What it was asked for.
+fn agent(folder: &Folder, calls: usize) -> thread::JoinHandle<Vec<Value>> {
+    let listener = UnixListener::bind(folder.path("control.sock")).unwrap();
+    thread::spawn(move || {
+        let answer = |request: &Value| match request["request"].as_str().unwrap() {
+            "allow-list" => json!({"answer": "allow-list", "schema": 1, "allowed": [
+                {"net": "198.51.100.0/24", "origin": "manual", "reason": ""},
+            ]}),
+            "ban-list" => json!({"answer": "ban-list", "schema": 1, "total": 1, "bans": [
+                {"net": "203.0.113.8/32", "rule": "dictionary", "since": "", "age_s": 0, "ends": "", "remaining_s": 9999,
+                 "offences": 1, "level": 0, "dropped": null, "reason": "", "evidence": []},
+            ]}),
+            "ban-add" => {
+                json!({"answer": "ban-added", "schema": 1, "added": 1, "renewed": 0, "ends": "", "warnings": []})
+            }
+            other => panic!("asked for {other}"),
+        };
+        let mut requests = Vec::new();
+        for _ in 0..calls {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let request = serde_json::from_str(&line).unwrap();
+            writeln!(stream, "{}", answer(&request)).unwrap();
+            requests.push(request);
+        }
+        requests
+    })
+}
+
+#[test]
+fn apply_hands_over_what_would_still_be_in_force() {
+    let ago = |minutes: i64| {
+        (Timestamp::now() - minutes.minutes())
+            .strftime("%Y-%m-%dT%H:%M")
+            .to_string()
+    };
+    let at = |minutes, host| attack(host).replace("2024-08-22T10:00", &ago(minutes));
+    let logs = [
+        at(5, "203.0.113.7"),
+        at(5, "203.0.113.8"),
+        at(60, "203.0.113.9"),
+        at(5, "198.51.100.7"),
+    ];
+    let folder = Folder::new().with("mail.log", &logs.concat());
+    let agent = agent(&folder, 3);
+    let output = folder.run(&["--apply", "--run-dir", ".", "--json", "mail.log"]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["decisions"].as_array().unwrap().len(), 3);
+    assert_eq!((&json["applied"], &json["refused"]), (&json!(1), &json!(0)));
+    let requests = agent.join().unwrap();
+    let ban = &requests[2];
+    assert_eq!(ban["nets"], json!(["203.0.113.7/32"]));
+    assert_eq!(
+        ban["reason"],
+        "analyze: dictionary: 10 unknown recipients in 9s"
+    );
+    let left = ban["for_s"].as_u64().unwrap();
+    assert!((200..=320).contains(&left), "{left}");
 }
