@@ -47,6 +47,15 @@ pub enum Outcome {
     Dropped,
 }
 
+/// What [`Client::probe_until_dropped`] saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    /// From the start of the watch to the sending of the first SYN that was dropped.
+    pub dropped_after: Duration,
+    /// What the first SYN and its refusal took; `None` when none was answered.
+    pub round_trip: Option<Duration>,
+}
+
 /// A client.
 #[derive(Debug)]
 pub struct Client<'a> {
@@ -84,18 +93,23 @@ impl<'a> Client<'a> {
     }
 
     /// Sends SYN after SYN to a guarded port where nobody listens, so that each is refused at once, until one is not
-    /// answered; gives the time from the start of `watch` to the sending of that one.
+    /// answered.
     ///
     /// # Errors
     /// When all are answered for as long as `within`.
-    pub fn probe_until_dropped(&self, watch: Stopwatch, within: Duration) -> Result<Duration> {
+    pub fn probe_until_dropped(&self, watch: Stopwatch, within: Duration) -> Result<Probe> {
         self.bed.clients().enter(|| {
             let to = SocketAddr::new(self.server(), IDLE_PORT);
+            let mut round_trip = None;
             loop {
                 let sent = watch.elapsed();
                 if let Ok(None) = connect_from(self.address, to, PROBE_WITHIN) {
-                    return Ok(sent);
+                    return Ok(Probe {
+                        dropped_after: sent,
+                        round_trip,
+                    });
                 }
+                round_trip.get_or_insert(watch.elapsed().saturating_sub(sent));
                 if sent > within {
                     bail!("{} is still answered after {within:?}", self.address);
                 }

@@ -43,7 +43,11 @@ pub fn run(options: &Options, binary: &Path) -> Result<()> {
         bed.dir().join("mail.log").display()
     );
     let agent = Setup::new(&bed, &config)?.using(binary).start()?;
-    idle("without bans", &agent)?;
+    let resident_mb = idle("without bans", &agent)?;
+    println!(
+        "{:.2} of the goal for its memory",
+        resident_mb / RESIDENT_GOAL_MB
+    );
 
     let list = bed.dir().join("list.txt");
     fs::write(&list, nets(options.bans))?;
@@ -117,7 +121,8 @@ fn report(what: &str, bans: u32, took: Duration, goal: Duration) {
     println!("{bans} bans {what}: {seconds:.2} s, {share:.2} of the goal");
 }
 
-fn idle(when: &str, agent: &Agent<'_>) -> Result<()> {
+/// Resident megabytes of an agent that has nothing to do.
+fn idle(when: &str, agent: &Agent<'_>) -> Result<f64> {
     let before = cpu_ticks(agent.pid())?;
     thread::sleep(IDLE);
     let ticks = cpu_ticks(agent.pid())? - before;
@@ -128,11 +133,10 @@ fn idle(when: &str, agent: &Agent<'_>) -> Result<()> {
         .context("read the agent's memory")?;
     let mb = kb.trim().parse::<f64>()? / 1024.0;
     println!(
-        "idle {when}: {mb:.1} MB resident, {:.2} of the goal; {ticks} clock ticks of CPU in {} s",
-        mb / RESIDENT_GOAL_MB,
+        "idle {when}: {mb:.1} MB resident, {ticks} clock ticks of CPU in {} s",
         IDLE.as_secs()
     );
-    Ok(())
+    Ok(mb)
 }
 
 /// User and system time of a process: fields 14 and 15 of its `stat`, counted from behind its name.
