@@ -19,7 +19,8 @@ use std::{
 
 use tracing::{debug, info};
 
-use super::{Checkpoint, FINGERPRINT_MAX, lines::LineAssembly};
+use super::lines::LineAssembly;
+use crate::checkpoint::{Checkpoint, FINGERPRINT_MAX};
 
 /// Most bytes read in one step: about a batch of ordinary lines.
 const CHUNK: usize = 32 * 1024;
