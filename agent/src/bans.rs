@@ -1,7 +1,7 @@
 //! The table of bans in force: who is shut out, by which ban, and which ends next. As many as the filter's maps hold.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
     time::SystemTime,
 };
@@ -91,6 +91,30 @@ impl Bans {
     pub fn room_for(&self, net: &IpNet) -> usize {
         let map = MapOf::of(net);
         map.capacity().saturating_sub(self.held[map as usize])
+    }
+
+    /// The first of `nets` that there would be no room for, if an operator banned them all and every other automatic ban gave
+    /// way.
+    pub(crate) fn first_without_room(
+        &self,
+        nets: impl IntoIterator<Item = IpNet>,
+    ) -> Option<IpNet> {
+        let mut left = MapOf::ALL.map(|map| {
+            map.capacity() - self.held[map as usize] + self.automatic[map as usize].len()
+        });
+        let mut seen = HashSet::new();
+        nets.into_iter().find(|net| {
+            let is_manual = |ban: &Ban| ban.origin == Origin::Manual;
+            if self.get(net).is_some_and(is_manual) || !seen.insert(*net) {
+                return false;
+            }
+            let left = &mut left[MapOf::of(net) as usize];
+            *left = match left.checked_sub(1) {
+                Some(left) => left,
+                None => return true,
+            };
+            false
+        })
     }
 
     /// The automatic ban that ends next among those that share a map of the filter with `net`.

@@ -3,6 +3,7 @@
 //! It reaches the agent through the control socket only, and never touches maps or the database behind its back.
 
 mod allow;
+mod analyze;
 mod ban;
 mod completions;
 mod config;
@@ -71,6 +72,7 @@ enum Noun {
     Config(config::Command),
     Doctor(doctor::Args),
     Parse(parse::Args),
+    Analyze(analyze::Args),
     Reload(reload::Args),
     Completions(completions::Args),
 }
@@ -89,6 +91,7 @@ impl Noun {
             Self::Config(command) => config::run(command, console),
             Self::Doctor(args) => doctor::run(args, console),
             Self::Parse(args) => parse::carry_out(&args, console),
+            Self::Analyze(args) => analyze::run(&args, console),
             Self::Reload(args) => reload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }

@@ -112,6 +112,24 @@ impl Config {
         }
     }
 
+    /// The same with the rules of `preset` in place of those of its own; its `[[rule]]` hold.
+    ///
+    /// # Errors
+    ///
+    /// Never with a preset of [`PRESETS`], which a test reads.
+    pub fn with_preset(self, preset: &Preset) -> Result<Self, ConfigError> {
+        let own = self.rules.rules.into_iter();
+        let own = own.filter(|(_, origin)| *origin == RuleOrigin::Config);
+        let own = own.map(|(rule, _)| rule).collect();
+        Ok(Self {
+            rules: RulesConfig {
+                preset: preset.name.to_owned(),
+                rules: rule::merge(preset.rules(self.ban)?, own),
+            },
+            ..self
+        })
+    }
+
     /// Reads a configuration from its text; `name` stands for the file in what is wrong with it.
     ///
     /// # Errors

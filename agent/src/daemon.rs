@@ -86,7 +86,10 @@ pub fn run(paths: Paths) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| RunError::Host { what: "start the async runtime", source })?;
+        .map_err(|source| RunError::Host {
+            what: "start the async runtime",
+            source,
+        })?;
     runtime.block_on(async {
         let (mut daemon, ends) = Daemon::start(paths)?;
         daemon.run(ends).await;
@@ -168,10 +171,15 @@ impl Daemon {
     /// When the loop has something to do by itself.
     fn next_wake(&self) -> Instant {
         let now = self.clock.now();
-        let until_judge =
-            self.judge.poll_timeout().map(|at| at.duration_since(now).unwrap_or_default());
+        let until_judge = self
+            .judge
+            .poll_timeout()
+            .map(|at| at.duration_since(now).unwrap_or_default());
         // A timer cannot wait longer than it can represent; an hour is as good as any time.
-        Instant::now() + until_judge.unwrap_or(Duration::MAX).min(Duration::from_secs(3600))
+        Instant::now()
+            + until_judge
+                .unwrap_or(Duration::MAX)
+                .min(Duration::from_secs(3600))
     }
 
     fn handle_timeout(&mut self) {

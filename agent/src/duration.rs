@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 /// The longest duration that can be written: far beyond any use, and short enough to be added to any time.
 pub const DURATION_MAX: Duration = Duration::from_secs(36_500 * 86_400);
 
-/// Units, the largest first; what [`format`] writes are all but the week.
+/// Units, the largest first; what [`format()`] writes are all but the week.
 const UNITS: [(char, u64); 5] = [
     ('w', 7 * 86_400),
     ('d', 86_400),

@@ -286,10 +286,21 @@ impl Judge {
         if let Some(entry) = self.allowlist.covering_net(*net) {
             return Some(Refusal::Allowed(entry.clone()));
         }
-        let has_room = self.bans.get(net).is_some()
-            || !self.bans.is_full_for(net)
-            || self.bans.next_to_give_way(net).is_some();
-        (!has_room).then_some(Refusal::Full)
+        let without_room = self.bans.first_without_room([*net]);
+        without_room.map(|_| Refusal::Full)
+    }
+
+    /// The first of `nets` that cannot be banned by an operator together with those before it.
+    pub fn first_refusal(&self, nets: &[IpNet]) -> Option<(IpNet, Refusal)> {
+        let mut nets = nets.iter().map(IpNet::trunc);
+        let allowed = nets.clone().find_map(|net| {
+            let entry = self.allowlist.covering_net(net)?;
+            Some((net, Refusal::Allowed(entry.clone())))
+        });
+        allowed.or_else(|| {
+            let net = self.bans.first_without_room(&mut nets)?;
+            Some((net, Refusal::Full))
+        })
     }
 
     /// Ends the ban of exactly `net` by the operator's word: it is no step of the escalation, and what led to it is forgotten.

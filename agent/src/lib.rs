@@ -17,7 +17,7 @@
 //!
 //! # Code map
 //!
-//! - Vocabulary, plain data: [`event`], [`line`], [`ban`], [`allowlist`], [`penalty`], [`decision`], [`checkpoint`].
+//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`penalty`], [`decision`], [`checkpoint`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files), [`host`] (what the host says of itself).

@@ -9,11 +9,12 @@ mod moment;
 mod subject;
 mod tracked;
 mod window;
+mod words;
 
 use std::time::Duration;
 
 pub(crate) use self::{
-    breach::{Breach, span},
+    breach::Breach,
     counter::Counter,
     good::Goods,
     moment::Moment,
@@ -241,44 +242,6 @@ impl RuleSettings {
             && self.count.contains(&event.kind)
             && (self.service.is_empty() || self.service.contains(&event.service))
     }
-
-    /// The rule in a sentence.
-    pub fn description(&self) -> String {
-        let what = breach::nouns(self.count.iter().copied(), Many::Yes);
-        let what = match self.measure {
-            Measure::Count => format!("{} {what}", self.limit),
-            Measure::Score => format!("{} points of {what}", self.limit),
-        };
-        let distinct = match self.distinct {
-            None => "",
-            Some(Distinct::Recipient) => " to different recipients",
-            Some(Distinct::Account) => " (the same account counts once)",
-            Some(Distinct::Address) => " of different hosts",
-        };
-        let whom = match self.per {
-            Per::Address => "an address",
-            Per::Network => "a network (/24, /48)",
-            Per::Session => "one session",
-        };
-        let services = match self.service.as_slice() {
-            [] => String::new(),
-            some => {
-                let names: Vec<&str> = some.iter().map(|service| service.as_str()).collect();
-                format!(" on {}", names.join(", "))
-            }
-        };
-        let share = match self.bad_share {
-            0 => String::new(),
-            100 => ", unless it did anything good".to_owned(),
-            share => format!(", if at least {share}% of what it did is bad"),
-        };
-        let Then::Ban(penalty) = self.then;
-        format!(
-            "{what}{distinct} from {whom} in {}{services}{share}: ban for {}",
-            span(self.window),
-            span(penalty.first)
-        )
-    }
 }
 
 impl Penalty {
@@ -293,13 +256,6 @@ impl Penalty {
         }
         length
     }
-}
-
-/// Whether a noun stands for one or for more.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Many {
-    No,
-    Yes,
 }
 
 #[cfg(test)]

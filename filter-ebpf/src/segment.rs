@@ -1,4 +1,4 @@
-//! From a frame to the TCP segment in it: Ethernet, VLAN tags, IPv4, IPv6, TCP. What cannot be parsed is an [`Error`], and
+//! From a frame to the TCP segment in it: Ethernet, VLAN tags, IPv4, IPv6, TCP. What cannot be parsed is an [`Error`](crate::error::Error), and
 //! passes. Lengths are those the IP headers name, not the frame's: the padding of a short frame is not a TCP header.
 
 mod ethernet;

@@ -52,6 +52,11 @@ if [ -e /etc/localtime ]; then
 fi
 echo nameserver 127.0.0.1 > "$root/etc/resolv.conf"
 hostname mx.example.test
+cp "$2/postfix/smtpd.conf" "$root/etc/postfix/sasl/"
+for account in alice bob; do
+    echo "a password of $account" | chroot "$root" saslpasswd2 -p -c -u example.test "$account"
+done
+chmod 644 "$root/etc/sasldb2"
 exec chroot "$root" /usr/sbin/postfix start-fg
 "#;
 
@@ -82,6 +87,13 @@ scache     unix  -  -  n  -     1  scache
 postlog    unix-dgram n - n -   1  postlogd
 ";
 
+/// Passwords are looked up in a database of the test bed's own.
+const SMTPD_CONF: &str = "\
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+mech_list: PLAIN LOGIN
+";
+
 /// Clients with a name; all others are `unknown`.
 const HOSTS: &str = "\
 127.0.0.1 localhost
@@ -99,7 +111,8 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Starts it on the mail host: ports 25 and 587, IPv4 and IPv6, the domain `example.test` with [`RECIPIENTS`].
+    /// Starts it on the mail host: ports 25 and 587, IPv4 and IPv6, the domain `example.test` with [`RECIPIENTS`], of whom
+    /// alice and bob may log in; their passwords are `a password of alice` and `a password of bob`.
     ///
     /// # Errors
     /// When its root is not there, or it does not come up.
@@ -117,6 +130,7 @@ impl Postfix {
         fs::write(folder.join("main.cf"), main_cf())?;
         fs::write(folder.join("master.cf"), MASTER_CF)?;
         fs::write(folder.join("hosts"), HOSTS)?;
+        fs::write(folder.join("smtpd.conf"), SMTPD_CONF)?;
         let said = bed.dir().join("postfix/output");
         let output = fs::File::create(&said)?;
         let process = bed.server().spawn(
@@ -210,6 +224,8 @@ local_transport = virtual
 local_recipient_maps = $virtual_mailbox_maps
 virtual_mailbox_maps = inline:{{ {} }}
 virtual_mailbox_base = /var/mail
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = $mydomain
 virtual_minimum_uid = 1
 virtual_uid_maps = static:8
 virtual_gid_maps = static:8

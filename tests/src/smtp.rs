@@ -161,6 +161,24 @@ impl<'a> Client<'a> {
         Ok(made)
     }
 
+    /// Tries to log in once, in a session of its own; `None` when no SYN was answered, else whether it succeeded.
+    ///
+    /// # Errors
+    /// When the session breaks, or logins are not offered.
+    pub fn log_in(&self, account: &str, password: &str) -> Result<Option<bool>> {
+        let Some(mut session) = self.session()? else {
+            return Ok(None);
+        };
+        let secret = base64(format!("\0{account}\0{password}").as_bytes());
+        let reply = session.command(&format!("AUTH PLAIN {secret}"))?;
+        session.expect("QUIT", 221)?;
+        match reply.get(..3) {
+            Some("235") => Ok(Some(true)),
+            Some("535") => Ok(Some(false)),
+            _ => bail!("AUTH was answered with {reply:?}"),
+        }
+    }
+
     fn server(&self) -> IpAddr {
         match self.address {
             IpAddr::V4(_) => SERVER_V4,
@@ -253,5 +271,43 @@ fn connect_from(from: IpAddr, to: SocketAddr, within: Duration) -> Result<Option
         }
         Err(Errno::EINPROGRESS | Errno::ETIMEDOUT) => Ok(None),
         Err(errno) => Err(io::Error::from(errno).into()),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut group = [0; 3];
+        group[..chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        for place in 0..4 {
+            let digit = (bits >> (18 - 6 * place)) & 63;
+            let shown = place <= chunk.len();
+            text.push(if shown {
+                char::from(ALPHABET[digit as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_padded() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
     }
 }

@@ -73,8 +73,18 @@ fn lints(_skips: &mut Skips) -> Result<()> {
 
 fn documentation(_skips: &mut Skips) -> Result<()> {
     command::run(
-        repository::cargo(&["doc", "--workspace", "--no-deps", "--lib", "--quiet"])
-            .env("RUSTDOCFLAGS", "--deny warnings"),
+        repository::cargo(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--lib",
+            "--document-private-items",
+            "--quiet",
+        ])
+        .env(
+            "RUSTDOCFLAGS",
+            "--deny warnings --allow rustdoc::private-intra-doc-links",
+        ),
     )
 }
 

@@ -11,6 +11,8 @@ use mailwall_tests::Stopwatch;
 
 use crate::{apt, command::run_quietly};
 
+/// Packages beside the base: the mail server, and what it checks passwords with.
+const PACKAGES: &str = "postfix,libsasl2-modules,sasl2-bin";
 /// Debian's release that Postfix is taken from.
 const SUITE: &str = "bookworm";
 
@@ -20,7 +22,7 @@ const SUITE: &str = "bookworm";
 /// When it cannot be made; nothing is left then.
 pub fn ensure() -> Result<PathBuf> {
     let root = mailwall_tests::postfix_root()?;
-    if has_postfix(&root) {
+    if is_whole(&root) {
         return Ok(root);
     }
     ensure!(
@@ -40,9 +42,12 @@ pub fn ensure() -> Result<PathBuf> {
         .prefix("postfix-root-draft-")
         .tempdir_in(parent)?;
     bootstrap(draft.path())?;
+    if root.exists() && !is_whole(&root) {
+        fs::remove_dir_all(&root).context("remove what an older version made")?;
+    }
     match fs::rename(draft.path(), &root) {
         // Somebody else has made it meanwhile.
-        Err(_) if has_postfix(&root) => {}
+        Err(_) if is_whole(&root) => {}
         renamed => {
             renamed.with_context(|| format!("rename the finished root to {}", root.display()))?;
             let _moved = draft.keep();
@@ -52,8 +57,10 @@ pub fn ensure() -> Result<PathBuf> {
     Ok(root)
 }
 
-fn has_postfix(root: &Path) -> bool {
-    root.join("usr/sbin/postfix").is_file()
+fn is_whole(root: &Path) -> bool {
+    ["usr/sbin/postfix", "usr/sbin/saslpasswd2"]
+        .iter()
+        .all(|program| root.join(program).is_file())
 }
 
 fn bootstrap(root: &Path) -> Result<()> {
@@ -79,7 +86,8 @@ fn bootstrap_from(root: &Path, mirror: Option<&str>) -> Result<()> {
             .args([
                 "debootstrap",
                 "--variant=minbase",
-                "--include=postfix",
+                "--include",
+                PACKAGES,
                 SUITE,
             ])
             .arg(root)
@@ -90,7 +98,7 @@ fn bootstrap_from(root: &Path, mirror: Option<&str>) -> Result<()> {
     // Every user of the machine may look at it, as at any root.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(root, mode)?;
-    ensure!(has_postfix(root), "debootstrap installed no Postfix");
+    ensure!(is_whole(root), "debootstrap installed no Postfix");
     Ok(())
 }
 

@@ -38,7 +38,7 @@ const REMOVE_EXAMPLES: &str = "EXAMPLES
 pub enum Command {
     /// List the allowlist
     ///
-    /// ORIGIN: built-in (loopback, private networks and the like), own (addresses of this host), config ([allow] networks),
+    /// ORIGIN: built-in (loopback, private networks and the like), own (addresses of this host), config (its section allow),
     /// manual (allow add).
     #[command(after_long_help = LIST_EXAMPLES)]
     List,

@@ -1,6 +1,6 @@
 //! `mailwall parse`: how each line of a log is understood, without the agent.
 
-mod input;
+pub(super) mod input;
 mod record;
 mod shapes;
 

@@ -35,7 +35,7 @@ const VALUE_MAX: usize = 1024;
 
 /// Show the rules in force
 ///
-/// They come from the preset and from [[rule]] sections of the configuration; mailwall reload puts changes in force.
+/// They come from the preset and from the rule sections of the configuration; mailwall reload puts changes in force.
 #[derive(clap::Subcommand, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub enum Command {

@@ -3,7 +3,6 @@
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
-use mailwall_common::BAN_RECORDS_CAPACITY;
 
 use super::{Daemon, view};
 use crate::{
@@ -12,12 +11,12 @@ use crate::{
     control::{
         Call,
         protocol::{
-            AllowAdded, AllowRemoved, Answer, BanAdded, BanCheck, BanRemoved, EventLog, NETS_MAX,
+            AllowAdded, AllowRemoved, Answer, BanAdded, BanCheck, BanRemoved, EventLog,
             RefusalKind, Refused, Request, SCHEMA,
         },
     },
     host,
-    judge::Added,
+    judge::{Added, Refusal},
     line,
 };
 
@@ -49,7 +48,10 @@ impl Daemon {
             return;
         }
         let answer = match call.request {
-            Request::Events { follow: true, limit } => {
+            Request::Events {
+                follow: true,
+                limit,
+            } => {
                 self.log.tell(&self.clock);
                 self.log.follow(call.reply, limit, &self.clock);
                 return;
@@ -63,8 +65,20 @@ impl Daemon {
         Ok(match request {
             Request::Status => Answer::Status(Box::new(self.status())),
             Request::BanList { sort, limit } => Answer::BanList(self.ban_list(sort, limit)),
-            Request::BanAdd { nets, for_s, reason, caller, wide } => {
-                let request = BanRequest { nets, for_s, reason, caller, wide };
+            Request::BanAdd {
+                nets,
+                for_s,
+                reason,
+                caller,
+                wide,
+            } => {
+                let request = BanRequest {
+                    nets,
+                    for_s,
+                    reason,
+                    caller,
+                    wide,
+                };
                 Answer::BanAdded(self.add_bans(request)?)
             }
             Request::BanRemove { nets } => Answer::BanRemoved(self.remove_bans(nets)),
@@ -90,21 +104,24 @@ impl Daemon {
     }
 
     fn add_bans(&mut self, request: BanRequest) -> Result<BanAdded, Refused> {
-        if request.nets.len() > NETS_MAX {
-            return Err(failed(format!("more than {NETS_MAX} nets in one request")));
-        }
-        if self.judge.bans().len() + request.nets.len() > BAN_RECORDS_CAPACITY as usize {
-            return Err(failed(format!("more than {BAN_RECORDS_CAPACITY} bans in all")));
-        }
         let ssh_peers = host::ssh_peers();
         for net in &request.nets {
-            self.check_bannable(net, &request, &ssh_peers)?;
+            check_wanted(net, &request, &ssh_peers)?;
+        }
+        if let Some((net, refusal)) = self.judge.first_refusal(&request.nets) {
+            return Err(Refused {
+                hint: refusal_hint(&refusal),
+                ..failed(format!("{net} cannot be banned: {refusal}"))
+            });
         }
         let now = self.clock.now();
         let end = match request.for_s.map(Duration::from_secs) {
             None => End::Never,
             Some(length) => End::At(now.checked_add(length).ok_or_else(|| {
-                failed(format!("a ban of {} s is longer than time goes", length.as_secs()))
+                failed(format!(
+                    "a ban of {} s is longer than time goes",
+                    length.as_secs()
+                ))
             })?),
         };
         let reason = line::escaped(request.reason.as_bytes(), REASON_MAX);
@@ -113,7 +130,7 @@ impl Daemon {
             match self.judge.add_ban(*net, end, reason.clone(), now) {
                 Ok(Added::New) => added += 1,
                 Ok(Added::Renewed) => renewed += 1,
-                Err(err) => return Err(failed(err.to_string())),
+                Err(refusal) => return Err(failed(format!("{net} cannot be banned: {refusal}"))),
             }
         }
         self.carry_out_decisions();
@@ -126,43 +143,6 @@ impl Daemon {
         })
     }
 
-    fn check_bannable(
-        &self,
-        net: &IpNet,
-        request: &BanRequest,
-        ssh_peers: &[IpAddr],
-    ) -> Result<(), Refused> {
-        if let Some(entry) = self.judge.allowlist().covering_net(*net) {
-            return Err(Refused {
-                hint: removal_hint(entry),
-                ..failed(format!(
-                    "{net} is allowlisted by {} ({}: {})",
-                    entry.net,
-                    entry.origin.as_str(),
-                    entry.reason
-                ))
-            });
-        }
-        let peer = request.caller.iter().chain(ssh_peers).find(|peer| net.contains(*peer));
-        if let Some(peer) = peer {
-            return Err(Refused {
-                hint: Some(format!("mailwall allow add {peer}, if it is not to be shut out")),
-                ..failed(format!("{net} holds {peer}, where an SSH session to this host comes from"))
-            });
-        }
-        let wide = match net {
-            IpNet::V4(net) => net.prefix_len() < WIDE_V4,
-            IpNet::V6(net) => net.prefix_len() < WIDE_V6,
-        };
-        if wide && !request.wide {
-            return Err(Refused {
-                hint: Some("--yes, if that is meant".to_owned()),
-                ..failed(format!("{net} is wider than /{WIDE_V4} (IPv4) or /{WIDE_V6} (IPv6)"))
-            });
-        }
-        Ok(())
-    }
-
     fn ban_warnings(&self, nets: &[IpNet]) -> Vec<String> {
         let allowlist = self.judge.allowlist();
         let warning = |net: &IpNet| {
@@ -172,7 +152,12 @@ impl Daemon {
                 .map(|entry| entry.net.to_string())
                 .collect();
             let some = !inside.is_empty();
-            some.then(|| format!("{net} holds allowlisted {}, which stay allowed", inside.join(", ")))
+            some.then(|| {
+                format!(
+                    "{net} holds allowlisted {}, which stay allowed",
+                    inside.join(", ")
+                )
+            })
         };
         nets.iter().filter_map(warning).collect()
     }
@@ -184,13 +169,17 @@ impl Daemon {
         let bans = self.judge.bans();
         let mut still_covered: Vec<IpNet> = removed
             .iter()
-            .flat_map(|net| bans.covering(net.network()))
+            .flat_map(|net| bans.around(*net))
             .map(|ban| ban.net)
-            .filter(|wider| removed.iter().any(|net| wider.contains(net)))
             .collect();
         still_covered.sort();
         still_covered.dedup();
-        BanRemoved { schema: SCHEMA, removed, unknown, still_covered }
+        BanRemoved {
+            schema: SCHEMA,
+            removed,
+            unknown,
+            still_covered,
+        }
     }
 
     fn check(&self, address: IpAddr) -> BanCheck {
@@ -203,7 +192,11 @@ impl Daemon {
             .filter(|ban| !ban.end.is_over_at(now))
             .map(|ban| self.ban_view(ban))
             .collect();
-        let allowed = self.judge.allowlist().covering(address).map(view::allow_view);
+        let allowed = self
+            .judge
+            .allowlist()
+            .covering(address)
+            .map(view::allow_view);
         BanCheck {
             schema: SCHEMA,
             address,
@@ -215,8 +208,9 @@ impl Daemon {
 
     fn allow(&mut self, nets: &[IpNet], reason: &str) -> Result<AllowAdded, Refused> {
         let manual = &self.health.manual_allowed;
-        let (known, added): (Vec<IpNet>, Vec<IpNet>) =
-            nets.iter().partition(|net| manual.iter().any(|entry| entry.net == **net));
+        let (known, added): (Vec<IpNet>, Vec<IpNet>) = nets
+            .iter()
+            .partition(|net| manual.iter().any(|entry| entry.net == **net));
         let reason = line::escaped(reason.as_bytes(), REASON_MAX);
         let entries: Vec<AllowEntry> = added
             .iter()
@@ -226,36 +220,95 @@ impl Daemon {
                 reason: reason.clone(),
             })
             .collect();
-        self.store.allow(&entries).map_err(|err| failed(format!("not saved: {err}")))?;
+        self.store
+            .allow(&entries)
+            .map_err(|err| failed(format!("not saved: {err}")))?;
         self.health.manual_allowed.extend(entries);
         let before: Vec<IpNet> = self.judge.bans().iter().map(|ban| ban.net).collect();
         self.renew_allowlist();
         let bans = self.judge.bans();
-        let unbanned = before.into_iter().filter(|net| bans.get(net).is_none()).collect();
-        Ok(AllowAdded { schema: SCHEMA, added, known, unbanned })
+        let unbanned = before
+            .into_iter()
+            .filter(|net| bans.get(net).is_none())
+            .collect();
+        Ok(AllowAdded {
+            schema: SCHEMA,
+            added,
+            known,
+            unbanned,
+        })
     }
 
     fn disallow(&mut self, nets: Vec<IpNet>) -> Result<AllowRemoved, Refused> {
         let manual = &self.health.manual_allowed;
-        let (removed, unknown): (Vec<IpNet>, Vec<IpNet>) =
-            nets.into_iter().partition(|net| manual.iter().any(|entry| entry.net == *net));
-        self.store.disallow(&removed).map_err(|err| failed(format!("not saved: {err}")))?;
-        self.health.manual_allowed.retain(|entry| !removed.contains(&entry.net));
+        let (removed, unknown): (Vec<IpNet>, Vec<IpNet>) = nets
+            .into_iter()
+            .partition(|net| manual.iter().any(|entry| entry.net == *net));
+        self.store
+            .disallow(&removed)
+            .map_err(|err| failed(format!("not saved: {err}")))?;
+        self.health
+            .manual_allowed
+            .retain(|entry| !removed.contains(&entry.net));
         self.renew_allowlist();
-        Ok(AllowRemoved { schema: SCHEMA, removed, unknown })
+        Ok(AllowRemoved {
+            schema: SCHEMA,
+            removed,
+            unknown,
+        })
     }
 }
 
-fn removal_hint(entry: &AllowEntry) -> Option<String> {
-    match entry.origin {
-        AllowOrigin::Manual => Some(format!("mailwall allow remove {}", entry.net)),
-        AllowOrigin::Config => {
-            Some(format!("take {} out of [allow] networks and reload", entry.net))
-        }
-        AllowOrigin::BuiltIn | AllowOrigin::Own => None,
+/// Refuses what an operator hardly means.
+fn check_wanted(net: &IpNet, request: &BanRequest, ssh_peers: &[IpAddr]) -> Result<(), Refused> {
+    let peer = request
+        .caller
+        .iter()
+        .chain(ssh_peers)
+        .find(|peer| net.contains(*peer));
+    if let Some(peer) = peer {
+        return Err(Refused {
+            hint: Some(format!(
+                "mailwall allow add {peer}, if it is not to be shut out"
+            )),
+            ..failed(format!(
+                "{net} holds {peer}, where an SSH session to this host comes from"
+            ))
+        });
+    }
+    let is_wide = match net {
+        IpNet::V4(net) => net.prefix_len() < WIDE_V4,
+        IpNet::V6(net) => net.prefix_len() < WIDE_V6,
+    };
+    if is_wide && !request.wide {
+        return Err(Refused {
+            hint: Some("--yes, if that is meant".to_owned()),
+            ..failed(format!(
+                "{net} is wider than /{WIDE_V4} (IPv4) or /{WIDE_V6} (IPv6)"
+            ))
+        });
+    }
+    Ok(())
+}
+
+fn refusal_hint(refusal: &Refusal) -> Option<String> {
+    match refusal {
+        Refusal::Full => Some("remove bans, or ban networks in place of addresses".to_owned()),
+        Refusal::Allowed(entry) => match entry.origin {
+            AllowOrigin::Manual => Some(format!("mailwall allow remove {}", entry.net)),
+            AllowOrigin::Config => Some(format!(
+                "take {} out of [allow] networks, and reload",
+                entry.net
+            )),
+            AllowOrigin::BuiltIn | AllowOrigin::Own => None,
+        },
     }
 }
 
 fn failed(error: String) -> Refused {
-    Refused { kind: RefusalKind::Failed, error, hint: None }
+    Refused {
+        kind: RefusalKind::Failed,
+        error,
+        hint: None,
+    }
 }

@@ -5,10 +5,7 @@ use mailwall_common::KernelInstant;
 use tracing::info;
 
 use super::Daemon;
-use crate::{
-    ban::Ban,
-    decision::Decision,
-};
+use crate::{ban::Ban, decision::Decision};
 
 /// More decisions at once than this are logged as one line.
 const LOGGED_ONE_BY_ONE: usize = 100;
@@ -70,7 +67,9 @@ impl Daemon {
     }
 
     fn enforce(&mut self, decisions: &[Decision]) {
-        let Some(filter) = &mut self.filter else { return };
+        let Some(filter) = &mut self.filter else {
+            return;
+        };
         // Runs of one kind go to the kernel at once, in the order in which they were decided.
         for run in decisions.chunk_by(|a, b| is_ban(a) == is_ban(b)) {
             let bans: Vec<(IpNet, KernelInstant)> = run

@@ -83,13 +83,24 @@ impl EventLog {
     pub(super) fn newest(&self, limit: usize, clock: &Clock) -> Vec<LoggedEvent> {
         let limit = if limit == 0 { KEPT_MAX } else { limit };
         let skip = self.kept.len().saturating_sub(limit);
-        self.kept.iter().skip(skip).map(|entry| entry.view(clock)).collect()
+        self.kept
+            .iter()
+            .skip(skip)
+            .map(|entry| entry.view(clock))
+            .collect()
     }
 
     /// Adds a follower, and tells it of the newest `limit`.
     pub(super) fn follow(&mut self, follower: Reply, limit: usize, clock: &Clock) {
-        let past = if limit == 0 { Vec::new() } else { self.newest(limit, clock) };
-        if past.into_iter().all(|event| follower.stream(Answer::Event(event))) {
+        let past = if limit == 0 {
+            Vec::new()
+        } else {
+            self.newest(limit, clock)
+        };
+        if past
+            .into_iter()
+            .all(|event| follower.stream(Answer::Event(event)))
+        {
             self.followers.push(follower);
         }
     }
@@ -102,14 +113,18 @@ impl EventLog {
         }
         let news = self.newest(untold, clock);
         self.followers.retain(|follower| {
-            news.iter().all(|event| follower.stream(Answer::Event(event.clone())))
+            news.iter()
+                .all(|event| follower.stream(Answer::Event(event.clone())))
         });
     }
 }
 
 impl Entry {
     fn view(&self, clock: &Clock) -> LoggedEvent {
-        LoggedEvent { at: super::view::time(self.at, clock), ..self.shown.clone() }
+        LoggedEvent {
+            at: super::view::time(self.at, clock),
+            ..self.shown.clone()
+        }
     }
 }
 

@@ -70,7 +70,9 @@ impl Health {
     }
 
     pub(super) fn note_filled(&mut self, filled: Result<(), FilterError>) {
-        self.filled = filled.err().map(|err| format!("{:#}", anyhow::Error::from(err)));
+        self.filled = filled
+            .err()
+            .map(|err| format!("{:#}", anyhow::Error::from(err)));
         if let Some(text) = &self.filled {
             error!("the kernel does not have all bans: {text}");
         }
@@ -131,8 +133,18 @@ impl Daemon {
                 Some(format!("{}: {problem}", attachment.name))
             }));
         }
-        problems.extend(health.filled.iter().map(|e| format!("the kernel lacks bans: {e}")));
-        problems.extend(health.store.iter().map(|e| format!("bans are not saved: {e}")));
+        problems.extend(
+            health
+                .filled
+                .iter()
+                .map(|e| format!("the kernel lacks bans: {e}")),
+        );
+        problems.extend(
+            health
+                .store
+                .iter()
+                .map(|e| format!("bans are not saved: {e}")),
+        );
         problems.extend(health.store_aside.iter().cloned());
         problems.extend(self.intake.problems());
         problems
@@ -164,7 +176,12 @@ impl Daemon {
         );
         self.judge.set_allowlist(allowlist);
         if let Some(filter) = &mut self.filter {
-            let nets: Vec<_> = self.judge.allowlist().iter().map(|entry| entry.net).collect();
+            let nets: Vec<_> = self
+                .judge
+                .allowlist()
+                .iter()
+                .map(|entry| entry.net)
+                .collect();
             self.health.note_filled(filter.set_allowed(&nets));
         }
         self.carry_out();
@@ -185,7 +202,10 @@ impl Daemon {
         }
         let unattached = |filter: &Filter| {
             let attachments = filter.attachments();
-            attachments.is_empty() || attachments.iter().any(|attachment| attachment.mode.is_none())
+            attachments.is_empty()
+                || attachments
+                    .iter()
+                    .any(|attachment| attachment.mode.is_none())
         };
         if self.filter.as_ref().is_some_and(unattached) {
             self.attach();
@@ -206,7 +226,9 @@ impl Daemon {
     /// Packets dropped (in observe mode: that would have been) since the maps were made.
     pub(super) fn dropped(&self) -> u64 {
         let is_hit = |verdict: Verdict| {
-            Verdict::ALL.iter().any(|v| v.is_drop() && (verdict == *v || verdict == v.observed()))
+            Verdict::ALL
+                .iter()
+                .any(|v| v.is_drop() && (verdict == *v || verdict == v.observed()))
         };
         let totals = self.filter.as_ref().and_then(|filter| filter.totals().ok());
         totals

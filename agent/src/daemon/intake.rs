@@ -59,7 +59,10 @@ pub(super) struct Counts {
 
 impl Intake {
     pub(super) fn new(checkpoints: HashMap<String, Checkpoint>) -> Self {
-        Self { checkpoints, sources: Vec::new() }
+        Self {
+            checkpoints,
+            sources: Vec::new(),
+        }
     }
 
     pub(super) fn has_dirty_checkpoints(&self) -> bool {
@@ -177,11 +180,20 @@ impl Daemon {
 
     pub(super) fn handle_notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Batch { source, lines, cut, checkpoint, position, lag_bytes } => {
+            Notice::Batch {
+                source,
+                lines,
+                cut,
+                checkpoint,
+                position,
+                lag_bytes,
+            } => {
                 for line in &lines {
                     self.handle_line(source, line);
                 }
-                let Some(followed) = self.intake.sources.get_mut(source.0) else { return };
+                let Some(followed) = self.intake.sources.get_mut(source.0) else {
+                    return;
+                };
                 followed.counts.cut += cut;
                 followed.position = position;
                 followed.lag_bytes = lag_bytes;
@@ -192,7 +204,9 @@ impl Daemon {
                 self.carry_out_decisions();
             }
             Notice::State { source, state } => {
-                let Some(followed) = self.intake.sources.get_mut(source.0) else { return };
+                let Some(followed) = self.intake.sources.get_mut(source.0) else {
+                    return;
+                };
                 match &state {
                     SourceState::Failed(text) => warn!(source = followed.name, "{text}"),
                     SourceState::Waiting => info!(source = followed.name, "waiting for it"),
@@ -205,11 +219,15 @@ impl Daemon {
 
     fn handle_line(&mut self, source: SourceId, line: &[u8]) {
         let now = self.clock.now();
-        let Some(followed) = self.intake.sources.get_mut(source.0) else { return };
+        let Some(followed) = self.intake.sources.get_mut(source.0) else {
+            return;
+        };
         followed.last_line = Some(now);
         let reading = followed.reader.read(line, self.clock.wall(now));
         followed.count(&reading);
-        let Reading::Event(mut event) = reading else { return };
+        let Reading::Event(mut event) = reading else {
+            return;
+        };
         followed.date(&mut event, &self.clock);
         event.session = event.session.map(|id| session_of(source, id));
         self.log.note_event(&event, &followed.name);

@@ -22,7 +22,11 @@ impl Daemon {
         self.follow_sources();
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
-        Ok(Reloaded { schema: SCHEMA, changes, needs_restart: needs_restart.into_iter().collect() })
+        Ok(Reloaded {
+            schema: SCHEMA,
+            changes,
+            needs_restart: needs_restart.into_iter().collect(),
+        })
     }
 }
 
@@ -35,8 +39,14 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
         }
     };
     let (was, is) = (&old.filter, &new.filter);
-    note(was.mode != is.mode, format!("mode: {} -> {}", was.mode.as_str(), is.mode.as_str()));
-    note(was.ports != is.ports, format!("ports: {:?} -> {:?}", was.ports, is.ports));
+    note(
+        was.mode != is.mode,
+        format!("mode: {} -> {}", was.mode.as_str(), is.mode.as_str()),
+    );
+    note(
+        was.ports != is.ports,
+        format!("ports: {:?} -> {:?}", was.ports, is.ports),
+    );
     note(
         was.interfaces != is.interfaces || was.attach != is.attach,
         "interfaces to attach to".to_owned(),
@@ -47,7 +57,11 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     );
     note(
         old.allow != new.allow,
-        format!("[allow] networks: {} -> {}", old.allow.len(), new.allow.len()),
+        format!(
+            "[allow] networks: {} -> {}",
+            old.allow.len(),
+            new.allow.len()
+        ),
     );
     note(
         old.sources != new.sources,
@@ -59,7 +73,11 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     );
     note(
         old.rules.rules != new.rules.rules,
-        format!("rules: {} -> {}", old.rules.rules.len(), new.rules.rules.len()),
+        format!(
+            "rules: {} -> {}",
+            old.rules.rules.len(),
+            new.rules.rules.len()
+        ),
     );
     changes
 }

@@ -25,8 +25,15 @@ impl Daemon {
     pub(super) fn start(paths: Paths) -> Result<(Self, Ends), RunError> {
         let config = Config::load(&paths.config)?;
         let clock = Clock::start();
-        let Opened { store, mut bans, history, allowed, checkpoints, set_aside, fresh } =
-            Store::open(&paths.state_dir, &clock)?;
+        let Opened {
+            store,
+            mut bans,
+            history,
+            allowed,
+            checkpoints,
+            set_aside,
+            fresh,
+        } = Store::open(&paths.state_dir, &clock)?;
         let mut health = Health::new(clock.now());
         if let Some(aside) = &set_aside {
             health.set_store_aside(aside);
@@ -51,8 +58,10 @@ impl Daemon {
         judge.set_allowlist(allowlist);
 
         let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
-        let (hangup, terminate, interrupt) =
-            signals().map_err(|source| RunError::Host { what: "listen for signals", source })?;
+        let (hangup, terminate, interrupt) = signals().map_err(|source| RunError::Host {
+            what: "listen for signals",
+            source,
+        })?;
         let mut daemon = Self {
             intake: Intake::new(checkpoints),
             log: EventLog::default(),
@@ -81,19 +90,35 @@ impl Daemon {
             mode = daemon.config.filter.mode.as_str(),
             "started"
         );
-        Ok((daemon, Ends { notices, calls, hangup, terminate, interrupt }))
+        Ok((
+            daemon,
+            Ends {
+                notices,
+                calls,
+                hangup,
+                terminate,
+                interrupt,
+            },
+        ))
     }
 
     /// Makes the kernel's maps hold exactly what the judge has in force.
     pub(super) fn fill_filter(&mut self) {
-        let Some(filter) = &mut self.filter else { return };
+        let Some(filter) = &mut self.filter else {
+            return;
+        };
         let bans: Vec<(IpNet, KernelInstant)> = self
             .judge
             .bans()
             .iter()
             .map(|ban| (ban.net, self.clock.kernel_end(ban.end)))
             .collect();
-        let allowed: Vec<IpNet> = self.judge.allowlist().iter().map(|entry| entry.net).collect();
+        let allowed: Vec<IpNet> = self
+            .judge
+            .allowlist()
+            .iter()
+            .map(|entry| entry.net)
+            .collect();
         let observe = self.config.filter.mode.is_observe();
         let filled = filter
             .configure(&self.config.filter.ports, observe)
@@ -103,13 +128,16 @@ impl Daemon {
 
     /// Attaches to the interfaces of the config, and notes which refuse.
     pub(super) fn attach(&mut self) {
-        let Some(filter) = &mut self.filter else { return };
+        let Some(filter) = &mut self.filter else {
+            return;
+        };
         let interfaces = match &self.config.filter.interfaces {
             Interfaces::Named(names) => names.clone(),
             Interfaces::Auto => match host::default_route_interfaces() {
                 Ok(names) => names,
                 Err(err) => {
-                    self.health.set_attach_problem(format!("cannot read the routes: {err}"));
+                    self.health
+                        .set_attach_problem(format!("cannot read the routes: {err}"));
                     return;
                 }
             },
@@ -124,7 +152,12 @@ impl Daemon {
 
 pub(super) fn judge_settings(config: &Config) -> JudgeSettings {
     JudgeSettings {
-        rules: config.rules.rules.iter().map(|(rule, _)| rule.clone()).collect(),
+        rules: config
+            .rules
+            .rules
+            .iter()
+            .map(|(rule, _)| rule.clone())
+            .collect(),
         ipv6_prefix: config.filter.ipv6_prefix,
     }
 }

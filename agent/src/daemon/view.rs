@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use jiff::{Timestamp, Unit};
 use super::{Daemon, intake::Followed};
 use crate::{
     allowlist::AllowEntry,
@@ -15,6 +14,7 @@ use crate::{
     rule::{Per, Then},
     source::SourceState,
 };
+use jiff::{Timestamp, Unit};
 
 /// A steady time as RFC 3339 wall time in UTC, to the second.
 pub(super) fn time(at: SystemTime, clock: &Clock) -> String {
@@ -30,7 +30,10 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started: time(self.health.started, &self.clock),
-            uptime_s: now.duration_since(self.health.started).unwrap_or_default().as_secs(),
+            uptime_s: now
+                .duration_since(self.health.started)
+                .unwrap_or_default()
+                .as_secs(),
             mode: self.config.filter.mode.as_str().to_owned(),
             ports: self.config.filter.ports.clone(),
             interfaces: self.interfaces(),
@@ -75,8 +78,15 @@ impl Daemon {
                 BanSort::Ends | BanSort::Drops => listed.truncate(limit),
             }
         }
-        let bans = listed.into_iter().map(|(ban, dropped)| self.list_view(ban, dropped)).collect();
-        BanList { schema: SCHEMA, total, bans }
+        let bans = listed
+            .into_iter()
+            .map(|(ban, dropped)| self.list_view(ban, dropped))
+            .collect();
+        BanList {
+            schema: SCHEMA,
+            total,
+            bans,
+        }
     }
 
     /// A ban with its evidence.
@@ -85,8 +95,14 @@ impl Daemon {
             at: time(evidence.at, &self.clock),
             text: evidence.text.clone(),
         });
-        let dropped = self.filter.as_ref().and_then(|filter| filter.drops(&ban.net));
-        BanView { evidence: evidence.collect(), ..self.list_view(ban, dropped) }
+        let dropped = self
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.drops(&ban.net));
+        BanView {
+            evidence: evidence.collect(),
+            ..self.list_view(ban, dropped)
+        }
     }
 
     fn list_view(&self, ban: &Ban, dropped: Option<u64>) -> BanView {
@@ -115,7 +131,10 @@ impl Daemon {
 
     pub(super) fn allow_list(&self) -> AllowList {
         let allowed = self.judge.allowlist().iter().map(allow_view).collect();
-        AllowList { schema: SCHEMA, allowed }
+        AllowList {
+            schema: SCHEMA,
+            allowed,
+        }
     }
 
     pub(super) fn rule_list(&self) -> RuleList {
@@ -128,8 +147,14 @@ impl Daemon {
                 origin: origin.as_str().to_owned(),
                 count: settings.count.iter().map(|kind| kind.to_string()).collect(),
                 per: settings.per.as_str().to_owned(),
-                distinct: settings.distinct.map(|distinct| distinct.as_str().to_owned()),
-                service: settings.service.iter().map(|service| service.to_string()).collect(),
+                distinct: settings
+                    .distinct
+                    .map(|distinct| distinct.as_str().to_owned()),
+                service: settings
+                    .service
+                    .iter()
+                    .map(|service| service.to_string())
+                    .collect(),
                 limit: settings.limit,
                 window_s: (settings.per != Per::Session).then(|| settings.window.as_secs()),
                 ban_s: Some(penalty.first.as_secs()),
@@ -140,13 +165,24 @@ impl Daemon {
                 description: settings.description(),
             }
         });
-        RuleList { schema: SCHEMA, preset: self.config.rules.preset.clone(), rules: rules.collect() }
+        RuleList {
+            schema: SCHEMA,
+            preset: self.config.rules.preset.clone(),
+            rules: rules.collect(),
+        }
     }
 
     pub(super) fn sources(&self) -> SourceList {
-        let followed = self.intake.sources.iter().filter(|source| source.is_followed());
+        let followed = self
+            .intake
+            .sources
+            .iter()
+            .filter(|source| source.is_followed());
         let sources = followed.map(|source| self.source_view(source)).collect();
-        SourceList { schema: SCHEMA, sources }
+        SourceList {
+            schema: SCHEMA,
+            sources,
+        }
     }
 
     fn source_view(&self, source: &Followed) -> Source {
@@ -175,13 +211,17 @@ impl Daemon {
         let Some(filter) = &self.filter else {
             return Err("the filter is not loaded, so nothing is counted".to_owned());
         };
-        let totals = filter.totals().map_err(|err| format!("{:#}", anyhow::Error::from(err)))?;
-        let packets = totals.into_iter().map(|(verdict, family, packets)| PacketCounter {
-            verdict: verdict.to_string(),
-            family: family.to_string(),
-            dropped: verdict.is_drop(),
-            packets,
-        });
+        let totals = filter
+            .totals()
+            .map_err(|err| format!("{:#}", anyhow::Error::from(err)))?;
+        let packets = totals
+            .into_iter()
+            .map(|(verdict, family, packets)| PacketCounter {
+                verdict: verdict.to_string(),
+                family: family.to_string(),
+                dropped: verdict.is_drop(),
+                packets,
+            });
         Ok(Counters {
             schema: SCHEMA,
             at_ns: self.clock.kernel_end(End::At(self.clock.now())).as_ns(),

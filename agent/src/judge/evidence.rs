@@ -96,7 +96,7 @@ impl Pieces {
 
     fn keep_under(&mut self, net: IpNet, piece: Piece) {
         let at = Moment::from(piece.at);
-        let (pieces, displaced) = self.by_net.touch(net, at, VecDeque::new);
+        let (pieces, displaced) = self.by_net.touch(net, at, || VecDeque::with_capacity(1));
         if pieces.len() == EVIDENCE_MAX
             && let Some(oldest) = pieces.pop_front()
         {

@@ -1,11 +1,12 @@
 //! A rule's limit reached, and how that is said. Nothing a client wrote is part of it.
 
-use std::time::Duration;
-
 use ipnet::IpNet;
 
-use super::{Distinct, Many, Measure, Per, RuleSettings, kinds_named, window::Window};
-use crate::event::EventKind;
+use super::{
+    Distinct, Measure, Per, RuleSettings,
+    window::Window,
+    words::{Many, nouns, span},
+};
 
 /// A rule's limit reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +22,7 @@ pub(crate) struct Breach {
 impl Breach {
     pub(crate) fn new(net: IpNet, window: &Window, rule: &RuleSettings) -> Self {
         let count = u32::try_from(window.len()).unwrap_or(u32::MAX);
-        let many = if count == 1 { Many::No } else { Many::Yes };
+        let many = Many::of(count);
         let what = nouns(window.kinds(), many);
         let sum = match (rule.distinct, rule.measure) {
             (Some(Distinct::Address), _) => {
@@ -42,123 +43,5 @@ impl Breach {
             Many::Yes => format!("{sum}{session} in {}", span(window.span())),
         };
         Self { net, count, reason }
-    }
-}
-
-/// What events of these kinds are called together.
-pub(crate) fn nouns(kinds: impl IntoIterator<Item = EventKind>, many: Many) -> &'static str {
-    let kinds: Vec<EventKind> = kinds.into_iter().collect();
-    let (one, more) = match kinds.as_slice() {
-        [kind] => noun(*kind),
-        kinds if is_within(kinds, "auth") => ("failed login", "failed logins"),
-        kinds if is_within(kinds, "errors") => ("error", "errors"),
-        kinds if is_within(kinds, "offences") => ("offence", "offences"),
-        _ => ("event", "events"),
-    };
-    match many {
-        Many::No => one,
-        Many::Yes => more,
-    }
-}
-
-fn is_within(kinds: &[EventKind], group: &str) -> bool {
-    kinds_named(group).is_some_and(|group| kinds.iter().all(|kind| group.contains(kind)))
-}
-
-/// One of a kind, and several.
-fn noun(kind: EventKind) -> (&'static str, &'static str) {
-    match kind {
-        EventKind::Connect => ("connection", "connections"),
-        EventKind::Disconnect => ("disconnect", "disconnects"),
-        EventKind::MailAccepted => ("accepted message", "accepted messages"),
-        EventKind::UnknownRecipient => ("unknown recipient", "unknown recipients"),
-        EventKind::RelayDenied => ("relay attempt", "relay attempts"),
-        EventKind::AuthFailure => ("failed login", "failed logins"),
-        EventKind::AuthSuccess => ("login", "logins"),
-        EventKind::AuthNotOffered => (
-            "login where none is offered",
-            "logins where none is offered",
-        ),
-        EventKind::AuthAborted => ("login broken off", "logins broken off"),
-        EventKind::EarlyTalker => ("talk before the greeting", "talks before the greeting"),
-        EventKind::ProtocolError => ("protocol error", "protocol errors"),
-        EventKind::NonSmtp => ("non-SMTP command", "non-SMTP commands"),
-        EventKind::TooManyErrors => (
-            "session closed for its errors",
-            "sessions closed for their errors",
-        ),
-        EventKind::HeloRejected => ("refused HELO name", "refused HELO names"),
-        EventKind::SenderRejected => ("refused sender", "refused senders"),
-        EventKind::ClientRejected => ("refused connection", "refused connections"),
-        EventKind::DnsblRejected => ("refusal by DNS list", "refusals by DNS list"),
-        EventKind::ContentRejected => ("refused message", "refused messages"),
-        EventKind::RateLimited => ("rate limit reached", "rate limits reached"),
-        EventKind::BadSession => ("session without result", "sessions without result"),
-        EventKind::LostConnection => ("lost connection", "lost connections"),
-        EventKind::TlsFailure => ("failed TLS handshake", "failed TLS handshakes"),
-        EventKind::BounceOut => ("bounce sent for", "bounces sent for"),
-        EventKind::BounceIn => ("bounce received", "bounces received"),
-        EventKind::ServerFault => ("fault of the server", "faults of the server"),
-    }
-}
-
-/// A length of time in its two largest units; "1s" at least.
-pub(crate) fn span(length: Duration) -> String {
-    const UNITS: [(u64, char); 4] = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
-    let mut rest = length.as_secs().max(1);
-    let mut text = String::new();
-    let mut parts = 0;
-    for (unit, letter) in UNITS {
-        let whole = rest / unit;
-        rest %= unit;
-        if whole > 0 {
-            text.push_str(&format!("{whole}{letter}"));
-        }
-        // The unit after the first is the last, so that "1d 3s" is "1d".
-        if !text.is_empty() {
-            parts += 1;
-        }
-        if parts == 2 {
-            break;
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{Many, nouns, span};
-    use crate::event::EventKind::{
-        AuthAborted, AuthFailure, Connect, RateLimited, UnknownRecipient,
-    };
-
-    #[test]
-    fn a_length_of_time_has_two_units_at_most() {
-        let text = |s| span(Duration::from_secs(s));
-        assert_eq!(
-            [
-                text(0),
-                text(59),
-                text(240),
-                text(5400),
-                text(86_403),
-                text(604_800)
-            ],
-            ["1s", "59s", "4m", "1h30m", "1d", "7d"]
-        );
-    }
-
-    #[test]
-    fn events_of_several_kinds_have_a_common_name() {
-        assert_eq!(nouns([UnknownRecipient], Many::Yes), "unknown recipients");
-        assert_eq!(
-            nouns([AuthFailure, AuthAborted], Many::Yes),
-            "failed logins"
-        );
-        assert_eq!(nouns([AuthFailure, UnknownRecipient], Many::Yes), "errors");
-        assert_eq!(nouns([RateLimited, UnknownRecipient], Many::No), "offence");
-        assert_eq!(nouns([Connect, RateLimited], Many::Yes), "events");
     }
 }

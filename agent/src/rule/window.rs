@@ -155,6 +155,10 @@ impl Window {
         let position = self
             .entries
             .partition_point(|present| present.at <= entry.at);
+        if self.entries.capacity() == 0 {
+            // Most hosts never come to a second one.
+            self.entries.reserve_exact(1);
+        }
         self.entries.insert(position, entry);
         self.tenths += i64::from(entry.tenths);
     }

@@ -10,10 +10,10 @@ use std::{
 use crate::line::LINE_MAX;
 
 /// A log that is open.
-pub(super) struct Input {
-    pub(super) lines: BufReader<Box<dyn Read>>,
+pub(in crate::cli) struct Input {
+    pub(in crate::cli) lines: BufReader<Box<dyn Read>>,
     /// When its last line was written.
-    pub(super) now: SystemTime,
+    pub(in crate::cli) now: SystemTime,
 }
 
 /// Why a log cannot be read.
@@ -37,7 +37,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    pub(super) fn read(path: &Path, cause: io::Error) -> Self {
+    pub(in crate::cli) fn read(path: &Path, cause: io::Error) -> Self {
         let path = path.to_owned();
         Self::Read { path, cause }
     }
@@ -45,7 +45,7 @@ impl InputError {
 
 impl Input {
     /// Opens a log; `-` is stdin, whose last line is written now.
-    pub(super) fn open(path: &Path, now: SystemTime) -> Result<Self, InputError> {
+    pub(in crate::cli) fn open(path: &Path, now: SystemTime) -> Result<Self, InputError> {
         if path == Path::new("-") {
             return Self::new(Box::new(io::stdin()), path, now);
         }
@@ -72,7 +72,7 @@ impl Input {
 }
 
 /// Reads the next line into `line`, without its end and no more than [`LINE_MAX`] bytes of it; `false` at the end.
-pub(super) fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+pub(in crate::cli) fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let mut has_begun = false;
     loop {

@@ -1,0 +1,174 @@
+//! `mailwall analyze`: what would have been banned, when and why, without the agent.
+
+mod apply;
+mod logs;
+mod progress;
+mod report;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use clap::{ValueHint, builder::PossibleValuesParser};
+use jiff::tz::TimeZone;
+
+use self::{
+    logs::{Log, Logs},
+    progress::Progress,
+    report::Report,
+};
+use super::{console::Console, exit::Exit, failure::Failure, parse::InputError};
+use crate::{
+    allowlist::{AllowEntry, AllowOrigin, Allowlist},
+    clock::Clock,
+    config::{Config, ConfigError, PRESETS},
+    decision::Decision,
+    judge::{Judge, JudgeSettings},
+};
+
+const EXAMPLES: &str = "EXAMPLES
+  mailwall analyze /var/log/mail.log /var/log/mail.log.1    # with the rules in force
+  mailwall analyze --preset strict -v /var/log/mail.log     # with others; -v: and the evidence
+  zcat mail.log.3.gz mail.log.2.gz | mailwall analyze --json - | jq   # oldest first";
+
+/// Show what would have been banned, when and why
+///
+/// Replays logs through the rules of the configuration. Time is the log's own: windows and bans follow it. Several logs
+/// are read side by side in the order of their times, so it does not matter in which order they are named. Allowlisted is
+/// what is built in and what the configuration says; with --apply, what the agent has on its list, too.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Logs to read; - for stdin
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Judge by this preset in place of the configuration's
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
+    preset: Option<String>,
+    /// Hand the bans that would still be in force to the agent, for what is left of them
+    #[arg(long)]
+    apply: bool,
+}
+
+/// What was read and decided.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Totals {
+    lines: u64,
+    events: u64,
+    /// Bans by rule.
+    bans: BTreeMap<String, u64>,
+}
+
+pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
+    let now = Clock::start().now();
+    let config = config(args, &console.paths.config)
+        .map_err(|error| Failure::from_chain(Exit::Usage, &error))?;
+    let logs = args
+        .files
+        .iter()
+        .map(|path| Log::open(path, zone_of(&config, path), now))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unreadable)?;
+    let agent = match args.apply {
+        true => Some(apply::Agent::ask(console)?),
+        false => None,
+    };
+    let mut judge = judge(&config, agent.iter().flat_map(apply::Agent::allowed));
+    let mut report = Report::begin(console)?;
+    let totals = replay(logs, &mut judge, &mut report, console)?;
+    let applied = match agent {
+        Some(agent) => Some(agent.apply(judge.bans(), now, console)?),
+        None => None,
+    };
+    let still = judge.bans().iter().filter(|ban| !ban.end.is_over_at(now));
+    report.end(&totals, still.count(), applied.as_ref(), console)?;
+    Ok(match applied {
+        Some(applied) if applied.refused > 0 => Exit::Failed,
+        _ => Exit::Done,
+    })
+}
+
+/// Plays the logs to the judge and reports its bans as they come.
+fn replay(
+    logs: Vec<Log>,
+    judge: &mut Judge,
+    report: &mut Report,
+    console: &mut Console,
+) -> Result<Totals, Failure> {
+    let mut progress = Progress::new(console, logs.iter().map(Log::size).sum());
+    let mut logs = Logs::new(logs);
+    let mut totals = Totals::default();
+    loop {
+        let next = logs.next(|read| progress.show(read));
+        let next = next.inspect_err(|_| progress.clear());
+        let Some((event, line)) = next.map_err(unreadable)? else {
+            break;
+        };
+        if judge.poll_timeout().is_some_and(|due| due <= event.at) {
+            judge.handle_timeout(event.at);
+        }
+        judge.handle_event(&event, line);
+        while let Some(decision) = judge.next_decision() {
+            match decision {
+                Decision::Ban(ban) => {
+                    progress.clear();
+                    report.ban(&ban, console)?;
+                    *totals.bans.entry(ban.origin.to_string()).or_default() += 1;
+                }
+                Decision::Unban { .. } => {}
+            }
+        }
+    }
+    progress.clear();
+    let read = logs.read();
+    totals.lines = read.lines;
+    totals.events = read.events;
+    Ok(totals)
+}
+
+fn unreadable(error: InputError) -> Failure {
+    let failure = Failure::from_chain(Exit::Failed, &error);
+    match error {
+        InputError::Compressed(path) => {
+            failure.hint(format!("zcat {} | mailwall analyze -", path.display()))
+        }
+        InputError::Read { .. } | InputError::Directory(_) => failure,
+    }
+}
+
+fn config(args: &Args, path: &Path) -> Result<Config, ConfigError> {
+    let config = Config::load(path)?;
+    let preset = args.preset.as_deref();
+    match PRESETS.iter().find(|known| Some(known.name) == preset) {
+        Some(preset) => config.with_preset(preset),
+        None => Ok(config),
+    }
+}
+
+/// The zone of stamps that name none: a log that the configuration follows has the one it says there.
+fn zone_of(config: &Config, path: &Path) -> TimeZone {
+    let source = config.sources.iter().find(|source| source.path == path);
+    source.map_or_else(TimeZone::system, |source| source.zone.clone())
+}
+
+fn judge(config: &Config, allowed: impl Iterator<Item = AllowEntry>) -> Judge {
+    let rules = config.rules.rules.iter().map(|(rule, _)| rule.clone());
+    let settings = JudgeSettings {
+        rules: rules.collect(),
+        ipv6_prefix: config.filter.ipv6_prefix,
+    };
+    let configured = config.allow.iter().map(|net| AllowEntry {
+        net: *net,
+        origin: AllowOrigin::Config,
+        reason: String::new(),
+    });
+    Judge::new(settings, Allowlist::new(configured.chain(allowed)))
+}
+
+/// How a time is written in JSON and plain output.
+fn rfc3339(at: SystemTime) -> Option<String> {
+    let at = jiff::Timestamp::try_from(at).ok()?;
+    Some(at.to_string())
+}
