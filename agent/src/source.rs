@@ -7,6 +7,8 @@
 
 mod file;
 mod lines;
+mod reading;
+mod rotated;
 mod tail;
 mod wake;
 
