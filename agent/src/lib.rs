@@ -17,7 +17,7 @@
 //!
 //! # Code map
 //!
-//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`penalty`], [`decision`].
+//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`penalty`], [`decision`], [`checkpoint`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files), [`host`] (what the host says of itself).
@@ -39,6 +39,7 @@
 // Vocabulary: plain data.
 pub mod allowlist;
 pub mod ban;
+pub mod checkpoint;
 pub mod decision;
 pub mod event;
 pub mod line;

@@ -7,33 +7,19 @@
 
 mod file;
 mod lines;
+mod reading;
+mod rotated;
 mod tail;
 mod wake;
 
 pub use self::file::follow;
+pub use crate::checkpoint::Checkpoint;
 
 /// Most lines of a batch.
 pub const BATCH_LINES_MAX: usize = 256;
-/// Bytes before a checkpoint that it is recognised by.
-pub const FINGERPRINT_MAX: usize = 256;
-
 /// Number of a source, given by who started it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct SourceId(pub usize);
-
-/// How far a log was read: all before it was handed over.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Checkpoint {
-    /// Device of the file.
-    pub device: u64,
-    /// Inode of the file.
-    pub inode: u64,
-    /// Bytes before the next line.
-    pub offset: u64,
-    /// The bytes right before the offset, at most [`FINGERPRINT_MAX`]. An inode is soon given to another file, and a file may
-    /// be truncated and grow again: only where these bytes still stand is it the same log.
-    pub fingerprint: Box<[u8]>,
-}
 
 /// What a source has to say.
 #[derive(Clone, Debug, Eq, PartialEq)]

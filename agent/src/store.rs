@@ -28,8 +28,8 @@ use self::{
     timeline::{Now, Timeline},
 };
 use crate::{
-    allowlist::AllowEntry, ban::Ban, clock::Clock, decision::Decision, penalty::PastBan,
-    source::Checkpoint,
+    allowlist::AllowEntry, ban::Ban, checkpoint::Checkpoint, clock::Clock, decision::Decision,
+    penalty::PastBan,
 };
 
 /// Name of the database in the state directory.
@@ -276,23 +276,28 @@ impl OpenError {
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::{Error, ErrorCode};
-        let unreadable = match &error {
-            // "Unknown" is what SQL gets that does not fit the tables: they are not ours.
-            Error::SqliteFailure(failure, _) => matches!(
+        // All else comes from what is in the file: it is no database, or its rows are none that were ever written.
+        let failed = matches!(
+            &error,
+            Error::SqliteFailure(failure, _) if matches!(
                 failure.code,
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
-            ),
-            Error::SqlInputError { .. }
-            | Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..)
-            | Error::InvalidColumnType(..)
-            | Error::QueryReturnedNoRows => true,
-            _ => false,
-        };
-        if unreadable {
-            Self::Unreadable(error.to_string())
-        } else {
+                ErrorCode::PermissionDenied
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::OutOfMemory
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::OperationInterrupted
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::DiskFull
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::FileLockingProtocolFailed
+                    | ErrorCode::NoLargeFileSupport
+            )
+        );
+        if failed {
             Self::Failed(error)
+        } else {
+            Self::Unreadable(error.to_string())
         }
     }
 }
@@ -306,7 +311,7 @@ fn open_database(path: &Path, now: &Now) -> Result<(Connection, Timeline, Conten
     connection.pragma_update(None, "journal_size_limit", JOURNAL_MAX)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // What is not read below, such as an index, may be broken too, and would fail each commit: 0.05 s for 100,000 bans.
+    // What is not read below may be broken too, and would fail each commit. Takes 0.05 s for 100,000 bans.
     let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if check != "ok" {
         return Err(OpenError::Unreadable(check));

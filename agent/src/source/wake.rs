@@ -15,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_stream::{Stream as _, StreamExt as _};
 use tracing::warn;
 
-use super::tail::{FileId, Tail};
+use super::{reading::FileId, tail::Tail};
 
 /// How often the file is looked at when nothing was heard of it.
 const TICK: Duration = Duration::from_secs(1);

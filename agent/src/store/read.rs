@@ -12,8 +12,8 @@ use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
     ban::{Ban, End, Evidence, Origin, RuleName},
+    checkpoint::Checkpoint,
     penalty::PastBan,
-    source::Checkpoint,
 };
 
 /// What was in the database.

@@ -1,4 +1,5 @@
-//! The tables. Times are milliseconds of the database's own time (`timeline.rs`).
+//! The tables. Times are milliseconds of the database's own time (`timeline.rs`). There is no index beside the primary keys:
+//! one that was damaged would not be noticed at the start, but fail each commit.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -43,7 +44,6 @@ CREATE TABLE history (
     level INTEGER NOT NULL,
     last_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX history_by_last ON history (last_ms);
 -- Manual entries of the allowlist.
 CREATE TABLE allowed (
     net TEXT PRIMARY KEY,

@@ -271,7 +271,7 @@ fn an_unreadable_database_is_put_aside() {
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(32)
+        ..ProptestConfig::with_cases(24)
     })]
 
     #[test]
@@ -290,7 +290,7 @@ proptest! {
         match Store::open_at(state.dir.path(), &state.now) {
             Ok(mut opened) => opened.store.commit_at(&bans, &[], &state.now).unwrap(),
             // Damage to the version may look like one of the future.
-            Err(error) => prop_assert!(matches!(error, StoreError::Newer { .. }), "{error}"),
+            Err(error) => prop_assert!(matches!(error, StoreError::Newer { .. }), "{error:?}"),
         }
     }
 }

@@ -9,9 +9,9 @@ use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::AllowEntry,
     ban::{Ban, End},
+    checkpoint::Checkpoint,
     decision::{Decision, Pardon},
     penalty::{PAST_BANS_MAX, PastBan},
-    source::Checkpoint,
 };
 
 /// How long a ban is remembered that no other followed: longer than any escalation takes to be forgotten in the presets.
