@@ -9,8 +9,15 @@ use std::{
 
 const AGENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../agent/src");
 
-const VOCABULARY: &[&str] =
-    &["allowlist", "ban", "checkpoint", "decision", "event", "line", "penalty"];
+const VOCABULARY: &[&str] = &[
+    "allowlist",
+    "ban",
+    "checkpoint",
+    "decision",
+    "event",
+    "line",
+    "penalty",
+];
 const CORE: &[&str] = &["bans", "dialect", "envelope", "judge", "rule"];
 const EDGES: &[&str] = &["control", "filter", "host", "source", "store"];
 const OPERATION: &[&str] = &["clock", "config", "doctor", "duration"];

@@ -188,7 +188,6 @@ impl Daemon {
             .judge
             .bans()
             .covering(address)
-            .into_iter()
             .filter(|ban| !ban.end.is_over_at(now))
             .map(|ban| self.ban_view(ban))
             .collect();

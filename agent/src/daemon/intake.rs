@@ -39,6 +39,8 @@ pub(super) struct Followed {
     reader: Reader,
     /// The newest position of which everything is decided, until it is stored.
     dirty: Option<Checkpoint>,
+    /// Whether a checkpoint of it was stored since the agent started.
+    is_stored: bool,
     /// When it was last read to its end: what comes after was written after that.
     caught_up: Option<SystemTime>,
     /// How far its stamps are off.
@@ -77,7 +79,7 @@ impl Intake {
 
     pub(super) fn set_clean(&mut self) {
         for source in &mut self.sources {
-            source.dirty = None;
+            source.is_stored |= source.dirty.take().is_some();
         }
     }
 
@@ -119,19 +121,21 @@ impl Followed {
         *counter += 1;
     }
 
-    /// The steady time of an event, which its stamp tells only roughly: a line that was not there when the log was last read
-    /// to its end is younger than that, whatever its stamp and the time zone say.
+    /// Puts an event on the steady clock, and notes how far the log's stamps are off.
     fn date(&mut self, event: &mut Event, clock: &Clock) {
         let stamped = clock.steady(event.at);
-        event.at = match self.caught_up {
-            Some(bound) if stamped < bound => {
-                let off = bound.duration_since(stamped).unwrap_or_default();
-                self.stamps_off = (off > STAMP_TOLERANCE).then_some(off);
-                bound
-            }
-            _ => stamped,
-        };
+        event.at = not_before(self.caught_up, stamped);
+        if self.caught_up.is_some() {
+            let off = event.at.duration_since(stamped).unwrap_or_default();
+            self.stamps_off = (off > STAMP_TOLERANCE).then_some(off);
+        }
     }
+}
+
+/// When something happened that a log stamps only roughly: a line that was not there when the log was last read to its end
+/// is younger than that, whatever its stamp and the time zone say.
+fn not_before(caught_up: Option<SystemTime>, stamped: SystemTime) -> SystemTime {
+    caught_up.map_or(stamped, |caught_up| caught_up.max(stamped))
 }
 
 impl Daemon {
@@ -172,6 +176,7 @@ impl Daemon {
             lag_bytes: 0,
             last_line: None,
             dirty: None,
+            is_stored: false,
             caught_up: None,
             stamps_off: None,
             task: Some(task),
@@ -201,7 +206,12 @@ impl Daemon {
                 if lag_bytes == 0 {
                     followed.caught_up = Some(self.clock.now());
                 }
-                self.carry_out_decisions();
+                // The first is stored at once: without one, an agent that is killed begins again at the log's end.
+                if followed.is_stored {
+                    self.carry_out_decisions();
+                } else {
+                    self.carry_out();
+                }
             }
             Notice::State { source, state } => {
                 let Some(followed) = self.intake.sources.get_mut(source.0) else {
@@ -239,4 +249,33 @@ impl Daemon {
 fn session_of(source: SourceId, id: SessionId) -> SessionId {
     const SOURCE_BITS: u32 = 16;
     SessionId((id.0 << SOURCE_BITS) | (source.0 as u64 & ((1 << SOURCE_BITS) - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::{SessionId, SourceId, not_before, session_of};
+
+    #[test]
+    fn a_backlog_is_dated_by_its_stamps_and_a_live_log_by_when_it_was_read() {
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(not_before(None, noon - hour), noon - hour);
+        assert_eq!(
+            not_before(Some(noon), noon - 2 * hour),
+            noon,
+            "a log in another time zone"
+        );
+        assert_eq!(not_before(Some(noon - hour), noon), noon);
+    }
+
+    #[test]
+    fn sessions_of_different_sources_differ() {
+        let ids = [(0, 1), (1, 0), (1, 1), (0, 0)]
+            .map(|(source, id)| session_of(SourceId(source), SessionId(id)));
+        for (index, id) in ids.iter().enumerate() {
+            assert!(!ids[index + 1..].contains(id), "{ids:?}");
+        }
+    }
 }

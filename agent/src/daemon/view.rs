@@ -156,7 +156,7 @@ impl Daemon {
                     .map(|service| service.to_string())
                     .collect(),
                 limit: settings.limit,
-                window_s: (settings.per != Per::Session).then(|| settings.window.as_secs()),
+                window_s: (settings.per != Per::Session).then_some(settings.window.as_secs()),
                 ban_s: Some(penalty.first.as_secs()),
                 factor: penalty.factor,
                 at_most_s: Some(penalty.at_most.as_secs()),
