@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sched::{CloneFlags, setns, unshare};
 
+use crate::search_path;
+
 /// One host's network.
 #[derive(Debug)]
 pub struct Namespace(File);
@@ -73,7 +75,11 @@ impl Namespace {
     /// # Errors
     /// When it fails; the error holds what it said.
     pub fn ip(&self, words: &str) -> Result<()> {
-        let output = self.output(Command::new("ip").args(words.split_whitespace()))?;
+        let output = self.output(
+            Command::new("ip")
+                .args(words.split_whitespace())
+                .env("PATH", search_path()),
+        )?;
         ensure!(
             output.status.success(),
             "ip {words}: {}",

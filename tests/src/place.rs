@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -35,6 +36,13 @@ pub fn postfix_root() -> Result<PathBuf> {
     let profile = profile_dir()?;
     let target = profile.parent().context("a build folder has a parent")?;
     Ok(target.join("postfix-root"))
+}
+
+/// Where programs are looked for: the caller's path, and the folders of root's programs, which are not on everybody's.
+pub fn search_path() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
 }
 
 /// `target/debug` or `target/release`: test programs lie in its `deps`.

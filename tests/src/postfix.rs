@@ -16,7 +16,10 @@ use nix::{
 };
 
 use crate::{
-    Testbed, deadline::eventually, mail_server::RECIPIENTS, place::postfix_root,
+    Testbed,
+    deadline::eventually,
+    mail_server::RECIPIENTS,
+    place::{postfix_root, search_path},
     testbed::MOUNT_SOURCE,
 };
 
@@ -142,6 +145,7 @@ impl Postfix {
                 // Names the folder with a `/` behind, for the undertaker.
                 .arg(&folder)
                 .arg(MOUNT_SOURCE)
+                .env("PATH", search_path())
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
                 .stderr(output)

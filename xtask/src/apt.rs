@@ -3,6 +3,7 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result, bail};
+use mailwall_tests::search_path;
 
 use crate::command::{is_installed, run_quietly};
 
@@ -100,6 +101,7 @@ fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command
         .args(["--quiet", "-o", "DPkg::Lock::Timeout=300"])
+        .env("PATH", search_path())
         .env("DEBIAN_FRONTEND", "noninteractive");
     command
 }

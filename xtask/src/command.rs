@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use mailwall_tests::search_path;
 
 /// Runs a program that may speak to the terminal.
 ///
@@ -39,11 +40,7 @@ pub fn run_quietly(command: &mut Command) -> Result<String> {
 
 /// Whether a program of that name is there.
 pub fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Programs of root are not on everybody's path.
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&search_path()).any(|folder| folder.join(program).is_file())
 }
 
 fn shown(command: &Command) -> String {

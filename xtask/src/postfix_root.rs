@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use mailwall_tests::Stopwatch;
+use mailwall_tests::{Stopwatch, search_path};
 
 use crate::{apt, command::run_quietly};
 
@@ -92,6 +92,7 @@ fn bootstrap_from(root: &Path, mirror: Option<&str>) -> Result<()> {
             ])
             .arg(root)
             .args(mirror)
+            .env("PATH", search_path())
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
     clear(&root.join("var/cache/apt/archives"))?;
