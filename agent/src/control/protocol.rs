@@ -83,26 +83,7 @@ pub enum Request {
     Reload,
 }
 
-impl Request {
-    /// Whether it only reads.
-    pub fn is_read_only(&self) -> bool {
-        match self {
-            Self::Status
-            | Self::BanList { .. }
-            | Self::BanCheck { .. }
-            | Self::AllowList
-            | Self::RuleList
-            | Self::SourceList
-            | Self::Events { .. }
-            | Self::Counters => true,
-            Self::BanAdd { .. }
-            | Self::BanRemove { .. }
-            | Self::AllowAdd { .. }
-            | Self::AllowRemove { .. }
-            | Self::Reload => false,
-        }
-    }
-}
+impl Request {}
 
 impl Request {
     /// What no agent can carry out: networks that are none, and too many of them.
