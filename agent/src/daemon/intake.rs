@@ -22,7 +22,7 @@ const STAMP_TOLERANCE: Duration = Duration::from_secs(600);
 
 /// The sources and how far they were read.
 pub(super) struct Intake {
-    /// Where sources stood when the agent started, by name, until they are followed.
+    /// Where sources that are not followed stood, by name: when the agent started, or when they were stopped.
     checkpoints: HashMap<String, Checkpoint>,
     pub(super) sources: Vec<Followed>,
 }
@@ -37,15 +37,25 @@ pub(super) struct Followed {
     pub(super) lag_bytes: u64,
     pub(super) last_line: Option<SystemTime>,
     reader: Reader,
-    /// The newest position of which everything is decided, until it is stored.
-    dirty: Option<Checkpoint>,
-    /// Whether a checkpoint of it was stored since the agent started.
-    is_stored: bool,
+    /// The newest position of which everything is decided.
+    checkpoint: Option<Checkpoint>,
+    stored: Stored,
     /// When it was last read to its end: what comes after was written after that.
     caught_up: Option<SystemTime>,
     /// How far its stamps are off.
     stamps_off: Option<Duration>,
     task: Option<JoinHandle<()>>,
+}
+
+/// Which checkpoint of a source is in the store.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Stored {
+    /// None since it is followed.
+    Never,
+    /// An older one.
+    Older,
+    /// The newest.
+    Newest,
 }
 
 /// Lines since the agent started.
@@ -68,18 +78,21 @@ impl Intake {
     }
 
     pub(super) fn has_dirty_checkpoints(&self) -> bool {
-        self.sources.iter().any(|source| source.dirty.is_some())
+        self.sources.iter().any(Followed::is_dirty)
     }
 
     /// Checkpoints to be stored.
     pub(super) fn dirty_checkpoints(&self) -> Vec<(String, Checkpoint)> {
-        let dirty = |source: &Followed| Some((source.name.clone(), source.dirty.clone()?));
-        self.sources.iter().filter_map(dirty).collect()
+        let named = |source: &Followed| Some((source.name.clone(), source.checkpoint.clone()?));
+        let dirty = self.sources.iter().filter(|source| source.is_dirty());
+        dirty.filter_map(named).collect()
     }
 
     pub(super) fn set_clean(&mut self) {
         for source in &mut self.sources {
-            source.is_stored |= source.dirty.take().is_some();
+            if source.is_dirty() {
+                source.stored = Stored::Newest;
+            }
         }
     }
 
@@ -95,6 +108,10 @@ impl Followed {
     /// Whether it is still in the config.
     pub(super) fn is_followed(&self) -> bool {
         self.task.is_some()
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.checkpoint.is_some() && self.stored != Stored::Newest
     }
 
     /// What is wrong with it.
@@ -147,6 +164,9 @@ impl Daemon {
                 && let Some(task) = source.task.take()
             {
                 task.abort();
+                let checkpoint = source.checkpoint.clone();
+                let left = checkpoint.map(|checkpoint| (source.name.clone(), checkpoint));
+                self.intake.checkpoints.extend(left);
                 info!(source = source.name, "no longer followed");
             }
         }
@@ -175,8 +195,8 @@ impl Daemon {
             position: 0,
             lag_bytes: 0,
             last_line: None,
-            dirty: None,
-            is_stored: false,
+            checkpoint: None,
+            stored: Stored::Never,
             caught_up: None,
             stamps_off: None,
             task: Some(task),
@@ -184,6 +204,12 @@ impl Daemon {
     }
 
     pub(super) fn handle_notice(&mut self, notice: Notice) {
+        let (Notice::Batch { source, .. } | Notice::State { source, .. }) = notice;
+        let followed = self.intake.sources.get(source.0);
+        // What a stopped source had sent before is read again when it is followed again.
+        if !followed.is_some_and(Followed::is_followed) {
+            return;
+        }
         match notice {
             Notice::Batch {
                 source,
@@ -196,27 +222,24 @@ impl Daemon {
                 for line in &lines {
                     self.handle_line(source, line);
                 }
-                let Some(followed) = self.intake.sources.get_mut(source.0) else {
-                    return;
-                };
+                let followed = &mut self.intake.sources[source.0];
                 followed.counts.cut += cut;
                 followed.position = position;
                 followed.lag_bytes = lag_bytes;
-                followed.dirty = Some(checkpoint);
+                followed.checkpoint = Some(checkpoint);
                 if lag_bytes == 0 {
                     followed.caught_up = Some(self.clock.now());
                 }
                 // The first is stored at once: without one, an agent that is killed begins again at the log's end.
-                if followed.is_stored {
-                    self.carry_out_decisions();
-                } else {
+                if followed.stored == Stored::Never {
                     self.carry_out();
+                } else {
+                    followed.stored = Stored::Older;
+                    self.carry_out_decisions();
                 }
             }
             Notice::State { source, state } => {
-                let Some(followed) = self.intake.sources.get_mut(source.0) else {
-                    return;
-                };
+                let followed = &mut self.intake.sources[source.0];
                 match &state {
                     SourceState::Failed(text) => warn!(source = followed.name, "{text}"),
                     SourceState::Waiting => info!(source = followed.name, "waiting for it"),
@@ -229,9 +252,7 @@ impl Daemon {
 
     fn handle_line(&mut self, source: SourceId, line: &[u8]) {
         let now = self.clock.now();
-        let Some(followed) = self.intake.sources.get_mut(source.0) else {
-            return;
-        };
+        let followed = &mut self.intake.sources[source.0];
         followed.last_line = Some(now);
         let reading = followed.reader.read(line, self.clock.wall(now));
         followed.count(&reading);

@@ -7,7 +7,7 @@ use std::{
 
 use mailwall_tests::{Agent, MailServer, Setup, Testbed, rejection};
 
-use crate::{MANY, config, wait_for_ban};
+use crate::{MANY, config, must, wait_for_ban};
 
 /// Fewer guesses than any rule allows.
 const FEW: usize = 3;
@@ -105,6 +105,65 @@ fn hostile_lines_ban_nobody_and_stop_nothing() {
 const SINGLE_OFFENCE: &str = "[[rule]]\nname = \"first\"\ncount = [\"unknown-recipient\"]\nper = \"address\"\nlimit = 1\nwindow = \"10m\"\n";
 
 /// An agent with one rule that counts over sessions, so that its count says what was read.
+#[test]
+fn a_source_that_changes_at_a_reload_loses_no_line_and_counts_none_twice() {
+    let bed = Testbed::new().unwrap();
+    let path = bed.dir().join("mail.log");
+    let mut log = File::create(&path).unwrap();
+    let agent = Setup::new(&bed, &config(&path, "10m", ""))
+        .unwrap()
+        .start()
+        .unwrap();
+    agent
+        .until("the log followed", &["source", "list"], |list| {
+            (list["sources"][0]["state"] == "following").then_some(())
+        })
+        .unwrap();
+    write_rejections(&mut log, "203.0.113.7", 0..6);
+    wait_for_lines(&agent, 6);
+    let source = format!("file = \"{}\"\n", path.display());
+    let changed = config(&path, "10m", "");
+    assert!(changed.contains(&source), "{changed}");
+    let changed = changed.replace(&source, &format!("{source}time_zone = \"UTC\"\n"));
+    agent.setup().write_config(&changed).unwrap();
+    must(&agent, &["reload"]);
+    write_rejections(&mut log, "203.0.113.7", 6..9);
+    wait_for_lines(&agent, 9);
+    let events = agent.json(&["events"]).unwrap();
+    assert_eq!(events["events"].as_array().unwrap().len(), 9, "{events}");
+    write_rejections(&mut log, "203.0.113.7", 9..10);
+    assert_offences(&agent, 10);
+}
+
+#[test]
+fn a_live_log_in_another_time_zone_bans_for_the_whole_time_and_is_reported() {
+    let bed = Testbed::new().unwrap();
+    let path = bed.dir().join("mail.log");
+    let mut log = File::create(&path).unwrap();
+    let agent = Setup::new(&bed, &config(&path, "10m", ""))
+        .unwrap()
+        .start()
+        .unwrap();
+    agent
+        .until("the log followed", &["source", "list"], |list| {
+            (list["sources"][0]["state"] == "following").then_some(())
+        })
+        .unwrap();
+    // Read to its end once, so that what follows is known to be new.
+    write_old_rejection(&mut log, "203.0.113.8", 0);
+    wait_for_lines(&agent, 1);
+    for number in 1..30 {
+        write_old_rejection(&mut log, "203.0.113.7", number);
+    }
+    let ban = wait_for_ban(&agent, "203.0.113.7/32");
+    assert!(ban["remaining_s"].as_u64().unwrap() > 500, "{ban}");
+    let status = agent.json(&["status"]).unwrap();
+    assert!(
+        status["problems"].to_string().contains("time_zone"),
+        "{status}"
+    );
+}
+
 fn dictionary_agent<'a>(bed: &'a Testbed, server: &MailServer) -> Agent<'a> {
     let config = config(server.log(), "10m", "");
     Setup::new(bed, &config).unwrap().start().unwrap()
@@ -135,4 +194,14 @@ fn write_rejections(log: &mut File, client: &str, recipients: std::ops::Range<u3
         let line = rejection(client.parse().unwrap(), number, &recipient);
         log.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
+}
+
+/// A line stamped three hours ago.
+fn write_old_rejection(log: &mut File, client: &str, number: u32) {
+    let recipient = format!("nobody{number}@example.test");
+    let line = rejection(client.parse().unwrap(), number, &recipient);
+    let (_, text) = line.split_once(' ').unwrap();
+    let stamp = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(3);
+    log.write_all(format!("{stamp} {text}\n").as_bytes())
+        .unwrap();
 }

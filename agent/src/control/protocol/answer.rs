@@ -1,0 +1,407 @@
+//! What the agent answers.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// One answer, on one line. `"answer"` names it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::BanList`].
+    BanList(BanList),
+    /// To [`Request::BanAdd`].
+    BanAdded(BanAdded),
+    /// To [`Request::BanRemove`].
+    BanRemoved(BanRemoved),
+    /// To [`Request::BanCheck`].
+    BanCheck(BanCheck),
+    /// To [`Request::AllowList`].
+    AllowList(AllowList),
+    /// To [`Request::AllowAdd`].
+    AllowAdded(AllowAdded),
+    /// To [`Request::AllowRemove`].
+    AllowRemoved(AllowRemoved),
+    /// To [`Request::RuleList`].
+    RuleList(RuleList),
+    /// To [`Request::SourceList`].
+    SourceList(SourceList),
+    /// To [`Request::Events`] without `follow`.
+    Events(EventLog),
+    /// To [`Request::Events`] with `follow`, one a line.
+    Event(LoggedEvent),
+    /// To [`Request::Counters`].
+    Counters(Counters),
+    /// To [`Request::Reload`].
+    Reloaded(Reloaded),
+    /// To any request that was not carried out.
+    Refused(Refused),
+}
+
+/// Why a request was not carried out: nothing of it was.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Refused {
+    /// Kind of refusal, for exit codes.
+    pub kind: RefusalKind,
+    /// What failed, with the value; one line, no full stop.
+    pub error: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Refused {
+    /// A refusal of what cannot be done, without a hint.
+    pub fn failed(error: String) -> Self {
+        Self {
+            kind: RefusalKind::Failed,
+            error,
+            hint: None,
+        }
+    }
+}
+
+/// Kinds of refusal.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// The caller may not ask for it: exit code 4.
+    NotPermitted,
+    /// It cannot be done, or must not be: exit code 1.
+    Failed,
+}
+
+/// State of the agent and its filter.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the agent.
+    pub version: String,
+    /// Process id of the agent.
+    pub pid: u32,
+    /// Since when the agent runs.
+    pub started: String,
+    /// For how long.
+    pub uptime_s: u64,
+    /// `enforce` or `observe`.
+    pub mode: String,
+    /// Guarded ports.
+    pub ports: Vec<u16>,
+    /// Where the filter is attached, and where it should be.
+    pub interfaces: Vec<Interface>,
+    /// Bans in force.
+    pub bans: usize,
+    /// Allowlisted nets.
+    pub allowed: usize,
+    /// Packets dropped (in observe mode: that would have been) since the maps were made.
+    pub dropped: u64,
+    /// Drops a second over the last ten seconds or so.
+    pub drops_per_s: f64,
+    /// Hosts with offences that are counted now.
+    pub tracked: usize,
+    /// The logs.
+    pub sources: Vec<Source>,
+    /// What is wrong, worst first; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+/// An interface that the filter guards or should.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Interface {
+    /// Name.
+    pub name: String,
+    /// `native`, `generic`, or `null` while not attached.
+    pub mode: Option<String>,
+    /// Why it is not attached, or what is not as good as it could be.
+    pub problem: Option<String>,
+}
+
+/// Bans in force.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BanList {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// How many there are in all.
+    pub total: usize,
+    /// Those asked for, in the order asked for.
+    pub bans: Vec<BanView>,
+}
+
+/// A ban as it is shown.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BanView {
+    /// Whom.
+    pub net: IpNet,
+    /// Name of the rule, `manual` or `kernel`.
+    pub rule: String,
+    /// Since when.
+    pub since: String,
+    /// Age in seconds.
+    pub age_s: u64,
+    /// Until when; `null` for until it is removed.
+    pub ends: Option<String>,
+    /// Seconds left; `null` for until it is removed.
+    pub remaining_s: Option<u64>,
+    /// Offences that led to it.
+    pub offences: u32,
+    /// Earlier bans that count towards its length.
+    pub level: u8,
+    /// Packets dropped; `null` while the filter is not loaded.
+    pub dropped: Option<u64>,
+    /// Why.
+    pub reason: String,
+    /// Log lines that led to it; empty in lists.
+    pub evidence: Vec<EvidenceView>,
+}
+
+/// A log line that led to a ban.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct EvidenceView {
+    /// When.
+    pub at: String,
+    /// The line, escaped.
+    pub text: String,
+}
+
+/// What was added.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BanAdded {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Bans that are new.
+    pub added: usize,
+    /// Bans that were there and have a new end.
+    pub renewed: usize,
+    /// Until when; `null` for until they are removed.
+    pub ends: Option<String>,
+    /// What the operator should know all the same, such as allowlisted addresses inside a banned net.
+    pub warnings: Vec<String>,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct BanRemoved {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Bans removed.
+    pub removed: Vec<IpNet>,
+    /// Nets that had no ban.
+    pub unknown: Vec<IpNet>,
+    /// Bans of wider nets that still cover a removed one.
+    pub still_covered: Vec<IpNet>,
+}
+
+/// Whether an address is shut out.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BanCheck {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Which.
+    pub address: IpAddr,
+    /// Whether its SYNs are dropped (in observe mode: would be).
+    pub banned: bool,
+    /// The bans that cover it, the narrowest first, with evidence.
+    pub bans: Vec<BanView>,
+    /// The allowlist entry that covers it.
+    pub allowed: Option<AllowView>,
+}
+
+/// The allowlist.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct AllowList {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Its entries.
+    pub allowed: Vec<AllowView>,
+}
+
+/// An entry of the allowlist.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AllowView {
+    /// Whom.
+    pub net: IpNet,
+    /// `built-in`, `own`, `config` or `manual`.
+    pub origin: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was allowed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AllowAdded {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Entries that are new.
+    pub added: Vec<IpNet>,
+    /// Entries that were there.
+    pub known: Vec<IpNet>,
+    /// Bans that ended because of it.
+    pub unbanned: Vec<IpNet>,
+}
+
+/// What is allowed no longer.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AllowRemoved {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Entries removed.
+    pub removed: Vec<IpNet>,
+    /// Nets that had no manual entry.
+    pub unknown: Vec<IpNet>,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RuleList {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Name of the preset.
+    pub preset: String,
+    /// In the order they are tried.
+    pub rules: Vec<RuleView>,
+}
+
+/// A rule as it is shown.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RuleView {
+    /// Name.
+    pub name: String,
+    /// `preset` or `config`.
+    pub origin: String,
+    /// What it counts: event kinds.
+    pub count: Vec<String>,
+    /// `address`, `network` or `session`.
+    pub per: String,
+    /// What must differ to count, or `null`.
+    pub distinct: Option<String>,
+    /// Services, or empty for all.
+    pub service: Vec<String>,
+    /// How many.
+    pub limit: u32,
+    /// Within this time; `null` for rules on a session.
+    pub window_s: Option<u64>,
+    /// First ban's length; `null` for until it is removed.
+    pub ban_s: Option<u64>,
+    /// Each further ban is this many times longer.
+    pub factor: u32,
+    /// Longest ban.
+    pub at_most_s: Option<u64>,
+    /// Hosts tracked now.
+    pub tracked: usize,
+    /// Breaches since the agent started.
+    pub breaches: u64,
+    /// In a sentence.
+    pub description: String,
+}
+
+/// The logs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct SourceList {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// In the order of the config.
+    pub sources: Vec<Source>,
+}
+
+/// A log that is followed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Source {
+    /// Its path.
+    pub name: String,
+    /// `following`, `waiting` (does not exist yet) or `failed`.
+    pub state: String,
+    /// Bytes read of the present file.
+    pub position: u64,
+    /// Bytes not read yet.
+    pub lag_bytes: u64,
+    /// Lines read since the agent started.
+    pub lines: u64,
+    /// Lines that gave an event.
+    pub understood: u64,
+    /// Lines of mail programs that say nothing of interest, and lines of other programs.
+    pub ignored: u64,
+    /// Lines of mail programs that name two candidate addresses: no event.
+    pub refused: u64,
+    /// Lines of known mail programs that were not understood.
+    pub unknown: u64,
+    /// Lines cut at the line cap.
+    pub cut: u64,
+    /// When the last line was read; `null` before the first.
+    pub last_line: Option<String>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// The newest events.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct EventLog {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Oldest first.
+    pub events: Vec<LoggedEvent>,
+}
+
+/// An offence, or a decision, as it is shown.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct LoggedEvent {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When.
+    pub at: String,
+    /// Name of the event kind, or `ban` or `unban`.
+    pub event: String,
+    /// Client, or net of the decision.
+    pub net: Option<IpNet>,
+    /// Protocol.
+    pub service: Option<String>,
+    /// Weight.
+    pub score: f64,
+    /// Account tried.
+    pub account: Option<String>,
+    /// Recipient named.
+    pub recipient: Option<String>,
+    /// Rule of a decision, or why a ban ended.
+    pub rule: Option<String>,
+    /// Length of a ban.
+    pub for_s: Option<u64>,
+    /// Name of the source.
+    pub source: Option<String>,
+}
+
+/// What the kernel counted since the maps were made.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Counters {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Kernel time of the reading in nanoseconds, for rates.
+    pub at_ns: u64,
+    /// Every verdict, with zeroes.
+    pub packets: Vec<PacketCounter>,
+}
+
+/// Packets of one verdict and family.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PacketCounter {
+    /// Name of the verdict.
+    pub verdict: String,
+    /// `ipv4`, `ipv6` or `other`.
+    pub family: String,
+    /// Whether such packets are dropped.
+    pub dropped: bool,
+    /// How many.
+    pub packets: u64,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Reloaded {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// One line a change; empty when the config is as it was.
+    pub changes: Vec<String>,
+    /// What takes effect only at the next start.
+    pub needs_restart: Vec<String>,
+}

@@ -1,0 +1,131 @@
+//! What the command line asks.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{NETS_MAX, Refused};
+
+/// What the command line asks of the agent. One a connection, one line.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// [`Status`].
+    Status,
+    /// [`BanList`].
+    BanList {
+        /// Order of the list.
+        sort: BanSort,
+        /// At most this many; 0 for all.
+        limit: usize,
+    },
+    /// [`BanAdded`]. All or nothing: one refused net refuses the request.
+    BanAdd {
+        /// Whom.
+        nets: Vec<IpNet>,
+        /// For how long; `None` for until it is removed.
+        for_s: Option<u64>,
+        /// Why.
+        reason: String,
+        /// Address that the caller's terminal session comes from, which must not be shut out.
+        caller: Option<IpAddr>,
+        /// The operator knows that these nets are wide (wider than IPv4 /16, IPv6 /32).
+        wide: bool,
+    },
+    /// [`BanRemoved`]. Nets without a ban are named in the answer.
+    BanRemove {
+        /// Exactly as listed.
+        nets: Vec<IpNet>,
+    },
+    /// [`BanCheck`].
+    BanCheck {
+        /// Whom.
+        address: IpAddr,
+    },
+    /// [`AllowList`].
+    AllowList,
+    /// [`AllowAdded`].
+    AllowAdd {
+        /// Whom.
+        nets: Vec<IpNet>,
+        /// Why.
+        reason: String,
+    },
+    /// [`AllowRemoved`].
+    AllowRemove {
+        /// Exactly as listed.
+        nets: Vec<IpNet>,
+    },
+    /// [`RuleList`].
+    RuleList,
+    /// [`SourceList`].
+    SourceList,
+    /// [`EventLog`], or, with `follow`, one [`LoggedEvent`] a line until the caller goes.
+    Events {
+        /// Go on with what comes.
+        follow: bool,
+        /// At most this many of the past; 0 for all that are kept, or, with `follow`, for none.
+        limit: usize,
+    },
+    /// [`Counters`].
+    Counters,
+    /// [`Reloaded`].
+    Reload,
+}
+
+impl Request {}
+
+impl Request {
+    /// What no agent can carry out: networks that are none, and too many of them.
+    ///
+    /// # Errors
+    ///
+    /// With the refusal, when there is such a thing in it.
+    pub fn check(&self) -> Result<(), Refused> {
+        let nets = match self {
+            Self::BanAdd { nets, .. }
+            | Self::BanRemove { nets }
+            | Self::AllowAdd { nets, .. }
+            | Self::AllowRemove { nets } => nets,
+            Self::Status
+            | Self::BanList { .. }
+            | Self::BanCheck { .. }
+            | Self::AllowList
+            | Self::RuleList
+            | Self::SourceList
+            | Self::Events { .. }
+            | Self::Counters
+            | Self::Reload => return Ok(()),
+        };
+        if nets.is_empty() {
+            return Err(Refused::failed("no networks in the request".to_owned()));
+        }
+        if nets.len() > NETS_MAX {
+            return Err(Refused::failed(format!(
+                "{} networks in one request; at most {NETS_MAX}",
+                nets.len()
+            )));
+        }
+        match nets.iter().find(|net| **net != net.trunc()) {
+            Some(net) => Err(Refused {
+                hint: Some(format!("the network is {}", net.trunc())),
+                ..Refused::failed(format!("{net} has host bits set"))
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Order of a list of bans.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BanSort {
+    /// Newest last.
+    #[default]
+    Added,
+    /// The next to end first.
+    Ends,
+    /// The most dropped first.
+    Drops,
+}
