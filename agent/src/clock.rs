@@ -103,3 +103,78 @@ fn saturating_ns(duration: Duration) -> u64 {
         .unwrap_or(u64::MAX)
         .min(u64::MAX - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use mailwall_common::KernelInstant;
+
+    use super::{Clock, wall_now};
+    use crate::ban::End;
+
+    /// The clock of an agent since whose start the host's clock was set forward by `step`.
+    fn clock_after_step(step: Duration) -> Clock {
+        let clock = Clock::start();
+        Clock {
+            wall_at_start: clock.wall_at_start - step,
+            ..clock
+        }
+    }
+
+    fn differ_by_less_than_a_minute(a: SystemTime, b: SystemTime) -> bool {
+        let apart = a.duration_since(b).unwrap_or_else(|err| err.duration());
+        apart < Duration::from_secs(60)
+    }
+
+    #[test]
+    fn setting_the_hosts_clock_moves_no_end() {
+        let hour = Duration::from_secs(3600);
+        let (before, after) = (Clock::start(), clock_after_step(24 * hour));
+        let [unset, set] = [before, after].map(|clock| {
+            let end = clock.kernel_end(End::At(clock.now() + hour));
+            Duration::from_nanos(end.as_ns())
+        });
+        assert!(
+            set.abs_diff(unset) < Duration::from_secs(60),
+            "{unset:?} {set:?}"
+        );
+    }
+
+    #[test]
+    fn ends_are_shown_in_the_wall_time_that_holds() {
+        let hour = Duration::from_secs(3600);
+        let clock = clock_after_step(24 * hour);
+        let (ends, ended) = (clock.now() + hour, clock.now() - hour);
+        assert!(differ_by_less_than_a_minute(
+            clock.wall(ends),
+            wall_now() + hour
+        ));
+        assert!(differ_by_less_than_a_minute(
+            clock.wall(ended),
+            wall_now() - hour
+        ));
+    }
+
+    #[test]
+    fn an_end_survives_the_way_to_the_kernel_and_back() {
+        let clock = Clock::start();
+        for end in [End::Never, End::At(clock.now() + Duration::from_secs(600))] {
+            assert_eq!(clock.end(clock.kernel_end(end)), end);
+        }
+        assert_eq!(clock.kernel_end(End::Never), KernelInstant::NEVER);
+        let over = End::At(clock.now() - Duration::from_secs(1));
+        assert!(clock.end(clock.kernel_end(over)).is_over_at(clock.now()));
+    }
+
+    #[test]
+    fn what_a_log_dates_in_the_future_happened_now() {
+        let clock = Clock::start();
+        let future = wall_now() + Duration::from_secs(7200);
+        assert_eq!(clock.age(future), Duration::ZERO);
+        assert!(differ_by_less_than_a_minute(
+            clock.steady(future),
+            clock.now()
+        ));
+    }
+}

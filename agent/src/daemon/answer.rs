@@ -16,6 +16,7 @@ use crate::{
             RefusalKind, Refused, Request, SCHEMA,
         },
     },
+    duration::{self, DURATION_MAX},
     host,
     judge::{Added, Refusal},
     line,
@@ -109,12 +110,13 @@ impl Daemon {
         let now = self.clock.now();
         let end = match request.for_s.map(Duration::from_secs) {
             None => End::Never,
-            Some(length) => End::At(now.checked_add(length).ok_or_else(|| {
-                failed(format!(
-                    "a ban of {} s is longer than time goes",
-                    length.as_secs()
-                ))
-            })?),
+            Some(length) if length <= DURATION_MAX => End::At(now + length),
+            Some(_) => {
+                return Err(failed(format!(
+                    "a ban is at most {} long, or without an end",
+                    duration::format(DURATION_MAX)
+                )));
+            }
         };
         let reason = line::escaped(request.reason.as_bytes(), REASON_MAX);
         let (mut added, mut renewed) = (0, 0);
