@@ -86,6 +86,10 @@ fn shell(setup: &Setup<'_>, line: &str, server: &MailServer) -> Command {
             "/etc/mailwall/mailwall.toml",
             &setup.config().to_string_lossy(),
         )
+        .replace(
+            "/etc/mailwall",
+            &setup.config().with_extension("d").to_string_lossy(),
+        )
         .replace("/var/log/mail.log", &server.log().to_string_lossy());
     assert!(
         !line.contains("/etc/") && !line.contains("/var/"),
