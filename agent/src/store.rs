@@ -2,6 +2,7 @@
 //! read, in one SQLite file. Nothing here decides; a commit is durable against a crash of the agent, and whole or not at all.
 
 mod aside;
+mod journal;
 mod lock;
 mod read;
 mod schema;
@@ -22,6 +23,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::{info, warn};
 
 use self::{
+    journal::Journal,
     lock::Lock,
     read::Contents,
     schema::SCHEMA,
@@ -49,6 +51,7 @@ const COMMITS_BETWEEN_PRUNES: u32 = 10_000;
 /// The database of one state directory. Only one at a time.
 #[derive(Debug)]
 pub struct Store {
+    journal: Journal,
     connection: Connection,
     timeline: Timeline,
     commits: u32,
@@ -196,11 +199,13 @@ impl Store {
             other => other,
         };
         let (connection, timeline, contents) = opened.map_err(|error| error.at(&path))?;
+        let journal = Journal::of(path.clone(), &connection);
         if contents.fresh {
             info!(path = %path.display(), "made a new database");
         }
         Ok(Opened {
             store: Self {
+                journal,
                 connection,
                 timeline,
                 commits: 0,
@@ -232,6 +237,7 @@ impl Store {
             write::prune(&transaction, timeline.now_ms(now))?;
         }
         transaction.commit()?;
+        self.journal.note_commit(decisions.len());
         if decisions.len() > MANY_DECISIONS {
             // What is committed is committed, whatever becomes of the memory.
             let _ = self.connection.execute_batch("PRAGMA shrink_memory");
