@@ -1,6 +1,6 @@
 //! The filter against a second opinion: frames by number, a third of them damaged, go through the filter's code on the host
-//! and through a policy on top of another parser, and a fifth of them also through the kernel. `MAILWALL_FRAMES` says how many
-//! frames there are; those of a short run are the first of a long one. The half in the kernel needs root.
+//! and through a policy on top of another parser, and a fifth of them also through the kernel. `MAILWALL_FRAMES` asks for more
+//! frames; those of a short run are the first of a long one. The half in the kernel needs root.
 
 mod frames;
 mod reference;
@@ -13,6 +13,7 @@ use mailwall_tests::{
     filter_host,
     filter_kernel::Kernel,
     filter_scene::{Outcome, Scene},
+    packet::{DESTINATION, Frame, HOP_BY_HOP, SYN},
 };
 use reference::Expected;
 
@@ -25,7 +26,7 @@ const SHORTEST: usize = 14;
 /// Failures that are told before the test gives up.
 const FAILURES_MAX: usize = 10;
 
-/// Frames of every thousand that may go another way than etherparse's.
+/// Frames of every thousand that may meet a [`reference::Difference`].
 const DIFFERENT_MAX: u64 = 200;
 /// Frames of every thousand of which the reference may leave open what they are counted as.
 const OPEN_MAX: u64 = 30;
@@ -34,8 +35,20 @@ const DROP_OPEN_MAX: u64 = 10;
 /// Frames of every thousand that must end in each verdict, so that agreement means something.
 const EACH_MIN: u64 = 2;
 
-/// Frames that the filter and the reference once saw differently, with the reason.
-const KEPT: &[(&str, &[u8])] = &[];
+/// Frames that once did not go through alike, the filter, the kernel and the reference taken together. Whatever fails is
+/// added here, as bytes: a number goes on to mean its frame only while `frames.rs` stays as it is.
+fn kept() -> Vec<(&'static str, Vec<u8>)> {
+    let chain = Frame::new()
+        .ipv6(scene::SOURCES_V6[0])
+        .extension(HOP_BY_HOP, 8)
+        .extension(DESTINATION, 8)
+        .tcp(25, SYN);
+    let first_header_end = 14 + 40 + 8;
+    vec![(
+        "cut between extension headers, where etherparse 0.21.0 reads out of bounds",
+        chain.bytes()[..first_header_end].to_vec(),
+    )]
+}
 
 #[test]
 fn the_filter_agrees_with_a_policy_on_top_of_another_parser() {
@@ -77,18 +90,18 @@ fn the_kernel_judges_every_frame_as_the_host_does() {
 }
 
 #[test]
-fn frames_once_seen_differently_are_seen_alike() {
+fn frames_that_once_failed_are_seen_alike() {
     let scenes = scenes();
     let mut kernel = Kernel::load();
     kernel.arrange(&scenes[0]);
-    for (why, frame) in KEPT {
-        let (outcome, expected) = both(&scenes, 0, frame);
+    for (why, frame) in kept() {
+        let (outcome, expected) = both(&scenes, 0, &frame);
         assert!(
             expected.outcomes.contains(&outcome),
             "{}",
-            told(why, frame, outcome, &expected)
+            told(why, &frame, outcome, &expected)
         );
-        assert_eq!(kernel.run(frame), outcome, "{why}");
+        assert_eq!(kernel.run(&frame), outcome, "{why}");
     }
 }
 
@@ -117,13 +130,15 @@ fn told(name: &str, frame: &[u8], outcome: Outcome, expected: &Expected) -> Stri
     )
 }
 
+/// No fewer than usual: the shares that [`Tally`] asks for need them.
 fn frames_wanted() -> u64 {
-    match env::var("MAILWALL_FRAMES") {
+    let wanted = match env::var("MAILWALL_FRAMES") {
         Ok(frames) => frames
             .parse()
             .unwrap_or_else(|err| panic!("MAILWALL_FRAMES={frames} is not a number: {err}")),
         Err(_) => FRAMES,
-    }
+    };
+    wanted.max(FRAMES)
 }
 
 /// What the frames were.

@@ -52,8 +52,8 @@ pub enum Difference {
     LongExtension,
     /// A later fragment whose first header is not TCP, but could lead to it. It passes as one or the other.
     LaterChain,
-    /// The ban of a network is over, and a wider one is in force. A trie finds only the narrowest, so that the wider one is back
-    /// in force once the agent, which looks every second, took the narrower one away.
+    /// The ban of a network is over, and a wider one is in force. A trie finds only the narrowest; the agent takes a ban away
+    /// when it ends, so that the wider one is hidden only while no agent runs.
     NarrowerIsOver,
 }
 
