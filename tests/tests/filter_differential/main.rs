@@ -3,6 +3,7 @@
 //! frames; those of a short run are the first of a long one. The half in the kernel needs root.
 
 mod frames;
+mod headers;
 mod reference;
 mod scene;
 
