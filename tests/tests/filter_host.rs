@@ -1,12 +1,9 @@
 //! The filter's parser and policy on the host: every case at every length, and properties over frames nobody thought of.
 
-use std::{cell::Cell, net::IpAddr};
-
-use ipnet::IpNet;
-use mailwall_common::{BanSlot, Family, KernelInstant, MODE_ENFORCE, Verdict};
-use mailwall_filter::{ban::Tables, filter::filter, segment::Source};
+use mailwall_common::{Family, KernelInstant, Verdict};
 use mailwall_tests::{
     filter_cases,
+    filter_host::{NOW, run},
     filter_scene::{GUARDED, Outcome, Scene, address},
     packet::{Frame, SYN},
 };
@@ -161,87 +158,4 @@ fn has_place_for_a_first_fragment(frame: &[u8]) -> bool {
         let v6 = u16::from_be_bytes([header[2], header[3]]);
         v4 & 0x3fff == 0x2000 || v6 & 0xfff9 == 1
     })
-}
-
-/// The time in these tests.
-const NOW: KernelInstant = KernelInstant::from_ns(1_000_000_000);
-
-fn run(scene: &Scene, frame: &[u8]) -> Outcome {
-    let tables = SceneTables {
-        scene,
-        dropped_by: Cell::new(None),
-    };
-    let (verdict, family) = filter(&frame, &tables);
-    Outcome {
-        verdict,
-        family,
-        dropped_by: tables.dropped_by.get(),
-    }
-}
-
-/// A scene as tables, searched from one end to the other.
-struct SceneTables<'a> {
-    scene: &'a Scene,
-    dropped_by: Cell<Option<usize>>,
-}
-
-impl SceneTables<'_> {
-    /// The longest banned prefix that covers the source, among those that are kept as addresses or those that are not.
-    fn longest(&self, source: Source, as_address: bool) -> Option<BanSlot> {
-        let bans = self.scene.bans.iter().enumerate();
-        bans.filter(|(_, (net, _))| is_address(net) == as_address && covers(net, source))
-            .max_by_key(|(_, (net, _))| net.prefix_len())
-            .map(|(index, _)| BanSlot::new(u32::try_from(index).expect("a handful of bans")))
-    }
-}
-
-impl Tables for SceneTables<'_> {
-    fn guards(&self, port: u16) -> bool {
-        self.scene.ports.contains(&port)
-    }
-
-    fn enforces(&self) -> bool {
-        self.scene.mode == MODE_ENFORCE
-    }
-
-    fn address_ban(&self, source: Source) -> Option<BanSlot> {
-        self.longest(source, true)
-    }
-
-    fn network_ban(&self, source: Source) -> Option<BanSlot> {
-        self.longest(source, false)
-    }
-
-    fn allows(&self, source: Source) -> bool {
-        self.scene.allowed.iter().any(|net| covers(net, source))
-    }
-
-    fn end(&self, slot: BanSlot) -> Option<KernelInstant> {
-        let (_, end) = self.scene.bans.get(slot.index() as usize)?;
-        Some(*end)
-    }
-
-    fn now(&self) -> KernelInstant {
-        NOW
-    }
-
-    fn count_drop(&self, slot: BanSlot) {
-        assert_eq!(self.dropped_by.get(), None, "a packet is counted once");
-        let index = slot.index() as usize;
-        self.dropped_by.set(Some(index));
-    }
-}
-
-fn is_address(net: &IpNet) -> bool {
-    match net {
-        IpNet::V4(net) => net.prefix_len() == 32,
-        IpNet::V6(net) => net.prefix_len() == 64,
-    }
-}
-
-fn covers(net: &IpNet, source: Source) -> bool {
-    match source {
-        Source::V4(source) => net.contains(&IpAddr::from(source.octets())),
-        Source::V6(source) => net.contains(&IpAddr::from(source.octets())),
-    }
 }
