@@ -43,6 +43,30 @@ pub const POSTFIX_ROOT: [Program; 1] = [Program {
     purpose: "a private Debian root with Postfix in it",
 }];
 
+/// What other kernels are booted with.
+pub const KERNELS: [Program; 4] = [
+    Program {
+        name: "qemu-system-x86_64",
+        package: "qemu-system-x86",
+        purpose: "a machine for another kernel",
+    },
+    Program {
+        name: "busybox",
+        package: "busybox-static",
+        purpose: "the first process of that machine",
+    },
+    Program {
+        name: "cpio",
+        package: "cpio",
+        purpose: "the file system of that machine",
+    },
+    Program {
+        name: "setpriv",
+        package: "util-linux",
+        purpose: "to end that machine with the tests",
+    },
+];
+
 /// Installs what is missing of `programs`, and says so.
 ///
 /// # Errors
@@ -113,4 +137,30 @@ fn has_lists() -> bool {
     entries
         .flatten()
         .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+}
+
+/// The mirror that this host itself is installed from, when it is a Debian.
+pub fn host_mirror() -> Option<String> {
+    let release = fs::read_to_string("/etc/os-release").ok()?;
+    let field = |name: &str| {
+        release
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_owned())
+    };
+    if field("ID")? != "debian" {
+        return None;
+    }
+    let codename = field("VERSION_CODENAME")?;
+    let targets = run_quietly(Command::new("apt-get").args([
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(RELEASE) $(COMPONENT) $(REPO_URI)",
+    ]))
+    .ok()?;
+    targets.lines().find_map(|line| {
+        let uri = line.strip_prefix(&format!("{codename} main "))?;
+        Some(uri.trim_end_matches('/').to_owned())
+    })
 }

@@ -64,7 +64,7 @@ fn is_whole(root: &Path) -> bool {
 }
 
 fn bootstrap(root: &Path) -> Result<()> {
-    let own = host_mirror();
+    let own = apt::host_mirror();
     // debootstrap has a mirror of its own when none is named.
     let choices = own.iter().map(Some).chain([None]);
     let mut failures = Vec::new();
@@ -101,32 +101,6 @@ fn bootstrap_from(root: &Path, mirror: Option<&str>) -> Result<()> {
     fs::set_permissions(root, mode)?;
     ensure!(is_whole(root), "debootstrap installed no Postfix");
     Ok(())
-}
-
-/// The mirror that this host itself is installed from, when it is a Debian.
-fn host_mirror() -> Option<String> {
-    let release = fs::read_to_string("/etc/os-release").ok()?;
-    let field = |name: &str| {
-        release
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .map(|value| value.trim_matches('"').to_owned())
-    };
-    if field("ID")? != "debian" {
-        return None;
-    }
-    let codename = field("VERSION_CODENAME")?;
-    let targets = run_quietly(Command::new("apt-get").args([
-        "indextargets",
-        "--no-release-info",
-        "--format",
-        "$(RELEASE) $(COMPONENT) $(REPO_URI)",
-    ]))
-    .ok()?;
-    targets.lines().find_map(|line| {
-        let uri = line.strip_prefix(&format!("{codename} main "))?;
-        Some(uri.trim_end_matches('/').to_owned())
-    })
 }
 
 fn clear(folder: &Path) -> Result<()> {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: prepares, runs every test that this machine can run, and ends with a line that counts them.
 
+mod kernels;
 mod tally;
 
 use anyhow::{Result, bail};
@@ -14,6 +15,9 @@ use crate::{apt, command, postfix_root, repository, skips::Skips};
 pub struct Options {
     /// Runs only tests whose name contains this
     filter: Option<String>,
+    /// Runs the filter tests under Debian's kernels instead, in emulated machines
+    #[arg(long)]
+    kernels: bool,
 }
 
 /// Runs the command.
@@ -23,11 +27,20 @@ pub struct Options {
 pub fn run(options: Options) -> Result<()> {
     let watch = Stopwatch::start();
     let mut skips = Skips::default();
-    let bed = prepare(&mut skips);
     let mut tally = Tally::default();
-
-    heading("unit tests, without root");
     let filter = options.filter.as_deref();
+    if options.kernels {
+        kernels::run(&mut tally, &mut skips, filter)?;
+    } else {
+        run_here(&mut tally, &mut skips, filter)?;
+    }
+    report(&tally, &skips, watch)
+}
+
+/// Runs every test that can be run under the kernel of this machine.
+fn run_here(tally: &mut Tally, skips: &mut Skips, filter: Option<&str>) -> Result<()> {
+    let bed = prepare(skips);
+    heading("unit tests, without root");
     tally.run(
         "the unit tests",
         repository::cargo(&["test", "--workspace", "--exclude", "mailwall-tests"]),
@@ -53,7 +66,7 @@ pub fn run(options: Options) -> Result<()> {
             )?;
         }
     }
-    report(&tally, &skips, watch)
+    Ok(())
 }
 
 /// What the system tests can be run on.

@@ -42,8 +42,7 @@ impl Tally {
         }
         let status = process.wait()?;
         if !status.success() && self.failed == failed_before {
-            self.failed += 1;
-            self.failures.push(format!("{what} ended with {status}"));
+            self.fail(format!("{what} ended with {status}"));
         }
         Ok(())
     }
@@ -53,7 +52,24 @@ impl Tally {
         &self.failures
     }
 
-    fn read(&mut self, line: &str) {
+    /// Counts the results of another run; its failures are named with `place`.
+    pub fn add(&mut self, place: &str, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        let failures = other.failures.into_iter();
+        self.failures
+            .extend(failures.map(|failure| format!("{failure} {place}")));
+    }
+
+    /// Counts a run that ended before it could count.
+    pub fn fail(&mut self, failure: String) {
+        self.failed += 1;
+        self.failures.push(failure);
+    }
+
+    /// Counts what a line that a test program printed tells.
+    pub fn read(&mut self, line: &str) {
         if let Some(test) = line
             .strip_prefix("test ")
             .and_then(|rest| rest.strip_suffix(" ... FAILED"))
