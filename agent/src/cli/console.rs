@@ -22,6 +22,8 @@ use crate::{
 
 /// Most characters of a warning.
 const WARNING_MAX: usize = 1024;
+/// Most characters of a fact.
+const VALUE_MAX: usize = 1024;
 
 /// Who reads the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -180,6 +182,21 @@ impl Console {
     /// When stdout cannot be written.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         writeln!(self.out, "{text}")?;
+        Ok(())
+    }
+
+    /// Prints what is known of one thing: a name and a value on each line.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written.
+    pub fn facts(&mut self, facts: &[(&str, String)]) -> Result<(), Failure> {
+        for (name, value) in facts {
+            let name = format!("{name:<8}");
+            let name = self.paint.dress(Tone::Strong, &name);
+            let value = line::escaped(value.as_bytes(), VALUE_MAX);
+            writeln!(self.out, "{name}  {value}")?;
+        }
         Ok(())
     }
 

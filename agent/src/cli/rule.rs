@@ -7,7 +7,6 @@ use super::{
     exit::Exit,
     failure::Failure,
     number::{count, grouped},
-    paint::Tone,
     table::{Cell, Table},
 };
 use crate::{
@@ -172,15 +171,6 @@ fn show_human(rule: &RuleView, console: &mut Console) -> Result<(), Failure> {
     ];
     console.line(&line::escaped(rule.description.as_bytes(), VALUE_MAX))?;
     console.line("")?;
-    for (name, value) in facts {
-        let name = console
-            .paint
-            .dress(Tone::Strong, &format!("{name:<8}"))
-            .into_owned();
-        console.line(&format!(
-            "{name}  {}",
-            line::escaped(value.as_bytes(), VALUE_MAX)
-        ))?;
-    }
+    console.facts(&facts)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
+    path::Path,
 };
 
 use mailwall_tests::{Agent, MailServer, Setup, Testbed, rejection};
@@ -109,16 +110,7 @@ const SINGLE_OFFENCE: &str = "[[rule]]\nname = \"first\"\ncount = [\"unknown-rec
 fn a_source_that_changes_at_a_reload_loses_no_line_and_counts_none_twice() {
     let bed = Testbed::new().unwrap();
     let path = bed.dir().join("mail.log");
-    let mut log = File::create(&path).unwrap();
-    let agent = Setup::new(&bed, &config(&path, "10m", ""))
-        .unwrap()
-        .start()
-        .unwrap();
-    agent
-        .until("the log followed", &["source", "list"], |list| {
-            (list["sources"][0]["state"] == "following").then_some(())
-        })
-        .unwrap();
+    let (agent, mut log) = following_agent(&bed, &path);
     write_rejections(&mut log, "203.0.113.7", 0..6);
     wait_for_lines(&agent, 6);
     let source = format!("file = \"{}\"\n", path.display());
@@ -139,16 +131,7 @@ fn a_source_that_changes_at_a_reload_loses_no_line_and_counts_none_twice() {
 fn a_live_log_in_another_time_zone_bans_for_the_whole_time_and_is_reported() {
     let bed = Testbed::new().unwrap();
     let path = bed.dir().join("mail.log");
-    let mut log = File::create(&path).unwrap();
-    let agent = Setup::new(&bed, &config(&path, "10m", ""))
-        .unwrap()
-        .start()
-        .unwrap();
-    agent
-        .until("the log followed", &["source", "list"], |list| {
-            (list["sources"][0]["state"] == "following").then_some(())
-        })
-        .unwrap();
+    let (agent, mut log) = following_agent(&bed, &path);
     // Read to its end once, so that what follows is known to be new.
     write_old_rejection(&mut log, "203.0.113.8", 0);
     wait_for_lines(&agent, 1);
@@ -167,6 +150,19 @@ fn a_live_log_in_another_time_zone_bans_for_the_whole_time_and_is_reported() {
 fn dictionary_agent<'a>(bed: &'a Testbed, server: &MailServer) -> Agent<'a> {
     let config = config(server.log(), "10m", "");
     Setup::new(bed, &config).unwrap().start().unwrap()
+}
+
+/// An agent that follows a new, empty log.
+fn following_agent<'a>(bed: &'a Testbed, path: &Path) -> (Agent<'a>, File) {
+    let log = File::create(path).unwrap();
+    let setup = Setup::new(bed, &config(path, "10m", "")).unwrap();
+    let agent = setup.start().unwrap();
+    agent
+        .until("the log followed", &["source", "list"], |list| {
+            (list["sources"][0]["state"] == "following").then_some(())
+        })
+        .unwrap();
+    (agent, log)
 }
 
 #[track_caller]

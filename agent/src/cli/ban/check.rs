@@ -10,7 +10,6 @@ use crate::{
         failure::Failure,
         net,
         number::{count, grouped},
-        paint::Tone,
         time,
     },
     control::protocol::{Answer, BanCheck, BanView, Request},
@@ -102,16 +101,7 @@ fn show(ban: &BanView, console: &mut Console) -> Result<(), Failure> {
         ),
         ("REASON", ban.reason.clone()),
     ];
-    for (name, value) in facts {
-        let name = console
-            .paint
-            .dress(Tone::Strong, &format!("{name:<8}"))
-            .into_owned();
-        console.line(&format!(
-            "{name}  {}",
-            line::escaped(value.as_bytes(), VALUE_MAX)
-        ))?;
-    }
+    console.facts(&facts)?;
     for evidence in &ban.evidence {
         let at = time::local(&evidence.at);
         let text = line::escaped(evidence.text.as_bytes(), VALUE_MAX);
