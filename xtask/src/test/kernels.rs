@@ -89,7 +89,7 @@ impl Kernel {
         let initramfs = initramfs::make(image, programs, filter)?;
         let mut here = Tally::default();
         let mut ended = HashMap::new();
-        let ending = machine::boot(&image.kernel, initramfs.path(), LIMIT, |line| {
+        let ending = machine::boot(&image.kernel, &initramfs, LIMIT, |line| {
             println!("{line}");
             here.read(line);
             let told = line.strip_prefix(ENDED);

@@ -25,7 +25,7 @@ const BORROWED: [&str; 2] = ["busybox", "ip"];
 ///
 /// # Errors
 /// When something for it is missing, or it cannot be written.
-pub fn make(image: &Image, programs: &[Program], filter: Option<&str>) -> Result<NamedTempFile> {
+pub fn make(image: &Image, programs: &[Program], filter: Option<&str>) -> Result<PathBuf> {
     let parent = repository::target().join("kernels");
     let tree = Tree(tempfile::tempdir_in(&parent)?);
     for folder in ["dev", "proc", "sys", "tmp"] {
@@ -42,7 +42,11 @@ pub fn make(image: &Image, programs: &[Program], filter: Option<&str>) -> Result
     let init = tree.0.path().join("init");
     fs::write(&init, script(programs, filter))?;
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
-    tree.pack(NamedTempFile::new_in(&parent)?)
+    let archive = tree.pack(NamedTempFile::new_in(&parent)?)?;
+    // Under the same name each time: an interrupted run leaves no more than a whole one.
+    let named = parent.join(format!("initramfs-{}", image.release));
+    archive.persist(&named)?;
+    Ok(named)
 }
 
 /// The first process. Files that are not there are told by what fails without them.
