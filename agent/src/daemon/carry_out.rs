@@ -13,26 +13,27 @@ const LOGGED_ONE_BY_ONE: usize = 100;
 const UNSAVED_MAX: usize = 100_000;
 
 impl Daemon {
-    /// Carries out what the judge decided and stores how far the logs were read.
+    /// Carries out what the judge decided, and stores how far the logs were read.
     pub(super) fn carry_out(&mut self) {
         let decisions = self.drain();
-        if decisions.is_empty() && !self.intake.has_dirty_checkpoints() && self.unsaved.is_empty() {
-            return;
+        let is_due = self.intake.has_dirty_checkpoints() || !self.unsaved.is_empty();
+        if !decisions.is_empty() || is_due {
+            self.carry(&decisions);
         }
-        self.save(&decisions);
-        self.enforce(&decisions);
-        self.report(&decisions);
     }
 
     /// As [`Daemon::carry_out`], but leaves checkpoints alone for a while when nothing was decided.
     pub(super) fn carry_out_decisions(&mut self) {
         let decisions = self.drain();
-        if decisions.is_empty() {
-            return;
+        if !decisions.is_empty() {
+            self.carry(&decisions);
         }
-        self.save(&decisions);
-        self.enforce(&decisions);
-        self.report(&decisions);
+    }
+
+    fn carry(&mut self, decisions: &[Decision]) {
+        self.save(decisions);
+        self.enforce(decisions);
+        self.report(decisions);
     }
 
     /// Stores bans that are in the kernel already.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mailwall_common::Verdict;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{Daemon, start};
 use crate::{
@@ -102,12 +102,13 @@ impl Health {
         self.store_aside = Some(text);
     }
 
-    pub(super) fn set_attach_problem(&mut self, problem: String) {
-        warn!("{problem}");
-        self.attach = Some(problem);
-    }
-
-    pub(super) fn set_attached(&mut self, problem: Option<String>) {
+    /// Why there is no interface to attach to, if so.
+    pub(super) fn note_attach(&mut self, problem: Option<String>) {
+        if let Some(text) = &problem
+            && self.attach != problem
+        {
+            error!("nothing is filtered: {text}");
+        }
         self.attach = problem;
     }
 
@@ -182,7 +183,11 @@ impl Daemon {
                 .iter()
                 .map(|entry| entry.net)
                 .collect();
-            self.health.note_filled(filter.set_allowed(&nets));
+            let allowed = filter.set_allowed(&nets);
+            // Only a filling makes good for what an earlier update left undone.
+            if allowed.is_err() {
+                self.health.note_filled(allowed);
+            }
         }
         self.carry_out();
     }

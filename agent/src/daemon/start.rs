@@ -137,14 +137,14 @@ impl Daemon {
                 Ok(names) => names,
                 Err(err) => {
                     self.health
-                        .set_attach_problem(format!("cannot read the routes: {err}"));
+                        .note_attach(Some(format!("cannot read the routes: {err}")));
                     return;
                 }
             },
         };
         let none = interfaces.is_empty();
         filter.attach(&interfaces, attach_choice(&self.config));
-        self.health.set_attached(none.then(|| {
+        self.health.note_attach(none.then(|| {
             "no interface carries a default route; name one in [filter] interfaces".to_owned()
         }));
     }
