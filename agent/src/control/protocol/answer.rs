@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use super::{Request, SCHEMA};
+
 /// One answer, on one line. `"answer"` names it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]

@@ -5,6 +5,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use super::{
+    AllowAdded, AllowList, AllowRemoved, BanAdded, BanCheck, BanList, BanRemoved, Counters,
+    EventLog, LoggedEvent, Reloaded, RuleList, SourceList, Status,
+};
 use super::{NETS_MAX, Refused};
 
 /// What the command line asks of the agent. One a connection, one line.
