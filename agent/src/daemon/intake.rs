@@ -219,10 +219,15 @@ impl Daemon {
                 position,
                 lag_bytes,
             } => {
+                let now = self.clock.now();
+                let wall = self.clock.wall(now);
                 for line in &lines {
-                    self.handle_line(source, line);
+                    self.handle_line(source, line, wall);
                 }
                 let followed = &mut self.intake.sources[source.0];
+                if !lines.is_empty() {
+                    followed.last_line = Some(now);
+                }
                 followed.counts.cut += cut;
                 followed.position = position;
                 followed.lag_bytes = lag_bytes;
@@ -250,11 +255,9 @@ impl Daemon {
         }
     }
 
-    fn handle_line(&mut self, source: SourceId, line: &[u8]) {
-        let now = self.clock.now();
+    fn handle_line(&mut self, source: SourceId, line: &[u8], wall: SystemTime) {
         let followed = &mut self.intake.sources[source.0];
-        followed.last_line = Some(now);
-        let reading = followed.reader.read(line, self.clock.wall(now));
+        let reading = followed.reader.read(line, wall);
         followed.count(&reading);
         let Reading::Event(mut event) = reading else {
             return;
