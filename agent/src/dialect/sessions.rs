@@ -65,6 +65,28 @@ impl<T> Sessions<T> {
         Some(&mut slot.value)
     }
 
+    /// The session with `key` if it `fits`, else a `fresh` one, after `change`. Without a key it is not kept.
+    pub(super) fn update(
+        &mut self,
+        key: Option<Key>,
+        fits: impl FnOnce(&T) -> bool,
+        fresh: impl FnOnce() -> T,
+        change: impl FnOnce(&mut T),
+    ) -> T
+    where
+        T: Copy,
+    {
+        let mut session = key
+            .and_then(|key| self.get(key).copied())
+            .filter(fits)
+            .unwrap_or_else(fresh);
+        change(&mut session);
+        if let Some(key) = key {
+            self.insert(key, session);
+        }
+        session
+    }
+
     /// Puts a session in, in place of one with the same key.
     pub(super) fn insert(&mut self, key: Key, value: T) -> &mut T {
         self.tick += 1;

@@ -211,16 +211,12 @@ impl Postscreen {
         client: Client,
         change: impl FnOnce(&mut Session),
     ) -> Session {
-        let key = key(line, client);
-        let mut session = key
-            .and_then(|key| self.sessions.get(key).copied())
-            .filter(|session| session.address == client.address)
-            .unwrap_or_else(|| Session::new(line, client));
-        change(&mut session);
-        if let Some(key) = key {
-            self.sessions.insert(key, session);
-        }
-        session
+        self.sessions.update(
+            key(line, client),
+            |session| session.address == client.address,
+            || Session::new(line, client),
+            change,
+        )
     }
 }
 

@@ -352,16 +352,12 @@ impl Smtpd {
         client: Client,
         change: impl FnOnce(&mut Session),
     ) -> Session {
-        let process = process(line);
-        let mut session = process
-            .and_then(|process| self.sessions.get(process).copied())
-            .filter(|session| session.is_of(client))
-            .unwrap_or_else(|| Session::new(line, client.address));
-        change(&mut session);
-        if let Some(process) = process {
-            self.sessions.insert(process, session);
-        }
-        session
+        self.sessions.update(
+            process(line),
+            |session| session.is_of(client),
+            || Session::new(line, client.address),
+            change,
+        )
     }
 }
 
