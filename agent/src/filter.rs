@@ -4,40 +4,47 @@
 //! What is pinned outlives the agent. A start takes over the maps with their bans and drops, loads its own program over them,
 //! and puts that in the place of the old one by one update of each pinned link: there is no moment without a filter.
 
-use std::{collections::HashSet, io, path::Path};
+use std::{collections::HashSet, path::Path};
 
 use aya::Ebpf;
 use ipnet::IpNet;
 use mailwall_common::{
-    ALLOWED_CAPACITY, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, Settings,
-    Verdict, map_name,
+    ALLOWED_CAPACITY, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, Verdict,
+    map_name,
 };
 use tracing::{info, warn};
 
 mod attach;
 mod attachments;
+mod bans;
+mod batch;
 mod error;
 mod interface;
+mod lines;
 mod link;
 mod load;
 mod maps;
 mod pins;
 mod place;
+mod presence;
 pub mod probe;
-mod records;
+mod room;
+mod settings;
+mod shared;
 mod table;
+mod tries;
 
 pub use attach::{AttachChoice, AttachError};
 pub use attachments::Attachment;
 pub use error::FilterError;
 pub use interface::AttachMode;
 pub use pins::remove_pins;
-pub use table::Full;
+pub use room::Full;
 
+use bans::Bans;
 use maps::Maps;
 use pins::{Pinned, Pins};
-use records::Records;
-use table::{CAPACITIES, Step, Table};
+use settings::SettingsEntry;
 
 /// The filter in the kernel.
 pub struct Filter {
@@ -45,10 +52,8 @@ pub struct Filter {
     ebpf: Ebpf,
     program_id: u32,
     maps: Maps,
-    records: Records,
-    table: Table,
-    /// The table is not what the maps hold, because an update failed half-way.
-    out_of_step: bool,
+    settings: SettingsEntry,
+    bans: Bans,
     allowed: HashSet<IpNet>,
     port_words: Vec<u64>,
     attachments: Vec<Attachment>,
@@ -77,28 +82,28 @@ impl Filter {
         }
         let (mut ebpf, program_id) = load::pinned(&pins)?;
         let maps = Maps::take(&mut ebpf)?;
-        let records = Records::new(maps::take_records(&mut ebpf)?);
-        let mut filter = Self {
+        let mut settings = SettingsEntry::take(&mut ebpf)?;
+        Ok(Self {
             allowed: maps.allowed()?.into_iter().collect(),
             port_words: maps.port_words()?,
-            table: Table::new(CAPACITIES),
-            out_of_step: true,
+            bans: Bans::take(&mut ebpf, &mut settings)?,
             attachments: Vec::new(),
             choice: AttachChoice::Auto,
             pins,
             ebpf,
             program_id,
             maps,
-            records,
-        };
-        filter.step_in()?;
-        Ok(filter)
+            settings,
+        })
     }
 
-    /// The bans in the maps, with their ends. Of a network that lies in another banned one the later end of both is told,
-    /// because that is what the kernel has of it.
-    pub fn kept(&self) -> Vec<(IpNet, KernelInstant)> {
-        self.table.iter().collect()
+    /// The bans in the maps, with their ends as the kernel has them: those of addresses are rounded up to its steps (134 ms), and a
+    /// network that lies in another banned one may have the later end of both.
+    ///
+    /// # Errors
+    /// When the maps cannot be read.
+    pub fn kept(&self) -> Result<Vec<(IpNet, KernelInstant)>, FilterError> {
+        self.bans.list()
     }
 
     /// Makes the maps hold exactly these bans and allowlisted nets. Bans that are there keep their drops. Who is banned
@@ -111,12 +116,11 @@ impl Filter {
         bans: &[(IpNet, KernelInstant)],
         allowed: &[IpNet],
     ) -> Result<(), FilterError> {
-        self.step_in()?;
         self.set_allowed(allowed)?;
-        let unwanted = self.table.other_than(bans);
-        if self.table.check_room(bans).is_err() {
+        let unwanted = self.bans.other_than(bans)?;
+        if self.bans.check_room(bans).is_err() {
             // Beside each other they do not fit.
-            Table::new(CAPACITIES).check_room(bans)?;
+            bans::check_room_alone(bans)?;
             self.unban(&unwanted)?;
         }
         self.ban(bans)?;
@@ -129,7 +133,7 @@ impl Filter {
     /// When the kernel refuses an update.
     pub fn configure(&mut self, ports: &[u16], observe: bool) -> Result<(), FilterError> {
         let mode = if observe { MODE_OBSERVE } else { MODE_ENFORCE };
-        self.maps.set_settings(Settings { mode })?;
+        self.settings.change(|settings| settings.mode = mode)?;
         for (index, word) in (0..).zip(port_words(ports)) {
             let held = &mut self.port_words[index as usize];
             if *held != word {
@@ -145,9 +149,7 @@ impl Filter {
     /// # Errors
     /// When they do not all fit; then none is added. When the kernel refuses an update.
     pub fn ban(&mut self, bans: &[(IpNet, KernelInstant)]) -> Result<(), FilterError> {
-        self.step_in()?;
-        let steps = self.table.add(bans)?;
-        self.carry_out(&steps)
+        self.bans.add(bans, &mut self.settings)
     }
 
     /// Removes bans; nets that are not banned are passed over.
@@ -155,9 +157,7 @@ impl Filter {
     /// # Errors
     /// When the kernel refuses an update.
     pub fn unban(&mut self, nets: &[IpNet]) -> Result<(), FilterError> {
-        self.step_in()?;
-        let steps = self.table.remove(nets);
-        self.carry_out(&steps)
+        self.bans.remove(nets, &mut self.settings)
     }
 
     /// Makes the allowlist in the kernel hold exactly these nets.
@@ -187,7 +187,15 @@ impl Filter {
     /// Packets that the ban of exactly `net` dropped; `None` when there is none. A packet counts for one ban: that of its
     /// address, else that of the narrowest network.
     pub fn drops(&self, net: &IpNet) -> Option<u64> {
-        self.records.drops(self.table.slot(net)?).ok()
+        self.bans.drops(net).ok().flatten()
+    }
+
+    /// [`Filter::drops`] of many.
+    ///
+    /// # Errors
+    /// When the maps cannot be read.
+    pub fn drops_of_each(&mut self, nets: &[IpNet]) -> Result<Vec<Option<u64>>, FilterError> {
+        self.bans.drops_of_each(nets)
     }
 
     /// Packets by verdict and family, since the maps were made.
@@ -209,67 +217,12 @@ impl Filter {
 
     /// How many bans are in the maps.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.bans.len()
     }
 
     /// Whether no ban is in the maps.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Makes the table what the maps hold, where it is not.
-    fn step_in(&mut self) -> Result<(), FilterError> {
-        if !self.out_of_step {
-            return Ok(());
-        }
-        let mut entries = Vec::new();
-        for (place, slot) in self.maps.entries()? {
-            let ends = match self.records.ends(slot) {
-                Ok(ends) => ends,
-                // An entry of a record that does not exist; `adopt` finds it.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => KernelInstant::NEVER,
-                Err(error) => return Err(FilterError::Records(error)),
-            };
-            entries.push((place, slot, ends));
-        }
-        let (table, damaged) = Table::adopt(CAPACITIES, &entries);
-        for place in &damaged {
-            warn!(net = %place.net(), "removed a map entry that had no record of its own");
-            self.maps.leave(*place)?;
-        }
-        self.table = table;
-        self.out_of_step = false;
-        Ok(())
-    }
-
-    fn carry_out(&mut self, steps: &[Step]) -> Result<(), FilterError> {
-        for step in steps {
-            if let Err(error) = self.take_step(*step) {
-                // What is done is consistent in itself; what is there is read from the maps.
-                self.out_of_step = true;
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn take_step(&mut self, step: Step) -> Result<(), FilterError> {
-        match step {
-            Step::Begin(slot, ends) => self.records.begin(slot, ends).map_err(FilterError::Records),
-            Step::Extend(slot, ends) => self
-                .records
-                .extend(slot, ends)
-                .map_err(FilterError::Records),
-            Step::Enter(place, slot) => self.maps.enter(place, slot),
-            Step::Leave(place, slot) => {
-                self.maps.leave(place)?;
-                self.records
-                    .extend(slot, KernelInstant::from_ns(0))
-                    .map_err(FilterError::Records)?;
-                self.table.release(slot);
-                Ok(())
-            }
-        }
     }
 
     fn disallow(&mut self, nets: &[IpNet]) -> Result<(), FilterError> {

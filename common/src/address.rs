@@ -12,6 +12,12 @@ impl AddressV4 {
         Self(word)
     }
 
+    /// The word as it stands in the packet.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+
     /// From the four octets in writing order.
     pub const fn from_octets(octets: [u8; 4]) -> Self {
         Self(u32::from_ne_bytes(octets))
@@ -32,6 +38,12 @@ impl PrefixV6 {
     /// From a word loaded from the packet as it stands.
     pub const fn from_be(word: u64) -> Self {
         Self(word)
+    }
+
+    /// The word as it stands in the packet.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        self.0
     }
 
     /// From the first eight octets in writing order.
@@ -70,6 +82,7 @@ impl AddressV6 {
     }
 
     /// The /64 that the address is in.
+    #[inline(always)]
     pub const fn prefix(self) -> PrefixV6 {
         PrefixV6(self.0[0])
     }

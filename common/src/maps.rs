@@ -1,20 +1,19 @@
 //! Names, shapes and capacities of the maps, and what is in them.
 
 /// Version of the maps' shapes; the pins live in a directory of this name.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// Name of the XDP program in the object.
 pub const PROGRAM: &str = "mailwall";
 
-/// Single IPv4 addresses that can be banned at once.
+/// Single IPv4 addresses that can be banned at once: half of the entries there are, so that few find no room in their bucket.
 pub const ADDRESSES_V4_CAPACITY: u32 = 1 << 20;
 /// IPv6 /64 prefixes that can be banned at once.
 pub const PREFIXES_V6_CAPACITY: u32 = 1 << 19;
 /// Networks of each family that can be banned at once: every IPv4 ban that is not a /32, every IPv6 ban that is not a /64.
 pub const NETWORKS_CAPACITY: u32 = 1 << 17;
-/// Ban records: one for each ban of any kind, so that no map above can be full before this one is.
-pub const BAN_RECORDS_CAPACITY: u32 =
-    ADDRESSES_V4_CAPACITY + PREFIXES_V6_CAPACITY + 2 * NETWORKS_CAPACITY;
+/// Ban records: one for each banned network.
+pub const BAN_RECORDS_CAPACITY: u32 = 2 * NETWORKS_CAPACITY;
 /// Allowlisted networks of each family.
 pub const ALLOWED_CAPACITY: u32 = 1 << 16;
 /// 64-bit words that hold one bit for each TCP port; port `p` is bit `p % 64` of word `p / 64`.
@@ -22,10 +21,14 @@ pub const PORT_WORDS: u32 = 65_536 / 64;
 
 /// Names of the maps, in the object and under the pin directory.
 pub mod map_name {
-    /// HASH, [`AddressV4`](crate::AddressV4) to [`BanSlot`](crate::BanSlot).
+    /// ARRAY (mmapable) of [`LineV4`](crate::LineV4).
     pub const ADDRESSES_V4: &str = "ADDRESSES_V4";
-    /// HASH, [`PrefixV6`](crate::PrefixV6) to [`BanSlot`](crate::BanSlot).
+    /// ARRAY (mmapable) of [`LineV6`](crate::LineV6).
     pub const PREFIXES_V6: &str = "PREFIXES_V6";
+    /// ARRAY (mmapable) of `u64`, the [`Cell`](crate::Cell)s of IPv4.
+    pub const PRESENCE_V4: &str = "PRESENCE_V4";
+    /// ARRAY (mmapable) of `u64`, the [`Cell`](crate::Cell)s of IPv6.
+    pub const PRESENCE_V6: &str = "PRESENCE_V6";
     /// LPM trie, [`NetworkV4`](crate::NetworkV4) to [`BanSlot`](crate::BanSlot).
     pub const NETWORKS_V4: &str = "NETWORKS_V4";
     /// LPM trie, [`NetworkV6`](crate::NetworkV6) to [`BanSlot`](crate::BanSlot).
@@ -44,7 +47,7 @@ pub mod map_name {
     pub const TOTALS: &str = "TOTALS";
 }
 
-/// Index of a ban's record in `BAN_RECORDS`. A `u32`, because the IPv4 LPM trie keeps its value at an address that is only
+/// Index of a network's record in `BAN_RECORDS`. A `u32`, because the IPv4 LPM trie keeps its value at an address that is only
 /// 4-aligned (kernel/bpf/lpm_trie.c: `data[]` is followed by the value).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(transparent)]
@@ -62,7 +65,7 @@ impl BanSlot {
     }
 }
 
-/// What the kernel needs to know of a ban, and what it counts of it. Apart from the key, because replacing a map's value
+/// What the kernel needs to know of a network's ban, and what it counts of it. Apart from the key, because replacing a map's value
 /// from userspace would lose the drops counted meanwhile. The agent reads and writes it through a memory mapping.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(C)]
@@ -77,8 +80,6 @@ pub struct BanRecord {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum MapKind {
-    /// `BPF_MAP_TYPE_HASH`
-    Hash = 1,
     /// `BPF_MAP_TYPE_ARRAY`
     Array = 2,
     /// `BPF_MAP_TYPE_PERCPU_ARRAY`
@@ -121,22 +122,17 @@ const fn shape<K, V>(name: &'static str, kind: MapKind, max_entries: u32, flags:
 }
 
 /// Every map of this [`ABI`].
-pub const MAPS: [MapShape; 10] = {
-    use crate::{AddressV4, NetworkV4, NetworkV6, PrefixV6, Settings, TOTALS_LEN};
-    use MapKind::{Array, Hash, LpmTrie, PerCpuArray};
+pub const MAPS: [MapShape; 12] = {
+    use crate::{
+        LINES_V4, LINES_V6, LineV4, LineV6, NetworkV4, NetworkV6, PRESENCE_V4_WORDS,
+        PRESENCE_V6_WORDS, Settings, TOTALS_LEN,
+    };
+    use MapKind::{Array, LpmTrie, PerCpuArray};
     [
-        shape::<AddressV4, BanSlot>(
-            map_name::ADDRESSES_V4,
-            Hash,
-            ADDRESSES_V4_CAPACITY,
-            NO_PREALLOC,
-        ),
-        shape::<PrefixV6, BanSlot>(
-            map_name::PREFIXES_V6,
-            Hash,
-            PREFIXES_V6_CAPACITY,
-            NO_PREALLOC,
-        ),
+        shape::<u32, LineV4>(map_name::ADDRESSES_V4, Array, LINES_V4, MMAPABLE),
+        shape::<u32, LineV6>(map_name::PREFIXES_V6, Array, LINES_V6, MMAPABLE),
+        shape::<u32, u64>(map_name::PRESENCE_V4, Array, PRESENCE_V4_WORDS, MMAPABLE),
+        shape::<u32, u64>(map_name::PRESENCE_V6, Array, PRESENCE_V6_WORDS, MMAPABLE),
         shape::<NetworkV4, BanSlot>(
             map_name::NETWORKS_V4,
             LpmTrie,

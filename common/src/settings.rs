@@ -11,6 +11,10 @@ pub const MODE_OBSERVE: u32 = 1;
 pub struct Settings {
     /// [`MODE_ENFORCE`] or [`MODE_OBSERVE`]; any other value passes everything.
     pub mode: u32,
+    /// Banned IPv6 networks wider than /32, which have no presence cells. Any makes every IPv6 source be looked for in the trie.
+    pub wide_networks_v6: u32,
+    /// Seed of the hashes, chosen at random when the maps are made and never changed: entries would not be found again.
+    pub seed: u64,
 }
 
-const _: () = assert!(size_of::<Settings>() == 4);
+const _: () = assert!(size_of::<Settings>() == 16);

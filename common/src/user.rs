@@ -5,7 +5,8 @@ use core::fmt;
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::{
-    AddressV4, BanRecord, BanSlot, Family, NetworkV4, NetworkV6, PrefixV6, Settings, Verdict,
+    AddressV4, BanRecord, BanSlot, Family, LineV4, LineV6, NetworkV4, NetworkV6, PrefixV6,
+    Settings, Verdict,
 };
 
 // SAFETY: transparent over an integer: no padding, every bit pattern is a value.
@@ -20,8 +21,12 @@ unsafe impl aya::Pod for NetworkV6 {}
 unsafe impl aya::Pod for BanSlot {}
 // SAFETY: `repr(C)` of two `u64`: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for BanRecord {}
-// SAFETY: `repr(C)` of one `u32`: no padding, every bit pattern is a value.
+// SAFETY: `repr(C)` of two `u32` and a `u64`: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for Settings {}
+// SAFETY: `repr(C)` of integers that fill its 64 bytes: no padding, every bit pattern is a value.
+unsafe impl aya::Pod for LineV4 {}
+// SAFETY: `repr(C)` of integers that fill its 64 bytes: no padding, every bit pattern is a value.
+unsafe impl aya::Pod for LineV6 {}
 
 impl From<Ipv4Net> for NetworkV4 {
     fn from(net: Ipv4Net) -> Self {

@@ -1,77 +1,95 @@
 //! Whether a source is banned.
 
-use mailwall_common::{BanSlot, KernelInstant};
+use mailwall_common::{KernelInstant, Presence};
 
 use crate::segment::Source;
 
 /// What the agent told the filter. In the kernel these are maps.
 pub trait Tables {
+    /// Where the drops of a ban are counted.
+    type Counter: Copy;
+
     /// Whether connections to `port` are guarded.
     fn guards(&self, port: u16) -> bool;
     /// Whether bans are enforced, and not only observed.
     fn enforces(&self) -> bool;
+    /// Which of the two below can find anything. They find nothing where this says so.
+    fn presence(&self, source: Source) -> Presence;
     /// The ban of the source's address (IPv6: of its /64), over or not.
-    fn address_ban(&self, source: Source) -> Option<BanSlot>;
+    fn address_ban(&self, source: Source) -> Option<Found<Self::Counter>>;
     /// The ban of the narrowest banned network that the source is in, over or not.
-    fn network_ban(&self, source: Source) -> Option<BanSlot>;
+    fn network_ban(&self, source: Source) -> Option<Found<Self::Counter>>;
     /// Whether the source is allowlisted.
     fn allows(&self, source: Source) -> bool;
-    /// When a ban ends; nothing if there is no record of it.
-    fn end(&self, slot: BanSlot) -> Option<KernelInstant>;
     /// The time that ends are compared with.
     fn now(&self) -> KernelInstant;
     /// Counts one more drop for a ban.
-    fn count_drop(&self, slot: BanSlot);
+    fn count_drop(&self, counter: Self::Counter);
+}
+
+/// A ban, over or not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Found<C> {
+    /// When it is over.
+    pub end: KernelInstant,
+    /// Where its drops are counted.
+    pub counter: C,
 }
 
 /// How the bans see a source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Standing {
+pub enum Standing<C> {
     /// There is no ban of it.
     Clean,
-    /// There is a ban, but the source is allowlisted.
+    /// There is a ban in force, but the source is allowlisted.
     Allowed,
     /// There was a ban, which is over.
     Expired,
     /// Its address is banned.
-    BannedAddress(BanSlot),
+    BannedAddress(C),
     /// A network it is in is banned.
-    BannedNetwork(BanSlot),
+    BannedNetwork(C),
 }
 
-/// How the bans see `source`: its address before the networks it is in. Allowlist, clock and records are only asked when
-/// there is a ban, so that a clean source costs two lookups.
+/// How the bans see `source`: its address before the networks it is in. Most clean sources cost the look at where bans can be,
+/// and nothing else; clock and allowlist are only asked when there is a ban.
 #[inline(always)]
-pub fn standing<T: Tables>(tables: &T, source: Source) -> Standing {
-    let address = tables.address_ban(source);
-    let mut network = match address {
-        Some(_) => None,
-        None => tables.network_ban(source),
-    };
-    if address.is_none() && network.is_none() {
-        return Standing::Clean;
-    }
-    if tables.allows(source) {
-        return Standing::Allowed;
-    }
-    let now = tables.now();
-    if let Some(slot) = address {
-        if is_in_force(tables, slot, now) {
-            return Standing::BannedAddress(slot);
+pub fn standing<T: Tables>(tables: &T, source: Source) -> Standing<T::Counter> {
+    let presence = tables.presence(source);
+    let mut expired = false;
+    if presence.address
+        && let Some(ban) = tables.address_ban(source)
+    {
+        if !ban.end.is_over_at(tables.now()) {
+            return banned(tables, source, Standing::BannedAddress(ban.counter));
         }
-        network = tables.network_ban(source);
+        expired = true;
     }
-    match network {
-        Some(slot) if is_in_force(tables, slot, now) => Standing::BannedNetwork(slot),
-        _ => Standing::Expired,
+    if presence.network
+        && let Some(ban) = tables.network_ban(source)
+    {
+        if !ban.end.is_over_at(tables.now()) {
+            return banned(tables, source, Standing::BannedNetwork(ban.counter));
+        }
+        expired = true;
+    }
+    if expired {
+        Standing::Expired
+    } else {
+        Standing::Clean
     }
 }
 
 #[inline(always)]
-fn is_in_force<T: Tables>(tables: &T, slot: BanSlot, now: KernelInstant) -> bool {
-    match tables.end(slot) {
-        Some(end) => !end.is_over_at(now),
-        None => false,
+fn banned<T: Tables>(
+    tables: &T,
+    source: Source,
+    standing: Standing<T::Counter>,
+) -> Standing<T::Counter> {
+    if tables.allows(source) {
+        Standing::Allowed
+    } else {
+        standing
     }
 }
 

@@ -2,7 +2,7 @@
 //! in force; the one other thing that can be dropped is a first fragment from a banned source that is too short to show
 //! whether it is such a SYN, since the kernel would put one together from it.
 
-use mailwall_common::{BanSlot, Family, Verdict};
+use mailwall_common::{Family, Verdict};
 
 use crate::{
     ban::{self, Standing, Tables},
@@ -41,8 +41,8 @@ fn judge_syn<T: Tables>(source: Source, tables: &T) -> Verdict {
         Standing::Clean => Verdict::Clean,
         Standing::Allowed => Verdict::Allowed,
         Standing::Expired => Verdict::Expired,
-        Standing::BannedAddress(slot) => enforce(Verdict::BannedAddress, slot, tables),
-        Standing::BannedNetwork(slot) => enforce(Verdict::BannedNetwork, slot, tables),
+        Standing::BannedAddress(counter) => enforce(Verdict::BannedAddress, counter, tables),
+        Standing::BannedNetwork(counter) => enforce(Verdict::BannedNetwork, counter, tables),
     }
 }
 
@@ -50,16 +50,16 @@ fn judge_syn<T: Tables>(source: Source, tables: &T) -> Verdict {
 fn judge_fragment<T: Tables>(source: Source, tables: &T) -> Verdict {
     match ban::standing(tables, source) {
         Standing::Clean | Standing::Allowed | Standing::Expired => Verdict::TinyFragment,
-        Standing::BannedAddress(slot) | Standing::BannedNetwork(slot) => {
-            enforce(Verdict::BannedFragment, slot, tables)
+        Standing::BannedAddress(counter) | Standing::BannedNetwork(counter) => {
+            enforce(Verdict::BannedFragment, counter, tables)
         }
     }
 }
 
 /// Counts the drop with its ban; in observe mode, the packet passes all the same.
 #[inline(always)]
-fn enforce<T: Tables>(verdict: Verdict, slot: BanSlot, tables: &T) -> Verdict {
-    tables.count_drop(slot);
+fn enforce<T: Tables>(verdict: Verdict, counter: T::Counter, tables: &T) -> Verdict {
+    tables.count_drop(counter);
     if tables.enforces() {
         verdict
     } else {

@@ -3,29 +3,35 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::{
-    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, LpmTrie, lpm_trie::Key},
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, LpmTrie, lpm_trie::Key},
     helpers::bpf_ktime_get_coarse_ns,
     macros::btf_map,
 };
 use mailwall_common::{
-    ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, AddressV4, AddressV6, BAN_RECORDS_CAPACITY, BanRecord,
-    BanSlot, KernelInstant, MODE_ENFORCE, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY,
-    PrefixV6, Settings,
+    ALLOWED_CAPACITY, AddressV4, AddressV6, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, Cell,
+    KernelInstant, LINES_V4, LINES_V6, LineV4, LineV6, MODE_ENFORCE, NETWORKS_CAPACITY, PORT_WORDS,
+    PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6, Presence, Settings, Ticks, neighbour,
 };
 
-use crate::{ban::Tables, segment::Source};
+use crate::{
+    ban::{Found, Tables},
+    segment::Source,
+};
 
-const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
 #[btf_map]
-static ADDRESSES_V4: HashMap<AddressV4, BanSlot, { ADDRESSES_V4_CAPACITY as usize }, NO_PREALLOC> =
-    HashMap::new();
+static ADDRESSES_V4: Array<LineV4, { LINES_V4 as usize }, MMAPABLE> = Array::new();
 
 #[btf_map]
-static PREFIXES_V6: HashMap<PrefixV6, BanSlot, { PREFIXES_V6_CAPACITY as usize }, NO_PREALLOC> =
-    HashMap::new();
+static PREFIXES_V6: Array<LineV6, { LINES_V6 as usize }, MMAPABLE> = Array::new();
+
+#[btf_map]
+static PRESENCE_V4: Array<u64, { PRESENCE_V4_WORDS as usize }, MMAPABLE> = Array::new();
+
+#[btf_map]
+static PRESENCE_V6: Array<u64, { PRESENCE_V6_WORDS as usize }, MMAPABLE> = Array::new();
 
 #[btf_map]
 static NETWORKS_V4: LpmTrie<AddressV4, BanSlot, { NETWORKS_CAPACITY as usize }> = LpmTrie::new();
@@ -51,7 +57,13 @@ static SETTINGS: Array<Settings, 1> = Array::new();
 /// The maps above.
 pub struct Maps;
 
+/// Where the drops of a ban are counted: a word of a map.
+#[derive(Clone, Copy)]
+pub struct Counter(*mut u64);
+
 impl Tables for Maps {
+    type Counter = Counter;
+
     #[inline(always)]
     fn guards(&self, port: u16) -> bool {
         match PORTS.get(u32::from(port / 64)) {
@@ -69,23 +81,43 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn address_ban(&self, source: Source) -> Option<BanSlot> {
-        let slot = match source {
-            Source::V4(address) => ADDRESSES_V4.get_ptr(address),
-            Source::V6(address) => PREFIXES_V6.get_ptr(address.prefix()),
-        }?;
-        // SAFETY: the kernel frees an element only once this program is done with it; the one word is read once, so that it
-        // is either that of this ban or, had the element been used again meanwhile, that of another.
-        Some(unsafe { slot.read_volatile() })
+    fn presence(&self, source: Source) -> Presence {
+        match source {
+            Source::V4(address) => presence_v4(address),
+            Source::V6(address) => presence_v6(address),
+        }
     }
 
     #[inline(always)]
-    fn network_ban(&self, source: Source) -> Option<BanSlot> {
+    fn address_ban(&self, source: Source) -> Option<Found<Counter>> {
+        let seed = SETTINGS.get(0)?.seed;
         match source {
-            Source::V4(address) => NETWORKS_V4.get(&key_v4(address)),
-            Source::V6(address) => NETWORKS_V6.get(&key_v6(address)),
+            Source::V4(address) => {
+                let index = LineV4::index_of(seed, address);
+                find_v4(index, address).or_else(|| find_v4(neighbour(index), address))
+            }
+            Source::V6(address) => {
+                let prefix = address.prefix();
+                let index = LineV6::index_of(seed, prefix);
+                find_v6(index, prefix).or_else(|| find_v6(neighbour(index), prefix))
+            }
         }
-        .copied()
+    }
+
+    #[inline(always)]
+    fn network_ban(&self, source: Source) -> Option<Found<Counter>> {
+        let slot: BanSlot = match source {
+            Source::V4(address) => *NETWORKS_V4.get(&key_v4(address))?,
+            Source::V6(address) => *NETWORKS_V6.get(&key_v6(address))?,
+        };
+        let record = BAN_RECORDS.get_ptr_mut(slot.index())?;
+        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes the word whole.
+        let ends_ns = unsafe { (&raw const (*record).ends_ns).read_volatile() };
+        Some(Found {
+            end: KernelInstant::from_ns(ends_ns),
+            // SAFETY: as above; nothing is read.
+            counter: Counter(unsafe { &raw mut (*record).drops }),
+        })
     }
 
     #[inline(always)]
@@ -98,32 +130,92 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn end(&self, slot: BanSlot) -> Option<KernelInstant> {
-        let record = BAN_RECORDS.get_ptr(slot.index())?;
-        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes the word whole.
-        Some(KernelInstant::from_ns(unsafe {
-            (&raw const (*record).ends_ns).read_volatile()
-        }))
-    }
-
-    #[inline(always)]
     fn now(&self) -> KernelInstant {
         // SAFETY: the helper takes nothing and returns a number.
         KernelInstant::from_ns(unsafe { bpf_ktime_get_coarse_ns() })
     }
 
     #[inline(always)]
-    fn count_drop(&self, slot: BanSlot) {
-        let Some(record) = BAN_RECORDS.get_ptr_mut(slot.index()) else {
-            return;
-        };
-        // SAFETY: the pointer is to an element of an array, which lives as long as the map. `AtomicU64::fetch_add` is not
-        // there on this target, which cannot compare and swap; the previous value is not used, as the first instruction
-        // set (v1) has no way to return it.
+    fn count_drop(&self, counter: Counter) {
+        // SAFETY: the pointer is to a word of an array, which lives as long as the map. `AtomicU64::fetch_add` is not there on
+        // this target, which cannot compare and swap; the previous value is not used, as the first instruction set (v1) has
+        // no way to return it.
         unsafe {
-            atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(&raw mut (*record).drops, 1);
+            atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter.0, 1);
         }
     }
+}
+
+#[inline(always)]
+fn presence_v4(address: AddressV4) -> Presence {
+    let addresses = Cell::addresses_v4(address.slash_24());
+    let networks = Cell::networks_v4(address.slash_24());
+    match PRESENCE_V4.get(addresses.word) {
+        Some(word) => Presence {
+            address: word & addresses.mask != 0,
+            network: word & networks.mask != 0,
+        },
+        None => Presence::default(),
+    }
+}
+
+#[inline(always)]
+fn presence_v6(address: AddressV6) -> Presence {
+    let Some(settings) = SETTINGS.get(0) else {
+        return Presence::default();
+    };
+    let is_set =
+        |cell: Cell| matches!(PRESENCE_V6.get(cell.word), Some(word) if word & cell.mask != 0);
+    Presence {
+        address: is_set(Cell::prefix_v6(settings.seed, address.prefix())),
+        network: settings.wide_networks_v6 != 0
+            || is_set(Cell::networks_v6(settings.seed, address.slash_32())),
+    }
+}
+
+/// The entry of `address` in one line. The agent may write while this reads: an entry that it takes away and gives to somebody
+/// else meanwhile is, for this one packet, as if it had not been taken away.
+#[inline(always)]
+fn find_v4(index: u32, address: AddressV4) -> Option<Found<Counter>> {
+    if address.word() == 0 {
+        return None;
+    }
+    let line = ADDRESSES_V4.get_ptr_mut(index)?;
+    for entry in 0..LineV4::ENTRIES {
+        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes words whole.
+        unsafe {
+            if (&raw const (*line).keys[entry]).read_volatile() == address.word() {
+                let end: Ticks = (&raw const (*line).ends[entry]).read_volatile();
+                return Some(Found {
+                    end: end.instant(),
+                    counter: Counter(&raw mut (*line).drops[entry]),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// The entry of `prefix` in one line, as [`find_v4`].
+#[inline(always)]
+fn find_v6(index: u32, prefix: PrefixV6) -> Option<Found<Counter>> {
+    if prefix.word() == 0 {
+        return None;
+    }
+    let line = PREFIXES_V6.get_ptr_mut(index)?;
+    for entry in 0..LineV6::ENTRIES {
+        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes words whole.
+        unsafe {
+            if (&raw const (*line).keys[entry]).read_volatile() == prefix.word() {
+                let end: Ticks = (&raw const (*line).ends[entry]).read_volatile();
+                return Some(Found {
+                    end: end.instant(),
+                    counter: Counter(&raw mut (*line).drops[entry]),
+                });
+            }
+        }
+    }
+    None
 }
 
 #[inline(always)]

@@ -536,7 +536,7 @@ fn ends(cases: &mut Vec<Case>) {
             (
                 "the ban is over, and the source allowlisted",
                 over(narrow).allow(wide),
-                Allowed,
+                Expired,
                 None,
             ),
         ];

@@ -3,8 +3,12 @@
 use std::{cell::Cell, net::IpAddr};
 
 use ipnet::IpNet;
-use mailwall_common::{BanSlot, KernelInstant, MODE_ENFORCE};
-use mailwall_filter::{ban::Tables, filter::filter, segment::Source};
+use mailwall_common::{KernelInstant, MODE_ENFORCE, Presence};
+use mailwall_filter::{
+    ban::{Found, Tables},
+    filter::filter,
+    segment::Source,
+};
 
 use crate::filter_scene::{Outcome, Scene};
 
@@ -33,15 +37,21 @@ struct SceneTables<'a> {
 
 impl SceneTables<'_> {
     /// The longest banned prefix that covers the source, among those that are kept as addresses or those that are not.
-    fn longest(&self, source: Source, as_address: bool) -> Option<BanSlot> {
+    fn longest(&self, source: Source, as_address: bool) -> Option<Found<usize>> {
         let bans = self.scene.bans.iter().enumerate();
         bans.filter(|(_, (net, _))| is_address(net) == as_address && covers(net, source))
             .max_by_key(|(_, (net, _))| net.prefix_len())
-            .map(|(index, _)| BanSlot::new(u32::try_from(index).expect("a handful of bans")))
+            .map(|(index, (_, end))| Found {
+                end: *end,
+                counter: index,
+            })
     }
 }
 
 impl Tables for SceneTables<'_> {
+    /// The ban's index in the scene.
+    type Counter = usize;
+
     fn guards(&self, port: u16) -> bool {
         self.scene.ports.contains(&port)
     }
@@ -50,11 +60,18 @@ impl Tables for SceneTables<'_> {
         self.scene.mode == MODE_ENFORCE
     }
 
-    fn address_ban(&self, source: Source) -> Option<BanSlot> {
+    fn presence(&self, source: Source) -> Presence {
+        Presence {
+            address: self.longest(source, true).is_some(),
+            network: self.longest(source, false).is_some(),
+        }
+    }
+
+    fn address_ban(&self, source: Source) -> Option<Found<usize>> {
         self.longest(source, true)
     }
 
-    fn network_ban(&self, source: Source) -> Option<BanSlot> {
+    fn network_ban(&self, source: Source) -> Option<Found<usize>> {
         self.longest(source, false)
     }
 
@@ -62,19 +79,13 @@ impl Tables for SceneTables<'_> {
         self.scene.allowed.iter().any(|net| covers(net, source))
     }
 
-    fn end(&self, slot: BanSlot) -> Option<KernelInstant> {
-        let (_, end) = self.scene.bans.get(slot.index() as usize)?;
-        Some(*end)
-    }
-
     fn now(&self) -> KernelInstant {
         NOW
     }
 
-    fn count_drop(&self, slot: BanSlot) {
+    fn count_drop(&self, ban: usize) {
         assert_eq!(self.dropped_by.get(), None, "a packet is counted once");
-        let index = slot.index() as usize;
-        self.dropped_by.set(Some(index));
+        self.dropped_by.set(Some(ban));
     }
 }
 

@@ -1,18 +1,20 @@
 //! The checked-in object in the kernel, with maps of its own and attached to nothing.
 
 use aya::{
-    Ebpf, Pod, TestRun as _, TestRunOptions, include_bytes_aligned,
-    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, lpm_trie::Key},
+    Ebpf, TestRun as _, TestRunOptions, include_bytes_aligned,
+    maps::{Map, MapData, PerCpuArray},
     programs::Xdp,
 };
 use ipnet::IpNet;
 use mailwall_common::{
-    AddressV4, AddressV6, BanRecord, BanSlot, Family, KernelInstant, MAPS, MapKind, MapShape,
-    PORT_WORDS, PROGRAM, Settings, Verdict, map_name,
+    Family, KernelInstant, MAPS, MapKind, MapShape, PORT_WORDS, PROGRAM, Verdict, map_name,
 };
 use nix::time::{ClockId, clock_gettime};
 
-use crate::filter_scene::{Outcome, Scene};
+use crate::{
+    filter_maps::Maps,
+    filter_scene::{Outcome, Scene},
+};
 
 /// The object.
 pub const OBJECT: &[u8] = include_bytes_aligned!("../../agent/bpf/mailwall.bpf.o");
@@ -56,43 +58,25 @@ impl Kernel {
     pub fn arrange(&mut self, scene: &Scene) {
         let before = std::mem::replace(&mut self.scene, scene.clone());
         for (net, _) in &before.bans {
-            self.set_ban(net, None);
+            self.maps().unban(net);
         }
         for net in &before.allowed {
-            self.set_allowed(net, None);
+            self.maps().set_allowed(net, false);
         }
         self.set_ports();
-        self.set_mode();
+        self.maps().set_mode(scene.mode);
         for net in &scene.allowed {
-            self.set_allowed(net, Some(0));
+            self.maps().set_allowed(net, true);
         }
         for (slot, (net, end)) in (0..).zip(&scene.bans) {
-            self.set_record(
-                slot,
-                BanRecord {
-                    ends_ns: end.as_ns(),
-                    drops: 0,
-                },
-            );
-            self.set_ban(net, Some(BanSlot::new(slot)));
+            self.maps().ban(net, slot, *end);
         }
         self.drops = self.read_drops();
     }
 
-    /// Puts a ban into the maps or takes it out, and leaves its record as it is.
-    pub fn set_ban(&mut self, net: &IpNet, slot: Option<BanSlot>) {
-        match net {
-            IpNet::V4(net) if net.prefix_len() == 32 => {
-                let key = AddressV4::from_octets(net.addr().octets());
-                set_in_hash(self.map(map_name::ADDRESSES_V4), key, slot);
-            }
-            IpNet::V6(net) if net.prefix_len() == 64 => {
-                let key = AddressV6::from_octets(net.addr().octets()).prefix();
-                set_in_hash(self.map(map_name::PREFIXES_V6), key, slot);
-            }
-            IpNet::V4(_) => set_in_trie(self.map(map_name::NETWORKS_V4), net, slot),
-            IpNet::V6(_) => set_in_trie(self.map(map_name::NETWORKS_V6), net, slot),
-        }
+    /// The maps, to write what no scene says.
+    pub fn maps(&mut self) -> Maps<'_> {
+        Maps(&mut self.ebpf)
     }
 
     /// Sends a frame through the filter: what is counted of it, which must be one packet, and what is done with it, which
@@ -126,18 +110,20 @@ impl Kernel {
         self.test_run(frame, times);
     }
 
-    /// A ban's record.
-    pub fn record(&mut self, slot: u32) -> BanRecord {
-        self.records()
-            .get(&slot, 0)
-            .expect("every slot of the test has a record")
+    /// Packets that the scene's ban of this number dropped.
+    pub fn drops_of(&mut self, ban: u32) -> u64 {
+        let net = self.net(ban);
+        self.maps().drops(&net, ban)
     }
 
-    /// Writes a ban's record.
-    pub fn set_record(&mut self, slot: u32, record: BanRecord) {
-        self.records()
-            .set(slot, record, 0)
-            .expect("every slot of the test has a record");
+    /// Gives the scene's ban of this number another end.
+    pub fn renew(&mut self, ban: u32, end: KernelInstant) {
+        let net = self.net(ban);
+        self.maps().renew(&net, ban, end);
+    }
+
+    fn net(&self, ban: u32) -> IpNet {
+        self.scene.bans[ban as usize].0
     }
 
     /// Packets counted since the object was loaded.
@@ -220,15 +206,7 @@ impl Kernel {
 
     fn read_drops(&mut self) -> Vec<u64> {
         let slots = u32::try_from(self.scene.bans.len()).expect("a handful of bans");
-        (0..slots).map(|slot| self.record(slot).drops).collect()
-    }
-
-    fn set_allowed(&mut self, net: &IpNet, value: Option<u32>) {
-        let name = match net {
-            IpNet::V4(_) => map_name::ALLOWED_V4,
-            IpNet::V6(_) => map_name::ALLOWED_V6,
-        };
-        set_in_trie(self.map(name), net, value);
+        (0..slots).map(|slot| self.drops_of(slot)).collect()
     }
 
     fn set_ports(&mut self) {
@@ -236,31 +214,9 @@ impl Kernel {
         for port in &self.scene.ports {
             words[usize::from(port / 64)] |= 1 << (port % 64);
         }
-        let mut ports = Array::<_, u64>::try_from(self.map(map_name::PORTS)).expect("an array");
         for (index, word) in (0..).zip(words) {
-            ports
-                .set(index, word, 0)
-                .expect("an index below the length");
+            self.maps().set(map_name::PORTS, index, word);
         }
-    }
-
-    fn set_mode(&mut self) {
-        let settings = Settings {
-            mode: self.scene.mode,
-        };
-        Array::<_, Settings>::try_from(self.map(map_name::SETTINGS))
-            .and_then(|mut map| map.set(0, settings, 0))
-            .expect("the one entry");
-    }
-
-    fn records(&mut self) -> Array<&mut MapData, BanRecord> {
-        Array::try_from(self.map(map_name::BAN_RECORDS)).expect("an array of records")
-    }
-
-    fn map(&mut self, name: &str) -> &mut Map {
-        self.ebpf
-            .map_mut(name)
-            .unwrap_or_else(|| panic!("the object has no map {name}"))
     }
 
     fn program(&self) -> &Xdp {
@@ -286,37 +242,6 @@ fn program_mut(ebpf: &mut Ebpf) -> &mut Xdp {
         .expect("the program is for XDP")
 }
 
-fn set_in_hash<K: Pod>(map: &mut Map, key: K, slot: Option<BanSlot>) {
-    let mut map = HashMap::<_, K, BanSlot>::try_from(map).expect("a hash of slots");
-    match slot {
-        Some(slot) => map.insert(key, slot, 0),
-        None => map.remove(&key),
-    }
-    .expect("the map can be changed");
-}
-
-fn set_in_trie<V: Pod>(map: &mut Map, net: &IpNet, value: Option<V>) {
-    match net {
-        IpNet::V4(net) => {
-            let key = Key::new(u32::from(net.prefix_len()), net.addr().octets());
-            set_key_in_trie(map, key, value);
-        }
-        IpNet::V6(net) => {
-            let key = Key::new(u32::from(net.prefix_len()), net.addr().octets());
-            set_key_in_trie(map, key, value);
-        }
-    }
-}
-
-fn set_key_in_trie<K: Pod, V: Pod>(map: &mut Map, key: Key<K>, value: Option<V>) {
-    let mut map = LpmTrie::<_, K, V>::try_from(map).expect("a trie of such keys and values");
-    match value {
-        Some(value) => map.insert(&key, value, 0),
-        None => map.remove(&key),
-    }
-    .expect("the map can be changed");
-}
-
 /// The shape of a map in the kernel, told by its agreed name: the kernel keeps only the first 15 letters.
 fn shape(name: &str, map: &Map) -> MapShape {
     let info = map_data(map).info().expect("a map has an info");
@@ -336,7 +261,7 @@ fn shape(name: &str, map: &Map) -> MapShape {
 
 fn map_data(map: &Map) -> &MapData {
     match map {
-        Map::Array(data) | Map::HashMap(data) | Map::LpmTrie(data) | Map::PerCpuArray(data) => data,
+        Map::Array(data) | Map::LpmTrie(data) | Map::PerCpuArray(data) => data,
         other => panic!("a map of no agreed kind: {other:?}"),
     }
 }
@@ -344,7 +269,6 @@ fn map_data(map: &Map) -> &MapData {
 fn kind(map: &Map) -> MapKind {
     match map {
         Map::Array(_) => MapKind::Array,
-        Map::HashMap(_) => MapKind::Hash,
         Map::LpmTrie(_) => MapKind::LpmTrie,
         Map::PerCpuArray(_) => MapKind::PerCpuArray,
         other => panic!("a map of no agreed kind: {other:?}"),

@@ -14,7 +14,7 @@ pub const GUARDED: [u16; 3] = [25, 465, 587];
 /// What the agent told the filter.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    /// Bans; a ban's slot is its index.
+    /// Bans; the index of a network's is its slot.
     pub bans: Vec<(IpNet, KernelInstant)>,
     /// Allowlist.
     pub allowed: Vec<IpNet>,

@@ -198,9 +198,11 @@ fn attach_choice(config: &Config) -> filter::AttachChoice {
 
 fn kept_bans(filter: &Filter, clock: &Clock) -> Vec<Ban> {
     let now = clock.now();
-    filter
-        .kept()
-        .into_iter()
+    let kept = filter.kept().unwrap_or_else(|error| {
+        warn!("{:#}", anyhow::Error::from(error));
+        Vec::new()
+    });
+    kept.into_iter()
         .map(|(net, end)| (net, clock.end(end)))
         .filter(|(_, end)| !end.is_over_at(now))
         .map(|(net, end)| kernel_ban(net, end, now))

@@ -14,6 +14,7 @@ use crate::{
     rule::{Per, Then},
     source::SourceState,
 };
+use ipnet::IpNet;
 use jiff::{Timestamp, Unit};
 
 /// A steady time as RFC 3339 wall time in UTC, to the second.
@@ -58,11 +59,14 @@ impl Daemon {
             .collect()
     }
 
-    pub(super) fn ban_list(&self, sort: BanSort, limit: usize) -> BanList {
+    pub(super) fn ban_list(&mut self, sort: BanSort, limit: usize) -> BanList {
         let bans = self.judge.bans();
-        let dropped = |ban: &Ban| self.filter.as_ref().and_then(|f| f.drops(&ban.net));
-        let mut listed: Vec<(&Ban, Option<u64>)> =
-            bans.iter().map(|ban| (ban, dropped(ban))).collect();
+        let nets: Vec<IpNet> = bans.iter().map(|ban| ban.net).collect();
+        let filter = self.filter.as_mut();
+        let dropped = filter
+            .and_then(|filter| filter.drops_of_each(&nets).ok())
+            .unwrap_or_else(|| vec![None; nets.len()]);
+        let mut listed: Vec<(&Ban, Option<u64>)> = bans.iter().zip(dropped).collect();
         match sort {
             BanSort::Added => listed.sort_by_key(|(ban, _)| (ban.since, ban.net)),
             BanSort::Ends => listed.sort_by_key(|(ban, _)| (ban.end, ban.net)),

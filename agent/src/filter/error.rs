@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use aya::{EbpfError, maps::MapError, pin::PinError, programs::ProgramError};
 use thiserror::Error;
 
-use super::table::Full;
+use super::room::Full;
 
 /// Why the filter could not do what it was asked.
 #[derive(Debug, Error)]
@@ -63,9 +63,9 @@ pub enum FilterError {
         #[source]
         source: MapError,
     },
-    /// The records of the bans could not be mapped into memory.
-    #[error("cannot map the map BAN_RECORDS into memory")]
-    Records(#[source] io::Error),
+    /// A map that both halves work on could not be mapped into memory.
+    #[error("cannot map the filter's maps into memory")]
+    Memory(#[from] io::Error),
     /// More bans than fit. None was added.
     #[error(transparent)]
     Full(#[from] Full),

@@ -5,32 +5,25 @@ use std::io;
 use aya::{
     Ebpf,
     maps::{
-        Array, HashMap, Map, MapData, MapError, PerCpuArray,
+        Array, Map, MapData, MapError, PerCpuArray,
         lpm_trie::{Key, LpmTrie},
     },
     sys::SyscallError,
 };
 use ipnet::IpNet;
-use mailwall_common::{
-    AddressV4, BanSlot, Family, NetworkV4, NetworkV6, PORT_WORDS, PrefixV6, Settings, Verdict,
-    map_name,
-};
+use mailwall_common::{Family, NetworkV4, NetworkV6, PORT_WORDS, Verdict, map_name};
 
 use super::{
     error::FilterError,
-    place::{Place, net_v4, net_v6},
+    place::Network,
+    shared::{Shared, SharedArray},
 };
 
-/// The maps but for `BAN_RECORDS`.
+/// The maps that do not hold bans, but for the settings.
 pub struct Maps {
-    addresses_v4: HashMap<MapData, AddressV4, BanSlot>,
-    prefixes_v6: HashMap<MapData, PrefixV6, BanSlot>,
-    networks_v4: LpmTrie<MapData, [u8; 4], BanSlot>,
-    networks_v6: LpmTrie<MapData, [u8; 16], BanSlot>,
     allowed_v4: LpmTrie<MapData, [u8; 4], u32>,
     allowed_v6: LpmTrie<MapData, [u8; 16], u32>,
     ports: Array<MapData, u64>,
-    settings: Array<MapData, Settings>,
     totals: PerCpuArray<MapData, u64>,
 }
 
@@ -41,60 +34,11 @@ impl Maps {
     /// When one is missing or of another type.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, FilterError> {
         Ok(Self {
-            addresses_v4: take(ebpf, map_name::ADDRESSES_V4)?,
-            prefixes_v6: take(ebpf, map_name::PREFIXES_V6)?,
-            networks_v4: take(ebpf, map_name::NETWORKS_V4)?,
-            networks_v6: take(ebpf, map_name::NETWORKS_V6)?,
             allowed_v4: take(ebpf, map_name::ALLOWED_V4)?,
             allowed_v6: take(ebpf, map_name::ALLOWED_V6)?,
             ports: take(ebpf, map_name::PORTS)?,
-            settings: take(ebpf, map_name::SETTINGS)?,
             totals: take(ebpf, map_name::TOTALS)?,
         })
-    }
-
-    /// Makes the entry of a ban.
-    pub fn enter(&mut self, place: Place, slot: BanSlot) -> Result<(), FilterError> {
-        let entered = match place {
-            Place::AddressV4(key) => self.addresses_v4.insert(key, slot, 0),
-            Place::PrefixV6(key) => self.prefixes_v6.insert(key, slot, 0),
-            Place::NetworkV4(key) => self.networks_v4.insert(&key_v4(key), slot, 0),
-            Place::NetworkV6(key) => self.networks_v6.insert(&key_v6(key), slot, 0),
-        };
-        entered.map_err(failed("add to", place.map()))
-    }
-
-    /// Deletes the entry of a ban.
-    pub fn leave(&mut self, place: Place) -> Result<(), FilterError> {
-        let left = match place {
-            Place::AddressV4(key) => self.addresses_v4.remove(&key),
-            Place::PrefixV6(key) => self.prefixes_v6.remove(&key),
-            Place::NetworkV4(key) => self.networks_v4.remove(&key_v4(key)),
-            Place::NetworkV6(key) => self.networks_v6.remove(&key_v6(key)),
-        };
-        done_if_absent(left).map_err(failed("remove from", place.map()))
-    }
-
-    /// The entries of all bans.
-    pub fn entries(&self) -> Result<Vec<(Place, BanSlot)>, FilterError> {
-        let mut entries = Vec::new();
-        for entry in self.addresses_v4.iter() {
-            let (key, slot) = entry.map_err(failed("read", map_name::ADDRESSES_V4))?;
-            entries.push((Place::AddressV4(key), slot));
-        }
-        for entry in self.prefixes_v6.iter() {
-            let (key, slot) = entry.map_err(failed("read", map_name::PREFIXES_V6))?;
-            entries.push((Place::PrefixV6(key), slot));
-        }
-        for entry in self.networks_v4.iter() {
-            let (key, slot) = entry.map_err(failed("read", map_name::NETWORKS_V4))?;
-            entries.push((Place::NetworkV4(network_v4(&key)), slot));
-        }
-        for entry in self.networks_v6.iter() {
-            let (key, slot) = entry.map_err(failed("read", map_name::NETWORKS_V6))?;
-            entries.push((Place::NetworkV6(network_v6(&key)), slot));
-        }
-        Ok(entries)
     }
 
     /// Allowlists a net.
@@ -131,11 +75,11 @@ impl Maps {
         let mut nets = Vec::new();
         for key in self.allowed_v4.keys() {
             let key = key.map_err(failed("read", map_name::ALLOWED_V4))?;
-            nets.push(net_v4(network_v4(&key)));
+            nets.push(Network::V4(network_v4(&key)).net());
         }
         for key in self.allowed_v6.keys() {
             let key = key.map_err(failed("read", map_name::ALLOWED_V6))?;
-            nets.push(net_v6(network_v6(&key)));
+            nets.push(Network::V6(network_v6(&key)).net());
         }
         Ok(nets)
     }
@@ -158,13 +102,6 @@ impl Maps {
             .map_err(failed("write", map_name::PORTS))
     }
 
-    /// Writes the settings.
-    pub fn set_settings(&mut self, settings: Settings) -> Result<(), FilterError> {
-        self.settings
-            .set(0, settings, 0)
-            .map_err(failed("write", map_name::SETTINGS))
-    }
-
     /// Packets of this verdict and family, on all CPUs.
     pub fn total(&self, verdict: Verdict, family: Family) -> Result<u64, FilterError> {
         let index = verdict.total_index(family);
@@ -176,15 +113,20 @@ impl Maps {
     }
 }
 
-/// Takes the map of `BAN_RECORDS` out of a loaded object.
-pub fn take_records(ebpf: &mut Ebpf) -> Result<MapData, FilterError> {
-    match ebpf.take_map(map_name::BAN_RECORDS) {
-        Some(Map::Array(map)) => Ok(map),
-        _ => Err(FilterError::Incomplete(map_name::BAN_RECORDS)),
+/// Takes the map of an array that both halves work on out of a loaded object.
+pub fn take_shared<T: Shared>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    len: u32,
+) -> Result<SharedArray<T>, FilterError> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(map)) => Ok(SharedArray::new(map, len)),
+        _ => Err(FilterError::Incomplete(name)),
     }
 }
 
-fn take<M: TryFrom<Map, Error = MapError>>(
+/// Takes a map out of a loaded object.
+pub fn take<M: TryFrom<Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<M, FilterError> {
@@ -192,7 +134,8 @@ fn take<M: TryFrom<Map, Error = MapError>>(
     M::try_from(map).map_err(failed("use", name))
 }
 
-fn failed(action: &'static str, map: &'static str) -> impl Fn(MapError) -> FilterError {
+/// What a map error is to the filter.
+pub fn failed(action: &'static str, map: &'static str) -> impl Fn(MapError) -> FilterError {
     move |source| FilterError::Map {
         action,
         map,
@@ -201,7 +144,7 @@ fn failed(action: &'static str, map: &'static str) -> impl Fn(MapError) -> Filte
 }
 
 /// An entry that somebody else deleted is deleted.
-fn done_if_absent(removed: Result<(), MapError>) -> Result<(), MapError> {
+pub fn done_if_absent(removed: Result<(), MapError>) -> Result<(), MapError> {
     match removed {
         Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(SyscallError { io_error, .. }))

@@ -1,21 +1,26 @@
-//! Which map a ban sits in, and under which key.
-
-use std::net::{Ipv4Addr, Ipv6Addr};
+//! Where a ban sits in the kernel, and under which key.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use mailwall_common::{AddressV4, NetworkV4, NetworkV6, PrefixV6, map_name};
+use mailwall_common::{AddressV4, NetworkV4, NetworkV6, PrefixV6};
 
-/// A ban's map and its key there. Two nets that are the same but for host bits have the same place.
+/// A ban's place. Two nets that are the same but for host bits have the same place.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Place {
-    /// IPv4 /32, in `ADDRESSES_V4`.
+    /// IPv4 /32, in `ADDRESSES_V4`, or in the trie if there is no room for it.
     AddressV4(AddressV4),
-    /// IPv6 /64, in `PREFIXES_V6`.
+    /// IPv6 /64, in `PREFIXES_V6`, or in the trie if there is no room for it.
     PrefixV6(PrefixV6),
-    /// Any other IPv4 network, in `NETWORKS_V4`.
-    NetworkV4(NetworkV4),
-    /// Any other IPv6 network, in `NETWORKS_V6`.
-    NetworkV6(NetworkV6),
+    /// Anything else.
+    Network(Network),
+}
+
+/// A network in a trie.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Network {
+    /// In `NETWORKS_V4`.
+    V4(NetworkV4),
+    /// In `NETWORKS_V6`.
+    V6(NetworkV6),
 }
 
 impl Place {
@@ -25,68 +30,63 @@ impl Place {
             IpNet::V4(net) if net.prefix_len() == 32 => {
                 Self::AddressV4(AddressV4::from_octets(net.addr().octets()))
             }
-            IpNet::V4(net) => Self::NetworkV4(net.into()),
             IpNet::V6(net) if net.prefix_len() == 64 => {
                 let [a, b, c, d, e, f, g, h, ..] = net.addr().octets();
                 Self::PrefixV6(PrefixV6::from_octets([a, b, c, d, e, f, g, h]))
             }
-            IpNet::V6(net) => Self::NetworkV6(net.into()),
+            net => Self::Network(Network::of(net)),
+        }
+    }
+
+    /// The same as a network of a trie.
+    pub fn network(self) -> Network {
+        match self {
+            Self::AddressV4(address) => Network::V4(NetworkV4::new(32, address.octets())),
+            Self::PrefixV6(prefix) => {
+                let mut octets = [0; 16];
+                octets[..8].copy_from_slice(&prefix.octets());
+                Network::V6(NetworkV6::new(64, octets))
+            }
+            Self::Network(network) => network,
         }
     }
 
     /// The net that is banned by an entry at this place.
     pub fn net(self) -> IpNet {
+        self.network().net()
+    }
+}
+
+impl Network {
+    /// `net`, of any width.
+    pub fn of(net: IpNet) -> Self {
+        match net {
+            IpNet::V4(net) => Self::V4(net.into()),
+            IpNet::V6(net) => Self::V6(net.into()),
+        }
+    }
+
+    /// The net. The kernel takes no key with a longer prefix than the address has.
+    pub fn net(self) -> IpNet {
         match self {
-            Self::AddressV4(address) => IpNet::V4(Ipv4Net::from(Ipv4Addr::from(address.octets()))),
-            Self::PrefixV6(prefix) => {
-                let mut octets = [0; 16];
-                octets[..8].copy_from_slice(&prefix.octets());
-                IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from(octets), 64))
+            Self::V4(network) => {
+                let prefix_len = network.prefix_len().min(32) as u8;
+                IpNet::V4(Ipv4Net::new_assert(network.octets().into(), prefix_len).trunc())
             }
-            Self::NetworkV4(network) => net_v4(network),
-            Self::NetworkV6(network) => net_v6(network),
+            Self::V6(network) => {
+                let prefix_len = network.prefix_len().min(128) as u8;
+                IpNet::V6(Ipv6Net::new_assert(network.octets().into(), prefix_len).trunc())
+            }
         }
     }
 
-    /// Whether it is in a map that is searched for the longest match.
-    pub const fn is_network(self) -> bool {
-        match self {
-            Self::AddressV4(_) | Self::PrefixV6(_) => false,
-            Self::NetworkV4(_) | Self::NetworkV6(_) => true,
-        }
-    }
-
-    /// Bits that an address must share with the entry.
+    /// Bits that an address must share with it.
     pub const fn prefix_len(self) -> u32 {
         match self {
-            Self::AddressV4(_) => 32,
-            Self::PrefixV6(_) => 64,
-            Self::NetworkV4(network) => network.prefix_len(),
-            Self::NetworkV6(network) => network.prefix_len(),
+            Self::V4(network) => network.prefix_len(),
+            Self::V6(network) => network.prefix_len(),
         }
     }
-
-    /// Name of the map.
-    pub const fn map(self) -> &'static str {
-        match self {
-            Self::AddressV4(_) => map_name::ADDRESSES_V4,
-            Self::PrefixV6(_) => map_name::PREFIXES_V6,
-            Self::NetworkV4(_) => map_name::NETWORKS_V4,
-            Self::NetworkV6(_) => map_name::NETWORKS_V6,
-        }
-    }
-}
-
-/// The net of a key of an IPv4 trie. The kernel takes no key with a longer prefix than the address has.
-pub fn net_v4(network: NetworkV4) -> IpNet {
-    let prefix_len = network.prefix_len().min(32) as u8;
-    IpNet::V4(Ipv4Net::new_assert(network.octets().into(), prefix_len).trunc())
-}
-
-/// The net of a key of an IPv6 trie. The kernel takes no key with a longer prefix than the address has.
-pub fn net_v6(network: NetworkV6) -> IpNet {
-    let prefix_len = network.prefix_len().min(128) as u8;
-    IpNet::V6(Ipv6Net::new_assert(network.octets().into(), prefix_len).trunc())
 }
 
 #[cfg(test)]
@@ -94,20 +94,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_width_has_its_map() {
-        for (net, map) in [
-            ("192.0.2.1/32", map_name::ADDRESSES_V4),
-            ("192.0.2.0/31", map_name::NETWORKS_V4),
-            ("0.0.0.0/0", map_name::NETWORKS_V4),
-            ("2001:db8::/64", map_name::PREFIXES_V6),
-            ("2001:db8::1/128", map_name::NETWORKS_V6),
-            ("2001:db8::/65", map_name::NETWORKS_V6),
-            ("2001:db8::/63", map_name::NETWORKS_V6),
-            ("::/0", map_name::NETWORKS_V6),
+    fn addresses_are_kept_apart_from_networks() {
+        for (net, is_network) in [
+            ("192.0.2.1/32", false),
+            ("192.0.2.0/31", true),
+            ("0.0.0.0/0", true),
+            ("2001:db8::/64", false),
+            ("2001:db8::1/128", true),
+            ("2001:db8::/65", true),
+            ("2001:db8::/63", true),
+            ("::/0", true),
         ] {
             let net: IpNet = net.parse().unwrap();
-            assert_eq!(Place::of(net).map(), map, "{net}");
-            assert_eq!(Place::of(net).net(), net.trunc(), "{net}");
+            let place = Place::of(net);
+            assert_eq!(matches!(place, Place::Network(_)), is_network, "{net}");
+            assert_eq!(place.net(), net.trunc(), "{net}");
+            assert_eq!(Network::of(net), place.network(), "{net}");
         }
     }
 

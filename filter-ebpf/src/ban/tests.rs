@@ -1,21 +1,31 @@
 use std::cell::RefCell;
 
-use mailwall_common::{AddressV4, BanSlot, KernelInstant};
+use mailwall_common::{AddressV4, KernelInstant, Presence};
 
-use super::{Standing, Tables, standing};
+use super::{Found, Standing, Tables, standing};
 use crate::segment::Source;
 
 const NOW: KernelInstant = KernelInstant::from_ns(100);
 const IN_FORCE: KernelInstant = KernelInstant::from_ns(101);
 const OVER: KernelInstant = KernelInstant::from_ns(100);
-const ADDRESS: BanSlot = BanSlot::new(1);
-const NETWORK: BanSlot = BanSlot::new(2);
+const ADDRESS: u32 = 1;
+const NETWORK: u32 = 2;
 
 #[test]
-fn a_clean_source_costs_two_lookups() {
+fn a_clean_source_costs_one_look() {
     let (standing, asked) = ask(Answers::default());
     assert_eq!(standing, Standing::Clean);
-    assert_eq!(asked, ["address", "network"]);
+    assert_eq!(asked, ["presence"]);
+}
+
+#[test]
+fn a_neighbour_of_banned_ones_is_looked_for_where_they_are() {
+    let (standing, asked) = ask(Answers {
+        neighbours: true,
+        ..Answers::default()
+    });
+    assert_eq!(standing, Standing::Clean);
+    assert_eq!(asked, ["presence", "address", "network"]);
 }
 
 #[test]
@@ -23,26 +33,26 @@ fn a_banned_address_is_not_looked_for_in_networks() {
     let (standing, asked) = ask(Answers {
         address: Some(IN_FORCE),
         network: Some(IN_FORCE),
-        allowed: false,
+        ..Answers::default()
     });
     assert_eq!(standing, Standing::BannedAddress(ADDRESS));
-    assert_eq!(asked, ["address", "allowlist", "clock", "record"]);
+    assert_eq!(asked, ["presence", "address", "clock", "allowlist"]);
 }
 
 #[test]
-fn the_allowlist_comes_before_clock_and_record() {
+fn an_allowlisted_source_passes_whatever_ban_finds_it() {
     for (address, network) in [
         (Some(IN_FORCE), None),
         (None, Some(IN_FORCE)),
         (Some(OVER), Some(IN_FORCE)),
     ] {
-        let (standing, asked) = ask(Answers {
+        let (standing, _) = ask(Answers {
             address,
             network,
             allowed: true,
+            ..Answers::default()
         });
         assert_eq!(standing, Standing::Allowed);
-        assert_eq!(asked.last(), Some(&"allowlist"));
     }
 }
 
@@ -56,7 +66,7 @@ fn a_network_stands_in_for_an_address_whose_ban_is_over() {
         let (standing, _) = ask(Answers {
             address: Some(OVER),
             network,
-            allowed: false,
+            ..Answers::default()
         });
         assert_eq!(standing, expected);
     }
@@ -69,47 +79,72 @@ struct Answers {
     address: Option<KernelInstant>,
     /// End of the ban of its network.
     network: Option<KernelInstant>,
+    /// Presence tells of bans in any case.
+    neighbours: bool,
     allowed: bool,
 }
 
-/// The standing, and what was asked for it in which order.
-fn ask(answers: Answers) -> (Standing, Vec<&'static str>) {
-    let asked = Asked {
+fn ask(answers: Answers) -> (Standing<u32>, Vec<&'static str>) {
+    let oracle = Oracle {
         answers,
-        log: RefCell::default(),
+        asked: RefCell::default(),
     };
-    let source = Source::V4(AddressV4::from_octets([192, 0, 2, 1]));
-    (standing(&asked, source), asked.log.into_inner())
+    let source = Source::V4(AddressV4::from_octets([192, 0, 2, 7]));
+    let standing = standing(&oracle, source);
+    (standing, oracle.asked.into_inner())
 }
 
-struct Asked {
+/// Tables that note what they are asked.
+struct Oracle {
     answers: Answers,
-    log: RefCell<Vec<&'static str>>,
+    asked: RefCell<Vec<&'static str>>,
 }
 
-impl Asked {
+impl Oracle {
     fn note(&self, what: &'static str) {
-        self.log.borrow_mut().push(what);
+        self.asked.borrow_mut().push(what);
     }
 }
 
-impl Tables for Asked {
+impl Tables for Oracle {
+    type Counter = u32;
+
     fn guards(&self, _: u16) -> bool {
-        unreachable!("the port was judged before")
+        true
     }
 
     fn enforces(&self) -> bool {
-        unreachable!("the mode is judged after")
+        true
     }
 
-    fn address_ban(&self, _: Source) -> Option<BanSlot> {
+    fn presence(&self, _: Source) -> Presence {
+        self.note("presence");
+        let Answers {
+            address,
+            network,
+            neighbours,
+            ..
+        } = self.answers;
+        Presence {
+            address: neighbours || address.is_some(),
+            network: neighbours || network.is_some(),
+        }
+    }
+
+    fn address_ban(&self, _: Source) -> Option<Found<u32>> {
         self.note("address");
-        self.answers.address.map(|_| ADDRESS)
+        self.answers.address.map(|end| Found {
+            end,
+            counter: ADDRESS,
+        })
     }
 
-    fn network_ban(&self, _: Source) -> Option<BanSlot> {
+    fn network_ban(&self, _: Source) -> Option<Found<u32>> {
         self.note("network");
-        self.answers.network.map(|_| NETWORK)
+        self.answers.network.map(|end| Found {
+            end,
+            counter: NETWORK,
+        })
     }
 
     fn allows(&self, _: Source) -> bool {
@@ -117,20 +152,12 @@ impl Tables for Asked {
         self.answers.allowed
     }
 
-    fn end(&self, slot: BanSlot) -> Option<KernelInstant> {
-        self.note("record");
-        match slot {
-            ADDRESS => self.answers.address,
-            _ => self.answers.network,
-        }
-    }
-
     fn now(&self) -> KernelInstant {
         self.note("clock");
         NOW
     }
 
-    fn count_drop(&self, _: BanSlot) {
-        unreachable!("a standing is not a drop")
+    fn count_drop(&self, _: u32) {
+        unreachable!("a standing counts nothing");
     }
 }

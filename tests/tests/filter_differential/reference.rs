@@ -96,9 +96,6 @@ fn decide(
     if bans.all.is_empty() {
         return pass(Verdict::Clean);
     }
-    if scene.allowed.iter().any(|net| net.contains(&source)) {
-        return pass(Verdict::Allowed);
-    }
     let Some((index, net)) = bans.in_force else {
         return pass(Verdict::Expired);
     };
@@ -107,7 +104,11 @@ fn decide(
         Some(_) if is_address(&net) => Verdict::BannedAddress,
         Some(_) => Verdict::BannedNetwork,
     };
-    let mut decided = vec![(verdict, Some(index))];
+    let mut decided = if scene.allowed.iter().any(|net| net.contains(&source)) {
+        pass(Verdict::Allowed)
+    } else {
+        vec![(verdict, Some(index))]
+    };
     if bans.narrowest_network_is_over && !is_address(&net) {
         differences.push(Difference::NarrowerIsOver);
         decided.extend(pass(Verdict::Expired));

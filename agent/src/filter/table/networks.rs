@@ -49,6 +49,11 @@ impl Span {
         self.len <= other.len && other.bits & mask(self.len) == self.bits
     }
 
+    /// The network of `len` leading bits around it; itself if it is not narrower.
+    pub fn widened_to(self, len: u8) -> Self {
+        Self::new(self.bits, self.len.min(len))
+    }
+
     /// Itself and everything in it.
     fn within(self) -> RangeInclusive<Self> {
         let last = Self {
@@ -111,6 +116,17 @@ impl Networks {
         self.by_span.iter().map(|(span, held)| (*span, held))
     }
 
+    /// Whether `span` itself or a network around it is banned.
+    pub fn covers(&self, span: Span) -> bool {
+        self.lengths_up_to(span.len)
+            .any(|len| self.by_span.contains_key(&Span::new(span.bits, len)))
+    }
+
+    /// `span` itself, if it is banned, and the banned networks in it, in the order of their addresses.
+    pub fn within(&self, span: Span) -> impl Iterator<Item = Span> {
+        self.by_span.range(span.within()).map(|(inner, _)| *inner)
+    }
+
     /// Puts a network in or replaces it. [`Networks::settle`] must follow.
     pub fn insert(&mut self, span: Span, held: Held) {
         if self.by_span.insert(span, held).is_none() {
@@ -126,7 +142,7 @@ impl Networks {
     }
 
     /// Works out the effective ends in and below the `changed` networks, and notes those that are other than before.
-    pub fn settle(&mut self, mut changed: Vec<Span>, rewrites: &mut Rewrites) {
+    pub(super) fn settle(&mut self, mut changed: Vec<Span>, rewrites: &mut Rewrites) {
         changed.sort_unstable();
         let mut last: Option<Span> = None;
         for span in changed {
@@ -159,10 +175,14 @@ impl Networks {
 
     /// The latest own end of the networks that are wider than `span` and contain it.
     fn latest_around(&self, span: Span) -> Option<KernelInstant> {
-        (0..span.len)
-            .filter(|len| self.lens[usize::from(*len)] > 0)
+        self.lengths_up_to(span.len)
+            .filter(|len| *len < span.len)
             .filter_map(|len| self.by_span.get(&Span::new(span.bits, len)))
             .map(|held| held.own)
             .max()
+    }
+
+    fn lengths_up_to(&self, len: u8) -> impl Iterator<Item = u8> {
+        (0..=len).filter(|len| self.lens[usize::from(*len)] > 0)
     }
 }

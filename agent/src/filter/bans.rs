@@ -1,0 +1,519 @@
+//! The bans in the kernel's maps: single addresses in their lines, networks in tries with records, and the presence bits of
+//! both. Every change is made in an order in which nobody who is banned before and after it is let in meanwhile.
+
+use std::{collections::HashSet, io, sync::atomic::Ordering};
+
+use aya::Ebpf;
+use ipnet::IpNet;
+use mailwall_common::{
+    BAN_RECORDS_CAPACITY, BanSlot, KernelInstant, LINES_V4, LINES_V6, PRESENCE_V4_WORDS,
+    PRESENCE_V6_WORDS, Ticks, map_name,
+};
+use tracing::warn;
+
+use super::{
+    error::FilterError,
+    lines::{Addresses, Put},
+    maps::take_shared,
+    place::{Network, Place},
+    presence::{PresenceV4, PresenceV6},
+    room::{Full, Numbers},
+    settings::SettingsEntry,
+    shared::{SharedArray, SharedLineV4, SharedLineV6, SharedRecord},
+    table::{Step, Table, span_v4, span_v6},
+    tries::Tries,
+};
+
+/// From so many bans on, the maps are kept mapped while they are changed.
+const MANY: usize = 64;
+
+/// The bans in the kernel.
+pub struct Bans {
+    addresses_v4: Addresses<SharedLineV4>,
+    prefixes_v6: Addresses<SharedLineV6>,
+    presence_v4: PresenceV4,
+    presence_v6: PresenceV6,
+    table: Table,
+    tries: Tries,
+    records: SharedArray<SharedRecord>,
+    /// The table is not what the tries hold, because an update failed half-way.
+    out_of_step: bool,
+}
+
+impl Bans {
+    /// Takes the maps out of a loaded object, with what is in them.
+    ///
+    /// # Errors
+    /// When a map is missing, or the kernel refuses.
+    pub fn take(ebpf: &mut Ebpf, settings: &mut SettingsEntry) -> Result<Self, FilterError> {
+        let seed = settings.get().seed;
+        let words_v4 = take_shared(ebpf, map_name::PRESENCE_V4, PRESENCE_V4_WORDS)?;
+        let mut presence_v4 = PresenceV4::new(words_v4);
+        let words_v6 = take_shared(ebpf, map_name::PRESENCE_V6, PRESENCE_V6_WORDS)?;
+        let mut presence_v6 = PresenceV6::new(words_v6, seed);
+        let lines_v4 = take_shared(ebpf, map_name::ADDRESSES_V4, LINES_V4)?;
+        let lines_v6 = take_shared(ebpf, map_name::PREFIXES_V6, LINES_V6)?;
+        let mut bans = Self {
+            addresses_v4: Addresses::adopt(lines_v4, seed, |address| presence_v4.note(address))?,
+            prefixes_v6: Addresses::adopt(lines_v6, seed, |prefix| presence_v6.note(prefix))?,
+            presence_v4,
+            presence_v6,
+            table: Table::new(BAN_RECORDS_CAPACITY),
+            tries: Tries::take(ebpf)?,
+            records: take_shared(ebpf, map_name::BAN_RECORDS, BAN_RECORDS_CAPACITY)?,
+            out_of_step: true,
+        };
+        bans.step_in(settings)?;
+        Ok(bans)
+    }
+
+    /// The bans, with their ends. Of a network that lies in another banned one the later end of both may be told, because that
+    /// is what the kernel has of it; ends of addresses are told in the kernel's steps.
+    pub fn list(&self) -> Result<Vec<(IpNet, KernelInstant)>, FilterError> {
+        let mut bans = Vec::with_capacity(self.len());
+        self.addresses_v4.each(|address, end| {
+            bans.push((Place::AddressV4(address).net(), end.instant()));
+        })?;
+        self.prefixes_v6.each(|prefix, end| {
+            bans.push((Place::PrefixV6(prefix).net(), end.instant()));
+        })?;
+        bans.extend(
+            self.table
+                .iter()
+                .map(|(network, ends)| (network.net(), ends)),
+        );
+        Ok(bans)
+    }
+
+    /// The nets banned that are not among `wanted`.
+    pub fn other_than(&self, wanted: &[(IpNet, KernelInstant)]) -> Result<Vec<IpNet>, FilterError> {
+        let wanted: HashSet<Place> = wanted.iter().map(|(net, _)| Place::of(*net)).collect();
+        let held = self.list()?.into_iter().map(|(net, _)| net);
+        Ok(held
+            .filter(|net| !wanted.contains(&Place::of(*net)))
+            .collect())
+    }
+
+    /// Adds bans, or gives those that are there another end; those keep their drops. Of several for one net the last counts.
+    ///
+    /// # Errors
+    /// When they do not all fit; then none is added. When the kernel refuses an update.
+    pub fn add(
+        &mut self,
+        bans: &[(IpNet, KernelInstant)],
+        settings: &mut SettingsEntry,
+    ) -> Result<(), FilterError> {
+        self.step_in(settings)?;
+        self.held(bans.len(), |bans_in_kernel| {
+            bans_in_kernel.add_held(&last_of_each(bans), settings)
+        })
+    }
+
+    /// Removes bans; nets that are not banned are passed over.
+    ///
+    /// # Errors
+    /// When the kernel refuses an update.
+    pub fn remove(
+        &mut self,
+        nets: &[IpNet],
+        settings: &mut SettingsEntry,
+    ) -> Result<(), FilterError> {
+        self.step_in(settings)?;
+        self.held(nets.len(), |bans| bans.remove_held(nets, settings))
+    }
+
+    /// Whether `bans` would fit beside what is there.
+    ///
+    /// # Errors
+    /// [`FilterError::Full`] when they would not.
+    pub fn check_room(&self, bans: &[(IpNet, KernelInstant)]) -> Result<(), FilterError> {
+        let mut wanted = Numbers::default();
+        for (place, _) in last_of_each(bans) {
+            if self.find(place)?.is_none() {
+                wanted.count(place);
+            }
+        }
+        Ok(self.numbers().check(wanted, self.table.free_records())?)
+    }
+
+    /// Packets that the ban of exactly `net` dropped; `None` when there is none.
+    pub fn drops(&self, net: &IpNet) -> Result<Option<u64>, FilterError> {
+        Ok(match self.find(Place::of(*net))? {
+            None => None,
+            Some(Held::Address { drops }) => Some(drops),
+            Some(Held::Network(slot)) => {
+                Some(self.record(slot, |record| record.drops.load(Ordering::Relaxed))?)
+            }
+        })
+    }
+
+    /// [`Bans::drops`] of many.
+    pub fn drops_of_each(&mut self, nets: &[IpNet]) -> Result<Vec<Option<u64>>, FilterError> {
+        self.held(nets.len(), |bans| {
+            nets.iter().map(|net| bans.drops(net)).collect()
+        })
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.addresses_v4.len() + self.prefixes_v6.len() + self.table.len()
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            addresses_v4: self.addresses_v4.len(),
+            prefixes_v6: self.prefixes_v6.len(),
+            networks_v4: self.table.v4().len(),
+            networks_v6: self.table.v6().len(),
+        }
+    }
+
+    fn find(&self, place: Place) -> Result<Option<Held>, FilterError> {
+        let address = match place {
+            Place::AddressV4(address) => self.addresses_v4.get(address)?,
+            Place::PrefixV6(prefix) => self.prefixes_v6.get(prefix)?,
+            Place::Network(_) => None,
+        };
+        Ok(match address {
+            Some((_, drops)) => Some(Held::Address { drops }),
+            None => self.table.slot(place.network()).map(Held::Network),
+        })
+    }
+
+    fn add_held(
+        &mut self,
+        bans: &[(Place, KernelInstant)],
+        settings: &mut SettingsEntry,
+    ) -> Result<(), FilterError> {
+        let mut wanted = Numbers::default();
+        let mut networks = Vec::new();
+        let mut addresses = Vec::new();
+        for (place, ends) in bans {
+            match self.find(*place)? {
+                Some(Held::Network(_)) => networks.push((place.network(), *ends)),
+                Some(Held::Address { .. }) => addresses.push((*place, *ends)),
+                None => {
+                    wanted.count(*place);
+                    match place {
+                        Place::Network(network) => networks.push((*network, *ends)),
+                        Place::AddressV4(_) | Place::PrefixV6(_) => addresses.push((*place, *ends)),
+                    }
+                }
+            }
+        }
+        self.numbers().check(wanted, self.table.free_records())?;
+
+        // What bans longer comes first, what bans shorter last; see the table.
+        let mut done = Vec::with_capacity(addresses.len());
+        let mut sooner = Vec::new();
+        let put = self.put_addresses(&addresses, &mut done, &mut sooner, &mut networks);
+        if let Err(error) = put.and_then(|()| self.check_networks(&networks)) {
+            self.undo(&done)?;
+            return Err(error);
+        }
+        for (network, _) in &networks {
+            if self.table.slot(*network).is_none() {
+                self.mark(*network, settings)?;
+            }
+        }
+        let steps = self.table.add(&networks);
+        self.carry_out(&steps)?;
+        for (place, end) in sooner {
+            self.put(place, end)?;
+        }
+        Ok(())
+    }
+
+    /// Bans addresses, but for ends that are to be sooner. Notes what was done, what is left to do, and who found no room.
+    fn put_addresses(
+        &mut self,
+        addresses: &[(Place, KernelInstant)],
+        done: &mut Vec<(Place, Option<Ticks>)>,
+        sooner: &mut Vec<(Place, Ticks)>,
+        networks: &mut Vec<(Network, KernelInstant)>,
+    ) -> Result<(), FilterError> {
+        for (place, ends) in addresses {
+            let end = Ticks::not_before(*ends);
+            let before = self.end_of_address(*place)?;
+            if before.is_some_and(|before| end <= before) {
+                sooner.push((*place, end));
+                continue;
+            }
+            match self.put(*place, end)? {
+                Put::New => done.push((*place, None)),
+                Put::Renewed(before) => done.push((*place, Some(before))),
+                Put::NoRoom => networks.push((place.network(), *ends)),
+            }
+        }
+        Ok(())
+    }
+
+    fn end_of_address(&self, place: Place) -> Result<Option<Ticks>, FilterError> {
+        let held = match place {
+            Place::AddressV4(address) => self.addresses_v4.get(address)?,
+            Place::PrefixV6(prefix) => self.prefixes_v6.get(prefix)?,
+            Place::Network(_) => None,
+        };
+        Ok(held.map(|(end, _)| end))
+    }
+
+    /// Bans an address, with its presence, unless it finds no room.
+    fn put(&mut self, place: Place, end: Ticks) -> Result<Put, FilterError> {
+        let new = self.end_of_address(place)?.is_none();
+        let put = match place {
+            Place::AddressV4(address) => {
+                if new {
+                    self.presence_v4.add_address(address)?;
+                }
+                let put = self.addresses_v4.put(address, end)?;
+                if put == Put::NoRoom {
+                    self.presence_v4.remove_address(address)?;
+                }
+                put
+            }
+            Place::PrefixV6(prefix) => {
+                if new {
+                    self.presence_v6.add_prefix(prefix)?;
+                }
+                let put = self.prefixes_v6.put(prefix, end)?;
+                if put == Put::NoRoom {
+                    self.presence_v6.remove_prefix(prefix)?;
+                }
+                put
+            }
+            Place::Network(_) => Put::NoRoom,
+        };
+        Ok(put)
+    }
+
+    /// Removes an address; tells whether it was there.
+    fn remove_address(&mut self, place: Place) -> Result<bool, FilterError> {
+        Ok(match place {
+            Place::AddressV4(address) if self.addresses_v4.remove(address)? => {
+                self.presence_v4.remove_address(address)?;
+                true
+            }
+            Place::PrefixV6(prefix) if self.prefixes_v6.remove(prefix)? => {
+                self.presence_v6.remove_prefix(prefix)?;
+                true
+            }
+            Place::AddressV4(_) | Place::PrefixV6(_) | Place::Network(_) => false,
+        })
+    }
+
+    /// Takes back what [`Bans::put_addresses`] did.
+    fn undo(&mut self, done: &[(Place, Option<Ticks>)]) -> Result<(), FilterError> {
+        for (place, before) in done {
+            match before {
+                None => {
+                    self.remove_address(*place)?;
+                }
+                Some(before) => {
+                    self.put(*place, *before)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether networks fit, with addresses among them that found no room elsewhere.
+    fn check_networks(&self, networks: &[(Network, KernelInstant)]) -> Result<(), FilterError> {
+        let mut wanted = Numbers::default();
+        for (network, _) in networks {
+            if self.table.slot(*network).is_none() {
+                wanted.count_network(*network);
+            }
+        }
+        Ok(self.numbers().check(wanted, self.table.free_records())?)
+    }
+
+    fn remove_held(
+        &mut self,
+        nets: &[IpNet],
+        settings: &mut SettingsEntry,
+    ) -> Result<(), FilterError> {
+        let mut networks = Vec::new();
+        for net in nets {
+            let place = Place::of(*net);
+            if !self.remove_address(place)? && self.table.slot(place.network()).is_some() {
+                networks.push(place.network());
+            }
+        }
+        let steps = self.table.remove(&networks);
+        self.carry_out(&steps)?;
+        for step in steps {
+            if let Step::Leave(network, _) = step {
+                self.unmark(network, settings)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the presence of a network that is about to enter.
+    fn mark(&mut self, network: Network, settings: &mut SettingsEntry) -> Result<(), FilterError> {
+        match network {
+            Network::V4(key) => self.presence_v4.add_network(span_v4(key))?,
+            Network::V6(key) => self.presence_v6.add_network(span_v6(key))?,
+        }
+        self.tell_wide(settings)
+    }
+
+    /// Clears the presence of a network that has left, as far as nothing else needs it.
+    fn unmark(
+        &mut self,
+        network: Network,
+        settings: &mut SettingsEntry,
+    ) -> Result<(), FilterError> {
+        match network {
+            Network::V4(key) => self
+                .presence_v4
+                .remove_network(span_v4(key), self.table.v4())?,
+            Network::V6(key) => self.presence_v6.remove_network(span_v6(key))?,
+        }
+        self.tell_wide(settings)
+    }
+
+    fn tell_wide(&self, settings: &mut SettingsEntry) -> Result<(), FilterError> {
+        let wide = self.presence_v6.wide();
+        settings.change(|settings| settings.wide_networks_v6 = wide)
+    }
+
+    /// Makes the table what the tries hold, where it is not, and the presence of networks what the table is.
+    fn step_in(&mut self, settings: &mut SettingsEntry) -> Result<(), FilterError> {
+        if !self.out_of_step {
+            return Ok(());
+        }
+        self.records.hold()?;
+        let mut entries = Vec::new();
+        for (network, slot) in self.tries.entries()? {
+            let ends = match self.record(slot, |record| record.ends_ns.load(Ordering::Acquire)) {
+                Ok(ends) => KernelInstant::from_ns(ends),
+                // An entry of a record that does not exist; `adopt` finds it.
+                Err(FilterError::Memory(error)) if error.kind() == io::ErrorKind::InvalidInput => {
+                    KernelInstant::NEVER
+                }
+                Err(error) => return Err(error),
+            };
+            entries.push((network, slot, ends));
+        }
+        self.records.release();
+        let (table, damaged) = Table::adopt(BAN_RECORDS_CAPACITY, &entries);
+        for network in &damaged {
+            warn!(net = %network.net(), "removed a map entry that had no record of its own");
+        }
+        self.tries.leave(&damaged)?;
+        self.table = table;
+        self.presence_v4.write(self.table.v4())?;
+        self.presence_v6.write(self.table.v6())?;
+        self.tell_wide(settings)?;
+        self.out_of_step = false;
+        Ok(())
+    }
+
+    fn carry_out(&mut self, steps: &[Step]) -> Result<(), FilterError> {
+        // What is done is consistent in itself; after an error, what is there is read from the maps.
+        self.out_of_step = true;
+        for run in steps.chunk_by(|one, next| one.is_like(next)) {
+            self.take_steps(run)?;
+        }
+        self.out_of_step = false;
+        Ok(())
+    }
+
+    /// Takes steps of one kind.
+    fn take_steps(&mut self, steps: &[Step]) -> Result<(), FilterError> {
+        let mut enter = Vec::new();
+        let mut leave = Vec::new();
+        for step in steps {
+            match *step {
+                Step::Begin(slot, ends) => self.record(slot, |record| {
+                    record.drops.store(0, Ordering::Relaxed);
+                    record.ends_ns.store(ends.as_ns(), Ordering::Release);
+                })?,
+                Step::Extend(slot, ends) => self.record(slot, |record| {
+                    record.ends_ns.store(ends.as_ns(), Ordering::Release);
+                })?,
+                Step::Enter(network, slot) => enter.push((network, slot)),
+                Step::Leave(network, slot) => leave.push((network, slot)),
+            }
+        }
+        self.tries.enter(&enter)?;
+        let networks: Vec<Network> = leave.iter().map(|(network, _)| *network).collect();
+        self.tries.leave(&networks)?;
+        for (_, slot) in leave {
+            self.record(slot, |record| record.ends_ns.store(0, Ordering::Release))?;
+            self.table.release(slot);
+        }
+        Ok(())
+    }
+
+    fn record<R>(
+        &self,
+        slot: BanSlot,
+        work: impl FnOnce(&SharedRecord) -> R,
+    ) -> Result<R, FilterError> {
+        Ok(self
+            .records
+            .with(slot.index(), 1, |records| work(&records[0]))?)
+    }
+
+    /// Does something with the maps mapped, if it is with many bans.
+    fn held<R>(
+        &mut self,
+        bans: usize,
+        work: impl FnOnce(&mut Self) -> Result<R, FilterError>,
+    ) -> Result<R, FilterError> {
+        if bans < MANY {
+            return work(self);
+        }
+        let done = self
+            .hold()
+            .map_err(FilterError::from)
+            .and_then(|()| work(self));
+        self.addresses_v4.release();
+        self.prefixes_v6.release();
+        self.presence_v4.release();
+        self.presence_v6.release();
+        self.records.release();
+        done
+    }
+
+    fn hold(&mut self) -> io::Result<()> {
+        self.addresses_v4.hold()?;
+        self.prefixes_v6.hold()?;
+        self.presence_v4.hold()?;
+        self.presence_v6.hold()?;
+        self.records.hold()
+    }
+}
+
+/// A ban that is there.
+enum Held {
+    Address { drops: u64 },
+    Network(BanSlot),
+}
+
+/// The places of `bans`, each once, with the end that was named last for it.
+fn last_of_each(bans: &[(IpNet, KernelInstant)]) -> Vec<(Place, KernelInstant)> {
+    let mut seen = HashSet::with_capacity(bans.len());
+    let mut last: Vec<_> = bans
+        .iter()
+        .rev()
+        .map(|(net, ends)| (Place::of(*net), *ends))
+        .filter(|(place, _)| seen.insert(*place))
+        .collect();
+    last.reverse();
+    last
+}
+
+/// Whether `bans` fit into empty maps.
+///
+/// # Errors
+/// [`Full`] when they do not.
+pub fn check_room_alone(bans: &[(IpNet, KernelInstant)]) -> Result<(), Full> {
+    let mut wanted = Numbers::default();
+    for (place, _) in last_of_each(bans) {
+        wanted.count(place);
+    }
+    Numbers::default().check(wanted, BAN_RECORDS_CAPACITY as usize)
+}

@@ -1,0 +1,362 @@
+//! The bans of single addresses (IPv4 /32, IPv6 /64) in their cache lines: the table itself, as the kernel reads it. Each
+//! change is a few atomic stores in the order that the kernel must see them in.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use mailwall_common::{AddressV4, LINES_V4, LINES_V6, LineV4, LineV6, PrefixV6, Ticks, neighbour};
+
+use super::shared::{Shared, SharedArray, SharedLineV4, SharedLineV6};
+
+/// A cache line of entries.
+pub trait Line: Shared {
+    /// Who is banned.
+    type Key: Copy + Eq;
+    /// Lines in the map.
+    const LINES: u32;
+    /// Entries in a line.
+    const ENTRIES: usize;
+
+    /// Where a key is looked for first.
+    fn index_of(seed: u64, key: Self::Key) -> u32;
+    /// Whether the key can be kept in a line at all.
+    fn takes(key: Self::Key) -> bool;
+    /// Who is there; nobody in a free entry.
+    fn key(&self, entry: usize) -> Option<Self::Key>;
+    /// Puts somebody there, or frees the entry.
+    fn set_key(&self, entry: usize, key: Option<Self::Key>);
+    /// When the ban is over, in [`Ticks`].
+    fn end(&self, entry: usize) -> &AtomicU32;
+    /// Packets that the ban dropped.
+    fn drops(&self, entry: usize) -> &AtomicU64;
+}
+
+impl Line for SharedLineV4 {
+    type Key = AddressV4;
+    const LINES: u32 = LINES_V4;
+    const ENTRIES: usize = LineV4::ENTRIES;
+
+    fn index_of(seed: u64, key: AddressV4) -> u32 {
+        LineV4::index_of(seed, key)
+    }
+
+    fn takes(key: AddressV4) -> bool {
+        key.word() != 0
+    }
+
+    fn key(&self, entry: usize) -> Option<AddressV4> {
+        let word = self.keys[entry].load(Ordering::Acquire);
+        (word != 0).then_some(AddressV4::from_be(word))
+    }
+
+    fn set_key(&self, entry: usize, key: Option<AddressV4>) {
+        self.keys[entry].store(key.map_or(0, AddressV4::word), Ordering::Release);
+    }
+
+    fn end(&self, entry: usize) -> &AtomicU32 {
+        &self.ends[entry]
+    }
+
+    fn drops(&self, entry: usize) -> &AtomicU64 {
+        &self.drops[entry]
+    }
+}
+
+impl Line for SharedLineV6 {
+    type Key = PrefixV6;
+    const LINES: u32 = LINES_V6;
+    const ENTRIES: usize = LineV6::ENTRIES;
+
+    fn index_of(seed: u64, key: PrefixV6) -> u32 {
+        LineV6::index_of(seed, key)
+    }
+
+    fn takes(key: PrefixV6) -> bool {
+        key.word() != 0
+    }
+
+    fn key(&self, entry: usize) -> Option<PrefixV6> {
+        let word = self.keys[entry].load(Ordering::Acquire);
+        (word != 0).then_some(PrefixV6::from_be(word))
+    }
+
+    fn set_key(&self, entry: usize, key: Option<PrefixV6>) {
+        self.keys[entry].store(key.map_or(0, PrefixV6::word), Ordering::Release);
+    }
+
+    fn end(&self, entry: usize) -> &AtomicU32 {
+        &self.ends[entry]
+    }
+
+    fn drops(&self, entry: usize) -> &AtomicU64 {
+        &self.drops[entry]
+    }
+}
+
+/// What [`Addresses::put`] did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Put {
+    /// There was no ban of it, and there is one now.
+    New,
+    /// There was one, with this end; now it has the other.
+    Renewed(Ticks),
+    /// There was none, and there is no room in its bucket: it must be kept as a network.
+    NoRoom,
+}
+
+/// The banned addresses of one family.
+#[derive(Debug)]
+pub struct Addresses<L> {
+    lines: SharedArray<L>,
+    seed: u64,
+    len: usize,
+}
+
+impl<L: Line> Addresses<L> {
+    /// What is in `lines` already; `note` is told of everyone. Whoever is not where they would be looked for is removed.
+    ///
+    /// # Errors
+    /// When the lines cannot be mapped.
+    pub fn adopt(
+        lines: SharedArray<L>,
+        seed: u64,
+        mut note: impl FnMut(L::Key),
+    ) -> io::Result<Self> {
+        let mut addresses = Self {
+            lines,
+            seed,
+            len: 0,
+        };
+        addresses.hold()?;
+        let mut len = 0;
+        addresses.lines.with(0, L::LINES as usize, |lines| {
+            for (index, line) in (0..L::LINES).zip(lines) {
+                for entry in 0..L::ENTRIES {
+                    let Some(key) = line.key(entry) else { continue };
+                    if Bucket::of(lines, L::index_of(seed, key)).find(Some(key))
+                        == Some((index, entry))
+                    {
+                        len += 1;
+                        note(key);
+                    } else {
+                        line.set_key(entry, None);
+                    }
+                }
+            }
+        })?;
+        addresses.len = len;
+        addresses.release();
+        Ok(addresses)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Keeps the lines mapped, because much is to be done; see [`SharedArray::hold`].
+    pub fn hold(&mut self) -> io::Result<()> {
+        self.lines.hold()
+    }
+
+    /// Ends [`Addresses::hold`].
+    pub fn release(&mut self) {
+        self.lines.release();
+    }
+
+    /// Bans `key` until `end`, or gives its ban that end; the drops of a ban that is there stay.
+    pub fn put(&mut self, key: L::Key, end: Ticks) -> io::Result<Put> {
+        if !L::takes(key) {
+            return Ok(Put::NoRoom);
+        }
+        let put = self.in_bucket(key, |bucket| {
+            if let Some((line, entry)) = bucket.entry_of(Some(key)) {
+                let before = line.end(entry).swap(end.word(), Ordering::AcqRel);
+                return Put::Renewed(Ticks::from_word(before));
+            }
+            let Some((line, entry)) = bucket.entry_of(None) else {
+                return Put::NoRoom;
+            };
+            line.end(entry).store(end.word(), Ordering::Relaxed);
+            line.drops(entry).store(0, Ordering::Relaxed);
+            // Last: from here on the kernel finds it.
+            line.set_key(entry, Some(key));
+            Put::New
+        })?;
+        self.len += usize::from(put == Put::New);
+        Ok(put)
+    }
+
+    /// Ends the ban of `key`; tells whether there was one.
+    pub fn remove(&mut self, key: L::Key) -> io::Result<bool> {
+        let removed = self.in_bucket(key, |bucket| {
+            let Some((line, entry)) = bucket.entry_of(Some(key)) else {
+                return false;
+            };
+            line.set_key(entry, None);
+            true
+        })?;
+        self.len -= usize::from(removed);
+        Ok(removed)
+    }
+
+    /// When the ban of `key` is over, and the packets that it dropped.
+    pub fn get(&self, key: L::Key) -> io::Result<Option<(Ticks, u64)>> {
+        self.in_bucket(key, |bucket| {
+            let (line, entry) = bucket.entry_of(Some(key))?;
+            let end = Ticks::from_word(line.end(entry).load(Ordering::Acquire));
+            Some((end, line.drops(entry).load(Ordering::Relaxed)))
+        })
+    }
+
+    /// Everyone banned, and until when.
+    pub fn each(&self, mut each: impl FnMut(L::Key, Ticks)) -> io::Result<()> {
+        self.lines.with(0, L::LINES as usize, |lines| {
+            for line in lines {
+                for entry in 0..L::ENTRIES {
+                    if let Some(key) = line.key(entry) {
+                        each(
+                            key,
+                            Ticks::from_word(line.end(entry).load(Ordering::Acquire)),
+                        );
+                    }
+                }
+            }
+        })
+    }
+
+    fn in_bucket<R>(&self, key: L::Key, work: impl FnOnce(Bucket<'_, L>) -> R) -> io::Result<R> {
+        let preferred = L::index_of(self.seed, key);
+        let first = preferred & !1;
+        self.lines.with(first, 2, |pair| {
+            work(Bucket {
+                first,
+                preferred,
+                pair,
+            })
+        })
+    }
+}
+
+/// Two neighbouring lines, one of which is looked at first.
+struct Bucket<'a, L> {
+    first: u32,
+    preferred: u32,
+    pair: &'a [L],
+}
+
+impl<'a, L: Line> Bucket<'a, L> {
+    /// One of all the lines.
+    fn of(lines: &'a [L], preferred: u32) -> Self {
+        let first = preferred & !1;
+        Self {
+            first,
+            preferred,
+            pair: &lines[first as usize..first as usize + 2],
+        }
+    }
+
+    /// The first entry, in the order in which the kernel looks, that holds `key`, or nobody.
+    fn entry_of(&self, key: Option<L::Key>) -> Option<(&'a L, usize)> {
+        let (index, entry) = self.find(key)?;
+        Some((&self.pair[(index - self.first) as usize], entry))
+    }
+
+    fn find(&self, key: Option<L::Key>) -> Option<(u32, usize)> {
+        [self.preferred, neighbour(self.preferred)]
+            .into_iter()
+            .flat_map(|index| (0..L::ENTRIES).map(move |entry| (index, entry)))
+            .find(|(index, entry)| self.pair[(index - self.first) as usize].key(*entry) == key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwall_common::KernelInstant;
+
+    use super::*;
+
+    const SEED: u64 = 0x5555_aaaa_1234_4321;
+
+    fn at(second: u64) -> Ticks {
+        Ticks::not_before(KernelInstant::from_ns(second * 1_000_000_000))
+    }
+
+    fn address(n: u32) -> AddressV4 {
+        AddressV4::from_octets(n.to_be_bytes())
+    }
+
+    fn empty() -> Addresses<SharedLineV4> {
+        Addresses::adopt(SharedArray::anonymous(LINES_V4).unwrap(), SEED, |_| {
+            unreachable!("nobody is there")
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn who_was_put_in_is_found_until_removed() {
+        let mut addresses = empty();
+        assert_eq!(addresses.put(address(7), at(10)).unwrap(), Put::New);
+        assert_eq!(
+            addresses.put(address(7), at(20)).unwrap(),
+            Put::Renewed(at(10))
+        );
+        assert_eq!(addresses.get(address(7)).unwrap(), Some((at(20), 0)));
+        assert_eq!(addresses.get(address(8)).unwrap(), None);
+        assert_eq!(addresses.len(), 1);
+        assert!(addresses.remove(address(7)).unwrap());
+        assert!(!addresses.remove(address(7)).unwrap());
+        assert_eq!(
+            (addresses.get(address(7)).unwrap(), addresses.len()),
+            (None, 0)
+        );
+    }
+
+    #[test]
+    fn nobody_has_no_entry() {
+        assert_eq!(empty().put(address(0), at(1)).unwrap(), Put::NoRoom);
+    }
+
+    /// Both lines of a bucket, then no more; a place that was left is taken again.
+    #[test]
+    fn a_bucket_is_filled_before_there_is_no_room() {
+        let bucket = |n: &u32| LineV4::index_of(SEED, address(*n)) / 2;
+        let mates: Vec<u32> = (1..).filter(|n| bucket(n) == bucket(&1)).take(9).collect();
+        let mut addresses = empty();
+        for mate in &mates[..8] {
+            assert_eq!(addresses.put(address(*mate), at(1)).unwrap(), Put::New);
+        }
+        assert_eq!(
+            addresses.put(address(mates[8]), at(1)).unwrap(),
+            Put::NoRoom
+        );
+        assert!(addresses.remove(address(mates[3])).unwrap());
+        assert_eq!(addresses.put(address(mates[8]), at(1)).unwrap(), Put::New);
+        for (mate, there) in mates.iter().zip([true, true, true, false, true]) {
+            assert_eq!(addresses.get(address(*mate)).unwrap().is_some(), there);
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_taken_over_but_for_what_is_out_of_place() {
+        let lines = SharedArray::<SharedLineV4>::anonymous(LINES_V4).unwrap();
+        let home = LineV4::index_of(SEED, address(7));
+        let put = |index: u32, entry: usize, n| {
+            lines
+                .with(index, 1, |line| line[0].set_key(entry, Some(address(n))))
+                .unwrap();
+        };
+        put(neighbour(home), 2, 7);
+        // The same once more where it is looked for later, and one that belongs elsewhere.
+        put(neighbour(home), 3, 7);
+        put(home ^ 2, 0, 7);
+        let mut found = Vec::new();
+        let addresses = Addresses::adopt(lines, SEED, |key| found.push(key)).unwrap();
+        assert_eq!((found, addresses.len()), (vec![address(7)], 1));
+        let mut left = Vec::new();
+        addresses.each(|key, _| left.push(key)).unwrap();
+        assert_eq!(left, [address(7)]);
+    }
+}

@@ -1,0 +1,348 @@
+//! Which presence bits are set: exactly those of what is banned. A bit is set before the first entry it is for, and cleared
+//! when the last one is gone.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use mailwall_common::{AddressV4, AddressV6, Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6};
+
+use super::{
+    shared::SharedArray,
+    table::{Networks, Span},
+};
+
+/// The /24s that a word tells of.
+const PER_WORD: u32 = 32;
+/// The bits of networks among those of a word of IPv4.
+const NETWORKS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+
+/// The words in the kernel.
+type Words = SharedArray<AtomicU64>;
+
+/// Presence of IPv4 bans.
+#[derive(Debug)]
+pub struct PresenceV4 {
+    words: Words,
+    /// How many banned addresses are in a /24.
+    addresses: Counts<u32>,
+}
+
+impl PresenceV4 {
+    /// Nothing is known to be there yet; what is must be [noted](Self::note), and then [written](Self::write).
+    pub fn new(words: Words) -> Self {
+        Self {
+            words,
+            addresses: Counts::default(),
+        }
+    }
+
+    /// Notes an address that is in the lines already.
+    pub fn note(&mut self, address: AddressV4) {
+        self.addresses.add(address.slash_24());
+    }
+
+    /// Makes the bits what was noted and added, beside `networks` and no others.
+    pub fn write(&mut self, networks: &Networks) -> io::Result<()> {
+        let mut wanted = vec![0; PRESENCE_V4_WORDS as usize];
+        for bits in self.addresses.keys() {
+            let cell = Cell::addresses_v4(bits);
+            wanted[cell.word as usize] |= cell.mask;
+        }
+        for (span, _) in networks.iter() {
+            let (first, last) = slash_24s(span);
+            for (word, mask) in network_masks(first, last) {
+                wanted[word as usize] |= mask;
+            }
+        }
+        write(&mut self.words, &wanted)
+    }
+
+    /// An address is about to enter the lines.
+    pub fn add_address(&mut self, address: AddressV4) -> io::Result<()> {
+        if self.addresses.add(address.slash_24()) {
+            set(&self.words, Cell::addresses_v4(address.slash_24()))?;
+        }
+        Ok(())
+    }
+
+    /// An address has left the lines.
+    pub fn remove_address(&mut self, address: AddressV4) -> io::Result<()> {
+        if self.addresses.remove(address.slash_24()) {
+            clear(&self.words, Cell::addresses_v4(address.slash_24()))?;
+        }
+        Ok(())
+    }
+
+    /// A network is about to enter the trie.
+    pub fn add_network(&self, span: Span) -> io::Result<()> {
+        let (first, last) = slash_24s(span);
+        for (word, mask) in network_masks(first, last) {
+            set(&self.words, Cell { word, mask })?;
+        }
+        Ok(())
+    }
+
+    /// A network has left the trie, in which the `remaining` are.
+    pub fn remove_network(&self, span: Span, remaining: &Networks) -> io::Result<()> {
+        let (first, last) = slash_24s(span);
+        let whole = span.widened_to(24);
+        if remaining.covers(whole) {
+            return Ok(());
+        }
+        // What lies between the networks that are left.
+        let mut next = first;
+        for inner in remaining.within(whole) {
+            let (inner_first, inner_last) = slash_24s(inner);
+            if inner_first > next {
+                self.clear_networks(next, inner_first - 1)?;
+            }
+            next = next.max(inner_last + 1);
+        }
+        if next <= last {
+            self.clear_networks(next, last)?;
+        }
+        Ok(())
+    }
+
+    fn clear_networks(&self, first: u32, last: u32) -> io::Result<()> {
+        for (word, mask) in network_masks(first, last) {
+            clear(&self.words, Cell { word, mask })?;
+        }
+        Ok(())
+    }
+
+    /// See [`SharedArray::hold`].
+    pub fn hold(&mut self) -> io::Result<()> {
+        self.words.hold()
+    }
+
+    /// See [`SharedArray::release`].
+    pub fn release(&mut self) {
+        self.words.release();
+    }
+}
+
+/// Presence of IPv6 bans.
+#[derive(Debug)]
+pub struct PresenceV6 {
+    words: Words,
+    seed: u64,
+    /// How many banned prefixes share a cell.
+    prefixes: Counts<Cell>,
+    /// How many networks do.
+    networks: Counts<Cell>,
+    wide: u32,
+}
+
+impl PresenceV6 {
+    /// Nothing is known to be there yet; what is must be noted, and then [written](Self::write).
+    pub fn new(words: Words, seed: u64) -> Self {
+        Self {
+            words,
+            seed,
+            prefixes: Counts::default(),
+            networks: Counts::default(),
+            wide: 0,
+        }
+    }
+
+    /// Notes a prefix that is in the lines already.
+    pub fn note(&mut self, prefix: PrefixV6) {
+        self.prefixes.add(Cell::prefix_v6(self.seed, prefix));
+    }
+
+    /// Makes the bits what was noted and added, beside `networks` and no others.
+    pub fn write(&mut self, networks: &Networks) -> io::Result<()> {
+        self.networks = Counts::default();
+        self.wide = 0;
+        for (span, _) in networks.iter() {
+            match self.cell_of(span) {
+                Some(cell) => {
+                    self.networks.add(cell);
+                }
+                None => self.wide += 1,
+            }
+        }
+        let mut wanted = vec![0; PRESENCE_V6_WORDS as usize];
+        for cell in self.prefixes.keys().chain(self.networks.keys()) {
+            wanted[cell.word as usize] |= cell.mask;
+        }
+        write(&mut self.words, &wanted)
+    }
+
+    /// A prefix is about to enter the lines.
+    pub fn add_prefix(&mut self, prefix: PrefixV6) -> io::Result<()> {
+        let cell = Cell::prefix_v6(self.seed, prefix);
+        if self.prefixes.add(cell) {
+            set(&self.words, cell)?;
+        }
+        Ok(())
+    }
+
+    /// A prefix has left the lines.
+    pub fn remove_prefix(&mut self, prefix: PrefixV6) -> io::Result<()> {
+        let cell = Cell::prefix_v6(self.seed, prefix);
+        if self.prefixes.remove(cell) {
+            clear(&self.words, cell)?;
+        }
+        Ok(())
+    }
+
+    /// A network is about to enter the trie; after this, [`PresenceV6::wide`] may be another.
+    pub fn add_network(&mut self, span: Span) -> io::Result<()> {
+        match self.cell_of(span) {
+            Some(cell) if self.networks.add(cell) => set(&self.words, cell)?,
+            Some(_) => {}
+            None => self.wide += 1,
+        }
+        Ok(())
+    }
+
+    /// A network has left the trie; after this, [`PresenceV6::wide`] may be another.
+    pub fn remove_network(&mut self, span: Span) -> io::Result<()> {
+        match self.cell_of(span) {
+            Some(cell) if self.networks.remove(cell) => clear(&self.words, cell)?,
+            Some(_) => {}
+            None => self.wide = self.wide.saturating_sub(1),
+        }
+        Ok(())
+    }
+
+    /// Networks that have no cell: those wider than /32.
+    pub fn wide(&self) -> u32 {
+        self.wide
+    }
+
+    /// See [`SharedArray::hold`].
+    pub fn hold(&mut self) -> io::Result<()> {
+        self.words.hold()
+    }
+
+    /// See [`SharedArray::release`].
+    pub fn release(&mut self) {
+        self.words.release();
+    }
+
+    fn cell_of(&self, span: Span) -> Option<Cell> {
+        let (octets, len) = span.as_v6();
+        let bits = AddressV6::from_octets(octets).slash_32();
+        (len >= 32).then(|| Cell::networks_v6(self.seed, bits))
+    }
+}
+
+/// How many there are of each.
+#[derive(Debug)]
+struct Counts<K>(HashMap<K, u32>);
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Counts<K> {
+    /// One more; tells whether it is the first.
+    fn add(&mut self, key: K) -> bool {
+        let count = self.0.entry(key).or_default();
+        *count += 1;
+        *count == 1
+    }
+
+    /// One less; tells whether it was the last.
+    fn remove(&mut self, key: K) -> bool {
+        let Entry::Occupied(mut held) = self.0.entry(key) else {
+            return false;
+        };
+        *held.get_mut() -= 1;
+        let last = *held.get() == 0;
+        if last {
+            held.remove();
+        }
+        last
+    }
+
+    fn keys(&self) -> impl Iterator<Item = K> {
+        self.0.keys().copied()
+    }
+}
+
+fn set(words: &Words, cell: Cell) -> io::Result<()> {
+    words.with(cell.word, 1, |words| {
+        words[0].fetch_or(cell.mask, Ordering::AcqRel);
+    })
+}
+
+fn clear(words: &Words, cell: Cell) -> io::Result<()> {
+    words.with(cell.word, 1, |words| {
+        words[0].fetch_and(!cell.mask, Ordering::AcqRel);
+    })
+}
+
+/// No bit that is to stay is ever clear: a word goes from what it was to what it shall be at once.
+fn write(words: &mut Words, wanted: &[u64]) -> io::Result<()> {
+    words.hold()?;
+    let written = words.with(0, wanted.len(), |words| {
+        for (word, wanted) in words.iter().zip(wanted) {
+            word.store(*wanted, Ordering::Release);
+        }
+    });
+    words.release();
+    written
+}
+
+/// The first and the last /24 that an IPv4 network has a part in.
+fn slash_24s(span: Span) -> (u32, u32) {
+    let (octets, len) = span.as_v4();
+    let first = AddressV4::from_octets(octets).slash_24();
+    let more = 24_u32.saturating_sub(len);
+    (first, first + ((1 << more) - 1))
+}
+
+/// The words of a range of /24s, with the bits of their networks in them.
+fn network_masks(first: u32, last: u32) -> impl Iterator<Item = (u32, u64)> {
+    (first / PER_WORD..=last / PER_WORD).map(move |word| {
+        let from = if word == first / PER_WORD {
+            first % PER_WORD
+        } else {
+            0
+        };
+        let to = if word == last / PER_WORD {
+            last % PER_WORD
+        } else {
+            PER_WORD - 1
+        };
+        let range = u64::MAX << (2 * from) & u64::MAX >> (2 * (PER_WORD - 1 - to));
+        (word, NETWORKS & range)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_slash_24s_are_their_cells() {
+        for (first, last) in [
+            (0, 0),
+            (5, 9),
+            (31, 32),
+            (30, 95),
+            (64, 127),
+            (1 << 23, (1 << 24) - 1),
+        ] {
+            let mut expected = HashMap::<u32, u64>::new();
+            for bits in first..=last {
+                let cell = Cell::networks_v4(bits);
+                *expected.entry(cell.word).or_default() |= cell.mask;
+            }
+            assert_eq!(
+                network_masks(first, last).collect::<HashMap<_, _>>(),
+                expected
+            );
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Cache lines of banned addresses. A ban of a single address, with its end and its drops, is found by one read of memory: the
+//! lines are an array, an address hashes to one of them, and what does not fit there is in its neighbour. The two are a
+//! bucket. A ban that fits into neither is kept as a network.
+
+use crate::{AddressV4, PrefixV6, Ticks};
+
+/// Lines of the `ADDRESSES_V4` map.
+pub const LINES_V4: u32 = 1 << LINES_V4_BITS;
+/// Lines of the `PREFIXES_V6` map.
+pub const LINES_V6: u32 = 1 << LINES_V6_BITS;
+
+const LINES_V4_BITS: u32 = 19;
+const LINES_V6_BITS: u32 = 18;
+
+/// Banned IPv4 addresses: entry `i` is what is at `i` in each array. Fields of one size stand together, so that no byte of a line
+/// is lost to alignment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C, align(64))]
+pub struct LineV4 {
+    /// [`AddressV4::word`], or 0 where nobody is.
+    pub keys: [u32; Self::ENTRIES],
+    /// When the bans are over.
+    pub ends: [Ticks; Self::ENTRIES],
+    /// Packets dropped (in observe mode: that would have been) because of them.
+    pub drops: [u64; Self::ENTRIES],
+}
+
+impl LineV4 {
+    /// Addresses in a line.
+    pub const ENTRIES: usize = 4;
+
+    /// Where an address is looked for first; its bucket is this line and its [`neighbour`]. `seed` is the one in
+    /// [`Settings`](crate::Settings).
+    #[inline(always)]
+    pub const fn index_of(seed: u64, address: AddressV4) -> u32 {
+        (spread(seed, address.word() as u64) >> (64 - LINES_V4_BITS)) as u32
+    }
+}
+
+/// Banned IPv6 /64 prefixes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C, align(64))]
+pub struct LineV6 {
+    /// [`PrefixV6::word`], or 0 where nobody is.
+    pub keys: [u64; Self::ENTRIES],
+    /// Packets dropped (in observe mode: that would have been) because of them.
+    pub drops: [u64; Self::ENTRIES],
+    /// When the bans are over.
+    pub ends: [Ticks; Self::ENTRIES],
+    /// Fills the line.
+    pub spare: u32,
+}
+
+impl LineV6 {
+    /// Prefixes in a line.
+    pub const ENTRIES: usize = 3;
+
+    /// Where a prefix is looked for first; its bucket is this line and its [`neighbour`]. `seed` is the one in
+    /// [`Settings`](crate::Settings).
+    #[inline(always)]
+    pub const fn index_of(seed: u64, prefix: PrefixV6) -> u32 {
+        (spread(seed, prefix.word()) >> (64 - LINES_V6_BITS)) as u32
+    }
+}
+
+/// The other line of a bucket. The two are beside each other: they are on one page, and processors fetch them as a pair.
+#[inline(always)]
+pub const fn neighbour(index: u32) -> u32 {
+    index ^ 1
+}
+
+/// Spreads keys over 64 bits. The seed is a secret of this host: who does not know it cannot choose many addresses that
+/// would fill one bucket.
+#[inline(always)]
+pub(crate) const fn spread(seed: u64, key: u64) -> u64 {
+    let once = (key ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (once ^ once >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
+}
+
+const _: () = assert!(size_of::<LineV4>() == 64 && size_of::<LineV6>() == 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BANS: u32 = 1 << 20;
+
+    /// A bijection, so that the addresses differ.
+    fn address(n: u32) -> AddressV4 {
+        AddressV4::from_be(n.wrapping_mul(0x9e37_79b1))
+    }
+
+    #[test]
+    fn a_line_is_in_the_map_and_so_is_its_neighbour() {
+        for n in 0..1000 {
+            let v4 = LineV4::index_of(7, address(n));
+            assert!(v4 < LINES_V4 && neighbour(v4) < LINES_V4);
+            let v6 = LineV6::index_of(7, PrefixV6::from_be(u64::from(n) << 32));
+            assert!(v6 < LINES_V6 && neighbour(v6) < LINES_V6);
+            assert_eq!(neighbour(neighbour(v4)), v4);
+        }
+    }
+
+    /// Neighbouring addresses, random ones and those that differ in their low bits only.
+    #[test]
+    fn a_million_bans_leave_few_without_room() {
+        let sets: [fn(u32) -> AddressV4; 3] = [
+            address,
+            |n| AddressV4::from_octets(n.to_be_bytes()),
+            |n| AddressV4::from_octets(n.to_le_bytes()),
+        ];
+        for of in sets {
+            let mut held = vec![0_usize; LINES_V4 as usize / 2];
+            for n in 0..BANS {
+                held[LineV4::index_of(0x1234_5678_9abc_def1, of(n)) as usize / 2] += 1;
+            }
+            let room = 2 * LineV4::ENTRIES;
+            let left_over: usize = held.iter().map(|held| held.saturating_sub(room)).sum();
+            assert!(left_over < BANS as usize / 50, "{left_over}");
+        }
+    }
+}
