@@ -6,6 +6,7 @@ mod carry_out;
 mod event_log;
 mod health;
 mod intake;
+mod interfaces;
 mod reload;
 mod start;
 mod view;
@@ -25,6 +26,7 @@ use crate::{
     control::{self, Call},
     decision::Decision,
     filter::Filter,
+    host::NetworkWatch,
     judge::Judge,
     source::Notice,
     store::{Store, StoreError},
@@ -119,6 +121,7 @@ struct Daemon {
 struct Ends {
     notices: mpsc::Receiver<Notice>,
     calls: mpsc::Receiver<Call>,
+    network: Option<NetworkWatch>,
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -128,6 +131,7 @@ struct Ends {
 enum Happening {
     Notice(Notice),
     Call(Call),
+    NetworkChanged,
     Timeout,
     Housekeeping,
     Reload,
@@ -146,6 +150,7 @@ impl Daemon {
                 _ = ends.interrupt.recv() => Happening::Shutdown("SIGINT"),
                 _ = ends.hangup.recv() => Happening::Reload,
                 Some(call) = ends.calls.recv() => Happening::Call(call),
+                () = network_change(&mut ends.network) => Happening::NetworkChanged,
                 Some(notice) = ends.notices.recv() => Happening::Notice(notice),
                 () = sleep_until(wake) => Happening::Timeout,
                 _ = housekeeping.tick() => Happening::Housekeeping,
@@ -153,6 +158,7 @@ impl Daemon {
             match happening {
                 Happening::Notice(notice) => self.handle_notice(notice),
                 Happening::Call(call) => self.handle_call(call),
+                Happening::NetworkChanged => self.follow_network(),
                 Happening::Timeout => self.handle_timeout(),
                 Happening::Housekeeping => self.keep_house(),
                 Happening::Reload => match self.reload() {
@@ -191,6 +197,18 @@ impl Daemon {
     fn stop(&mut self) {
         self.carry_out();
         info!("stopped");
+    }
+}
+
+/// Waits for the next change of the host's interfaces or default routes; for ever, where the host does not tell them.
+async fn network_change(network: &mut Option<NetworkWatch>) {
+    let told = match network {
+        Some(watch) => watch.changed().await,
+        None => false,
+    };
+    if !told {
+        *network = None;
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,12 +1,11 @@
-//! The filter's edge in userspace, and the only place that names aya: loads the XDP program, pins it with its maps, attaches
-//! it, and keeps the bans in the maps. Decides nothing, and never waits.
+//! The filter's edge in userspace, and the only place that names aya: loads the programs, pins them with their maps, attaches
+//! them, and keeps the bans in the maps. Decides nothing, and never waits.
 //!
 //! What is pinned outlives the agent. A start takes over the maps with their bans and drops, loads its own program over them,
 //! and puts that in the place of the old one by one update of each pinned link: there is no moment without a filter.
 
 use std::{collections::HashSet, path::Path};
 
-use aya::Ebpf;
 use ipnet::IpNet;
 use mailwall_common::{
     ALLOWED_CAPACITY, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, Verdict,
@@ -18,12 +17,16 @@ mod attach;
 mod attachments;
 mod bans;
 mod batch;
+mod clsact;
 mod error;
+mod guard;
 mod interface;
 mod lines;
 mod link;
 mod load;
 mod maps;
+mod netlink;
+mod pinned_link;
 mod pins;
 mod place;
 mod presence;
@@ -41,7 +44,9 @@ pub use interface::AttachMode;
 pub use pins::remove_pins;
 pub use room::Full;
 
+use attachments::Attachments;
 use bans::Bans;
+use load::Programs;
 use maps::Maps;
 use pins::{Pinned, Pins};
 use settings::SettingsEntry;
@@ -49,15 +54,13 @@ use settings::SettingsEntry;
 /// The filter in the kernel.
 pub struct Filter {
     pins: Pins,
-    ebpf: Ebpf,
-    program_id: u32,
+    programs: Programs,
     maps: Maps,
     settings: SettingsEntry,
     bans: Bans,
     allowed: HashSet<IpNet>,
     port_words: Vec<u64>,
-    attachments: Vec<Attachment>,
-    choice: AttachChoice,
+    attached: Attachments,
 }
 
 impl Filter {
@@ -80,18 +83,16 @@ impl Filter {
                 pins.set_maps_aside()?;
             }
         }
-        let (mut ebpf, program_id) = load::pinned(&pins)?;
+        let (mut ebpf, programs) = load::pinned(&pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let mut settings = SettingsEntry::take(&mut ebpf)?;
         Ok(Self {
             allowed: maps.allowed()?.into_iter().collect(),
             port_words: maps.port_words()?,
             bans: Bans::take(&mut ebpf, &mut settings)?,
-            attachments: Vec::new(),
-            choice: AttachChoice::Auto,
+            attached: Attachments::default(),
             pins,
-            ebpf,
-            program_id,
+            programs,
             maps,
             settings,
         })
@@ -208,11 +209,6 @@ impl Filter {
             .flat_map(|verdict| Family::ALL.map(|family| (*verdict, family)));
         each.map(|(verdict, family)| Ok((verdict, family, self.maps.total(verdict, family)?)))
             .collect()
-    }
-
-    /// Where the filter is attached, and where it should be.
-    pub fn attachments(&self) -> &[Attachment] {
-        &self.attachments
     }
 
     /// How many bans are in the maps.

@@ -1,6 +1,10 @@
 //! What the host says of itself: the interfaces of its default routes, its own addresses, and who is logged in by SSH. All of
 //! the network namespace of the calling thread.
 
+mod watch;
+
+pub use watch::{NetworkWatch, watch_network};
+
 use std::{
     collections::BTreeSet,
     fs, io,

@@ -9,6 +9,7 @@ mod instant;
 mod line;
 mod maps;
 mod presence;
+mod program;
 mod settings;
 mod verdict;
 
@@ -17,9 +18,10 @@ pub use instant::{KernelInstant, Ticks};
 pub use line::{LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
 pub use maps::{
     ABI, ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, MAPS,
-    MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, PROGRAM, map_name,
+    MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, map_name,
 };
 pub use presence::{Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, Presence};
+pub use program::program_name;
 pub use settings::{MODE_ENFORCE, MODE_OBSERVE, Settings};
 pub use verdict::{Family, TOTALS_LEN, Verdict};
 

@@ -3,9 +3,6 @@
 /// Version of the maps' shapes; the pins live in a directory of this name.
 pub const ABI: u32 = 2;
 
-/// Name of the XDP program in the object.
-pub const PROGRAM: &str = "mailwall";
-
 /// Single IPv4 addresses that can be banned at once: half of the entries there are, so that few find no room in their bucket.
 pub const ADDRESSES_V4_CAPACITY: u32 = 1 << 20;
 /// IPv6 /64 prefixes that can be banned at once.

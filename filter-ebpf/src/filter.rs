@@ -14,7 +14,22 @@ use crate::{
 /// What is to be done with a frame, and the family it is counted under.
 #[inline(always)]
 pub fn filter<P: Packet, T: Tables>(frame: &P, tables: &T) -> (Verdict, Family) {
-    match segment::payload(frame) {
+    filter_payload(frame, segment::payload(frame), tables)
+}
+
+/// The same for a packet that begins with its IP header.
+#[inline(always)]
+pub fn filter_ip<P: Packet, T: Tables>(packet: &P, tables: &T) -> (Verdict, Family) {
+    filter_payload(packet, segment::bare_payload(packet), tables)
+}
+
+#[inline(always)]
+fn filter_payload<P: Packet, T: Tables>(
+    frame: &P,
+    payload: Result<Payload, Error>,
+    tables: &T,
+) -> (Verdict, Family) {
+    match payload {
         Ok(Payload::Ipv4(at)) => (judge(segment::ipv4(frame, at), tables), Family::V4),
         Ok(Payload::Ipv6(at)) => (judge(segment::ipv6(frame, at), tables), Family::V6),
         Err(error) => (error.verdict(), Family::Other),

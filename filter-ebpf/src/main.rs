@@ -1,24 +1,73 @@
-//! Entry of the XDP program. For the host there is only the library; see `cargo xtask build-ebpf`.
+//! Entries of the programs, which differ in where they sit and not in what they do. For the host there is only the library; see `cargo xtask build-ebpf`.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
 #[cfg(target_arch = "bpf")]
 mod entry {
     use aya_ebpf::{
-        bindings::xdp_action::{XDP_DROP, XDP_PASS},
-        macros::xdp,
-        programs::XdpContext,
+        bindings::{
+            TC_ACT_SHOT, TC_ACT_UNSPEC,
+            xdp_action::{XDP_DROP, XDP_PASS},
+        },
+        macros::{classifier, xdp},
+        programs::{TcContext, XdpContext},
     };
-    use mailwall_filter::{filter::filter, maps::Maps, report};
+    use mailwall_common::Verdict;
+    use mailwall_filter::{
+        filter::{filter, filter_ip},
+        maps::Maps,
+        packet::Packet,
+        report,
+    };
 
-    /// The program that the agent attaches; its name is `mailwall_common::PROGRAM`.
+    /// The program for an interface's XDP hook; its name is `mailwall_common::program_name::XDP`.
     #[xdp]
     fn mailwall(frame: XdpContext) -> u32 {
-        let (verdict, family) = filter(&frame, &Maps);
+        xdp_action(judge(&frame))
+    }
+
+    /// The same for frames in several buffers, of which it sees the first, which has the headers. Drivers take it at an MTU at
+    /// which they refuse the other; kernels before 5.18 do not take it at all.
+    #[xdp(frags)]
+    fn mailwall_frags(frame: XdpContext) -> u32 {
+        xdp_action(judge(&frame))
+    }
+
+    /// The program for `tc`. What it does not drop goes on to the programs and filters behind it.
+    #[classifier]
+    fn mailwall_tc(frame: TcContext) -> i32 {
+        tc_action(judge(&frame))
+    }
+
+    /// The same where packets have no Ethernet header, such as those of PPP and of tunnels.
+    #[classifier]
+    fn mailwall_tc_ip(packet: TcContext) -> i32 {
+        let (verdict, family) = filter_ip(&packet, &Maps);
         report::count(verdict, family);
+        tc_action(verdict)
+    }
+
+    #[inline(always)]
+    fn judge<P: Packet>(frame: &P) -> Verdict {
+        let (verdict, family) = filter(frame, &Maps);
+        report::count(verdict, family);
+        verdict
+    }
+
+    #[inline(always)]
+    const fn xdp_action(verdict: Verdict) -> u32 {
         if verdict.is_drop() {
             XDP_DROP
         } else {
             XDP_PASS
+        }
+    }
+
+    #[inline(always)]
+    const fn tc_action(verdict: Verdict) -> i32 {
+        if verdict.is_drop() {
+            TC_ACT_SHOT
+        } else {
+            TC_ACT_UNSPEC
         }
     }
 

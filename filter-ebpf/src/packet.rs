@@ -10,6 +10,8 @@ pub unsafe trait Wire: Copy {}
 
 // SAFETY: every bit pattern is a value.
 unsafe impl Wire for u8 {}
+// SAFETY: every bit pattern is a value.
+unsafe impl Wire for [u8; 2] {}
 
 /// A packet, from its first byte.
 pub trait Packet {
@@ -21,15 +23,37 @@ pub trait Packet {
 impl Packet for aya_ebpf::programs::XdpContext {
     #[inline(always)]
     fn load<T: Wire>(&self, offset: usize) -> Option<T> {
-        let at = self.data() + offset;
-        if at + size_of::<T>() > self.data_end() {
-            return None;
-        }
-        // SAFETY: the verifier accepts the comparison above as the proof that the bytes are the packet's, and `Wire` says
-        // that they are a `T`. The pointer may be less aligned than `T`: the BPF machine loads such words from packets,
-        // while `read_unaligned` would be compiled into a load and a shift for each byte.
-        Some(unsafe { *(at as *const T) })
+        direct(self.data(), self.data_end(), offset)
     }
+}
+
+/// A socket buffer. Its outermost VLAN tag is beside the bytes, not in them: such a frame shows one tag less here than to an
+/// XDP program.
+#[cfg(target_arch = "bpf")]
+impl Packet for aya_ebpf::programs::TcContext {
+    #[inline(always)]
+    fn load<T: Wire>(&self, offset: usize) -> Option<T> {
+        match direct(self.data(), self.data_end(), offset) {
+            Some(value) => Some(value),
+            // The directly readable part may end before the frame does, even within the headers: the rest is copied from
+            // wherever it lies, which leaves the buffer as it is for those who come after.
+            None => Self::load(self, offset).ok(),
+        }
+    }
+}
+
+/// Reads a `T` from the bytes between two addresses.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+fn direct<T: Wire>(data: usize, data_end: usize, offset: usize) -> Option<T> {
+    let at = data + offset;
+    if at + size_of::<T>() > data_end {
+        return None;
+    }
+    // SAFETY: the verifier accepts the comparison above as the proof that the bytes are the packet's, and `Wire` says that
+    // they are a `T`. The pointer may be less aligned than `T`: the BPF machine loads such words from packets, while
+    // `read_unaligned` would be compiled into a load and a shift for each byte.
+    Some(unsafe { *(at as *const T) })
 }
 
 #[cfg(not(target_arch = "bpf"))]

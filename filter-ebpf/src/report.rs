@@ -10,8 +10,8 @@ static TOTALS: PerCpuArray<u64, { TOTALS_LEN as usize }> = PerCpuArray::new();
 #[inline(always)]
 pub fn count(verdict: Verdict, family: Family) {
     if let Some(total) = TOTALS.get_ptr_mut(verdict.total_index(family)) {
-        // SAFETY: the pointer is to this CPU's element of an array, which lives as long as the map; a program of this type
-        // is not interrupted by another run of itself on the same CPU.
+        // SAFETY: the pointer is to this CPU's element of an array, which lives as long as the map; the programs run where
+        // packets are received, which no other packet's receipt interrupts on the same CPU.
         unsafe { *total += 1 };
     }
 }

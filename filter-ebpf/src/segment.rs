@@ -6,7 +6,7 @@ mod ipv4;
 mod ipv6;
 mod tcp;
 
-pub use ethernet::{Payload, payload};
+pub use ethernet::{Payload, bare_payload, payload};
 pub use ipv4::ipv4;
 pub use ipv6::ipv6;
 pub use tcp::Flags;

@@ -7,7 +7,7 @@ use aya::{
 };
 use ipnet::IpNet;
 use mailwall_common::{
-    Family, KernelInstant, MAPS, MapKind, MapShape, PORT_WORDS, PROGRAM, Verdict, map_name,
+    Family, KernelInstant, MAPS, MapKind, MapShape, PORT_WORDS, Verdict, map_name, program_name,
 };
 use nix::time::{ClockId, clock_gettime};
 
@@ -221,7 +221,7 @@ impl Kernel {
 
     fn program(&self) -> &Xdp {
         self.ebpf
-            .program(PROGRAM)
+            .program(program_name::XDP)
             .expect("the object has the program")
             .try_into()
             .expect("the program is for XDP")
@@ -236,7 +236,7 @@ pub fn now() -> KernelInstant {
 }
 
 fn program_mut(ebpf: &mut Ebpf) -> &mut Xdp {
-    ebpf.program_mut(PROGRAM)
+    ebpf.program_mut(program_name::XDP)
         .expect("the object has the program")
         .try_into()
         .expect("the program is for XDP")

@@ -263,25 +263,6 @@ fn an_interface_that_refuses_native_mode_gets_generic_mode_and_says_so() {
 }
 
 #[test]
-fn an_mtu_too_large_for_native_mode_is_named() {
-    in_namespaces(|dir| {
-        make_veth("guard0", "peer0");
-        ip("link set peer0 mtu 9000");
-        ip("link set guard0 mtu 9000");
-        let mut filter = Filter::open(dir).unwrap();
-        let [guarded] = filter.attach(&["guard0".to_owned()], AttachChoice::Auto) else {
-            panic!("one interface, one attachment");
-        };
-        assert_eq!(guarded.mode, Some(AttachMode::Generic));
-        let problem = guarded.problem.as_deref().unwrap();
-        assert!(
-            problem.contains("no native XDP at an MTU of 9000"),
-            "{problem}"
-        );
-    });
-}
-
-#[test]
 fn a_link_changes_its_mode_when_asked_to() {
     in_namespaces(|dir| {
         make_veth("guard0", "peer0");
@@ -327,11 +308,7 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
         let number = foreign.info().unwrap().id();
 
         let mut filter = Filter::open(dir).unwrap();
-        for choice in [
-            AttachChoice::Auto,
-            AttachChoice::Native,
-            AttachChoice::Generic,
-        ] {
+        for choice in [AttachChoice::Native, AttachChoice::Generic] {
             let [attachment] = filter.attach(&["guard0".to_owned()], choice) else {
                 panic!("one interface, one attachment");
             };
@@ -340,7 +317,7 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
                 attachment.problem.as_deref().unwrap(),
                 format!(
                     "interface guard0 has another XDP program, `mailwall`, number {number} (generic); stop what \
-                     put it there, or take it off with `ip link set dev guard0 xdp off`"
+                     put it there, or take it off with `ip link set dev guard0 xdp off`; or set attach = \"tc\""
                 )
             );
         }
@@ -565,7 +542,9 @@ fn native(name: &str) -> Attachment {
     Attachment {
         name: name.to_owned(),
         mode: Some(AttachMode::Native),
+        multi_buffer: false,
         problem: None,
+        note: None,
     }
 }
 

@@ -29,7 +29,8 @@ const PROBLEM_MAX: usize = 1024;
 /// running.
 ///
 /// --plain: one fact a line, its name first: version, pid, started, mode, ports, bans, allowed, dropped, drops_per_s, tracked;
-/// then interface NAME MODE PROBLEM, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, and problem TEXT, one line for each.
+/// then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), source NAME STATE LAG_BYTES LAST_LINE
+/// PROBLEM, and problem TEXT, one line for each.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {}
@@ -151,16 +152,23 @@ fn interfaces(interfaces: &[Interface]) -> Table {
     for interface in interfaces {
         let attached = match interface.mode.as_deref() {
             None => Cell::both("no", "").tone(Tone::Bad),
-            Some("generic") => Cell::text("generic").tone(Tone::Odd),
+            Some(mode @ ("generic" | "tc")) => Cell::text(mode).tone(Tone::Odd),
+            Some(mode) if interface.multi_buffer => Cell::text(&format!("{mode}, multi-buffer")),
             Some(mode) => Cell::text(mode),
         };
         table.push(vec![
             Cell::text(&interface.name),
             attached,
-            Cell::text(interface.problem.as_deref().unwrap_or_default()),
+            Cell::text(&remarks(interface).join("; ")),
         ]);
     }
     table
+}
+
+/// What is to be said of an interface, what is wrong first.
+fn remarks(interface: &Interface) -> Vec<&str> {
+    let remarks = [&interface.problem, &interface.note];
+    remarks.into_iter().flatten().map(String::as_str).collect()
 }
 
 fn section(table: &Table, if_empty: &str, console: &mut Console) -> Result<(), Failure> {
@@ -194,8 +202,15 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
     }
     for interface in &status.interfaces {
         let (name, mode) = (text(&interface.name), maybe(&interface.mode));
-        let problem = maybe(&interface.problem);
-        console.line(&format!("interface\t{name}\t{mode}\t{problem}"))?;
+        let (problem, note) = (maybe(&interface.problem), maybe(&interface.note));
+        let buffers = if interface.multi_buffer {
+            "multi-buffer"
+        } else {
+            ""
+        };
+        console.line(&format!(
+            "interface\t{name}\t{mode}\t{problem}\t{buffers}\t{note}"
+        ))?;
     }
     for source in &status.sources {
         let (name, state, lag) = (text(&source.name), text(&source.state), source.lag_bytes);

@@ -41,17 +41,19 @@ pub enum Interfaces {
 /// How the filter is attached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Attach {
-    /// In the driver where it can, else in the stack.
+    /// In the driver where it can, else in the stack; in `tc` where another program has XDP.
     Auto,
     /// In the driver.
     Native,
     /// In the stack.
     Generic,
+    /// In traffic control.
+    Tc,
 }
 
 impl Attach {
     /// Every way.
-    pub const ALL: &[Self] = &[Self::Auto, Self::Native, Self::Generic];
+    pub const ALL: &[Self] = &[Self::Auto, Self::Native, Self::Generic, Self::Tc];
 
     /// Lower-case name.
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Attach {
             Self::Auto => "auto",
             Self::Native => "native",
             Self::Generic => "generic",
+            Self::Tc => "tc",
         }
     }
 }
@@ -116,7 +119,7 @@ pub(super) fn read(top: &Section<'_>) -> Result<FilterConfig, ConfigError> {
         filter.ports = ports(&field)?;
     }
     if let Some(field) = section.field("attach") {
-        filter.attach = attach(&field)?;
+        filter.attach = field.choice("way to attach", Attach::ALL, Attach::as_str)?;
     }
     if let Some(field) = section.field("mode") {
         filter.mode = field.choice("mode", Mode::ALL, Mode::as_str)?;
@@ -207,15 +210,6 @@ fn ports(field: &Field<'_>) -> Result<Vec<u16>, ConfigError> {
         return Err(field.mistake(format!("{} is empty; name at least one port", field.name())));
     }
     Ok(ports)
-}
-
-fn attach(field: &Field<'_>) -> Result<Attach, ConfigError> {
-    if field.text()? == "tc" {
-        return Err(field.mistake(
-            "attach = \"tc\" comes in a later version; use \"auto\", \"native\" or \"generic\"",
-        ));
-    }
-    field.choice("way to attach", Attach::ALL, Attach::as_str)
 }
 
 /// A network, or an address that stands for itself.

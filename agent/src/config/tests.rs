@@ -244,10 +244,8 @@ fn wrong_values_are_refused_with_what_is_right() {
         expect![[r#"f:2:14: "auto" stands alone, or not at all"#]],
     );
     check(
-        "[filter]\nattach = \"tc\"",
-        expect![[
-            r#"f:2:10: attach = "tc" comes in a later version; use "auto", "native" or "generic""#
-        ]],
+        "[filter]\nattach = \"tcx\"",
+        expect![[r#"f:2:10: unknown way to attach "tcx"; did you mean "tc"?"#]],
     );
     check(
         "[allow]\nnetworks = [\"192.0.2.1/24\"]",

@@ -16,7 +16,8 @@ use crate::{
     store::StoreError,
 };
 
-/// How often the filter is tried again when it, or an interface, failed.
+/// How often the filter is tried again when it, or an interface, failed; and how long a change of the host's interfaces that
+/// it did not tell can go unnoticed.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// What is wrong, and what it is judged by.
@@ -102,12 +103,12 @@ impl Health {
         self.store_aside = Some(text);
     }
 
-    /// Why there is no interface to attach to, if so.
+    /// Why it is not known which interfaces to attach to, if so.
     pub(super) fn note_attach(&mut self, problem: Option<String>) {
         if let Some(text) = &problem
             && self.attach != problem
         {
-            error!("nothing is filtered: {text}");
+            error!("{text}");
         }
         self.attach = problem;
     }
@@ -125,9 +126,7 @@ impl Daemon {
         if let Some(text) = &health.filter {
             problems.push(format!("nothing is filtered: {text}"));
         }
-        if let Some(text) = &health.attach {
-            problems.push(format!("nothing is filtered: {text}"));
-        }
+        problems.extend(health.attach.iter().cloned());
         if let Some(filter) = &self.filter {
             problems.extend(filter.attachments().iter().filter_map(|attachment| {
                 let problem = attachment.problem.as_ref()?;
@@ -205,16 +204,7 @@ impl Daemon {
         if self.health.needs_filling() {
             self.fill_filter();
         }
-        let unattached = |filter: &Filter| {
-            let attachments = filter.attachments();
-            attachments.is_empty()
-                || attachments
-                    .iter()
-                    .any(|attachment| attachment.mode.is_none())
-        };
-        if self.filter.as_ref().is_some_and(unattached) {
-            self.attach();
-        }
+        self.attach();
     }
 
     fn sample_drops(&mut self, now: SystemTime) {

@@ -13,8 +13,8 @@ use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
     ban::{Ban, End, Origin},
     clock::Clock,
-    config::{Config, Interfaces},
-    control, filter,
+    config::Config,
+    control,
     filter::Filter,
     host,
     judge::{Judge, JudgeSettings},
@@ -62,6 +62,14 @@ impl Daemon {
             what: "listen for signals",
             source,
         })?;
+        // Before the interfaces are looked at, so that no change falls between.
+        let network = host::watch_network()
+            .inspect_err(|err| {
+                warn!(
+                    "cannot watch the interfaces and routes; they are looked at now and then: {err}"
+                );
+            })
+            .ok();
         let mut daemon = Self {
             intake: Intake::new(checkpoints),
             log: EventLog::default(),
@@ -95,6 +103,7 @@ impl Daemon {
             Ends {
                 notices,
                 calls,
+                network,
                 hangup,
                 terminate,
                 interrupt,
@@ -124,29 +133,6 @@ impl Daemon {
             .configure(&self.config.filter.ports, observe)
             .and_then(|()| filter.replace_all(&bans, &allowed));
         self.health.note_filled(filled);
-    }
-
-    /// Attaches to the interfaces of the config, and notes which refuse.
-    pub(super) fn attach(&mut self) {
-        let Some(filter) = &mut self.filter else {
-            return;
-        };
-        let interfaces = match &self.config.filter.interfaces {
-            Interfaces::Named(names) => names.clone(),
-            Interfaces::Auto => match host::default_route_interfaces() {
-                Ok(names) => names,
-                Err(err) => {
-                    self.health
-                        .note_attach(Some(format!("cannot read the routes: {err}")));
-                    return;
-                }
-            },
-        };
-        let none = interfaces.is_empty();
-        filter.attach(&interfaces, attach_choice(&self.config));
-        self.health.note_attach(none.then(|| {
-            "no interface carries a default route; name one in [filter] interfaces".to_owned()
-        }));
     }
 }
 
@@ -185,15 +171,6 @@ pub(super) fn own_addresses() -> Vec<std::net::IpAddr> {
         warn!("cannot read the host's own addresses: {err}");
         Vec::new()
     })
-}
-
-fn attach_choice(config: &Config) -> filter::AttachChoice {
-    use crate::config::Attach;
-    match config.filter.attach {
-        Attach::Auto => filter::AttachChoice::Auto,
-        Attach::Native => filter::AttachChoice::Native,
-        Attach::Generic => filter::AttachChoice::Generic,
-    }
 }
 
 fn kept_bans(filter: &Filter, clock: &Clock) -> Vec<Ban> {

@@ -54,7 +54,9 @@ impl Daemon {
             .map(|attachment| Interface {
                 name: attachment.name.clone(),
                 mode: attachment.mode.map(|mode| mode.as_str().to_owned()),
+                multi_buffer: attachment.multi_buffer,
                 problem: attachment.problem.clone(),
+                note: attachment.note.clone(),
             })
             .collect()
     }

@@ -53,10 +53,15 @@ fn interface(name: &str, present: &[Guardable]) -> Finding {
             format!("{what}; guarded in generic mode, which costs more for each packet"),
             "a driver with native XDP, or a smaller MTU, would be faster",
         ),
+        Holder::Filter(AttachMode::Tc) => warning(
+            &topic,
+            format!("{what}; guarded in tc mode, behind XDP, which costs more for each packet"),
+            "XDP would be faster, where no other program has it: set attach = \"auto\"",
+        ),
         Holder::Other(program) => problem(
             &topic,
             format!("{what}; another XDP program is attached: {program}"),
-            "stop what put it there; an interface takes one XDP program",
+            "stop what put it there; an interface takes one XDP program; or set attach = \"auto\" or \"tc\"",
         ),
         Holder::Nobody if found.mtu > NATIVE_MTU_MAX => warning(
             &topic,

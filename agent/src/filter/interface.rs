@@ -2,14 +2,17 @@
 
 use std::{fmt, io};
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::Parseable;
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{LinkAttribute, LinkExtentMask, LinkMessage, LinkXdp, XdpAttached},
+    link::{
+        InfoKind, InfoPortKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkLayerType,
+        LinkMessage, LinkXdp, XdpAttached,
+    },
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use tracing::debug;
+
+use super::netlink;
 
 /// How a program sits on an interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,14 +21,17 @@ pub enum AttachMode {
     Native,
     /// In the network stack: works everywhere, costs more for each packet.
     Generic,
+    /// In traffic control, behind XDP: beside an XDP program of somebody else.
+    Tc,
 }
 
 impl AttachMode {
-    /// `native` or `generic`, as in the config.
+    /// `native`, `generic` or `tc`, as in the config.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Generic => "generic",
+            Self::Tc => "tc",
         }
     }
 }
@@ -47,6 +53,19 @@ pub struct Interface {
     pub mtu: u32,
     /// XDP programs on it.
     pub hook: Hook,
+    /// What it is made upon, if packets come to it from there.
+    pub upon: Option<Upon>,
+    /// Whether its frames begin with an Ethernet header.
+    pub is_ethernet: bool,
+}
+
+/// The interface through which the packets of another one come, in the same network namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Upon {
+    /// The packets of a VLAN come through the interface of this number, with tags.
+    Parent(u32),
+    /// A port of a bond: its packets are those of the bond, which has this number.
+    Bond(u32),
 }
 
 /// Numbers of the XDP programs on an interface.
@@ -83,65 +102,60 @@ impl Hook {
 /// # Errors
 /// When the kernel does not answer, or says something else.
 pub fn list() -> io::Result<Vec<Interface>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    socket.send(&request(), 0)?;
-
-    let mut interfaces = Vec::new();
-    loop {
-        let (datagram, _) = socket.recv_from_full()?;
-        let mut rest = datagram.as_slice();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                .map_err(io::Error::other)?;
-            match message.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
-                    interfaces.push(read(link));
-                }
-                NetlinkPayload::Done(_) => {
-                    interfaces.sort_by_key(|interface| interface.index);
-                    return Ok(interfaces);
-                }
-                NetlinkPayload::Error(error) => return Err(error.to_io()),
-                _ => {}
-            }
-            let length = (message.header.length as usize).next_multiple_of(4);
-            rest = rest.get(length..).unwrap_or_default();
-        }
-    }
-}
-
-fn request() -> Vec<u8> {
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut wanted = LinkMessage::default();
-    wanted
+    let mut request = LinkMessage::default();
+    request
         .attributes
         .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    let mut message = NetlinkMessage::new(
-        header,
-        NetlinkPayload::from(RouteNetlinkMessage::GetLink(wanted)),
-    );
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
+    let told = netlink::dump(RouteNetlinkMessage::GetLink(request))?;
+    let mut interfaces: Vec<Interface> = told.iter().filter_map(|message| parse(message)).collect();
+    interfaces.sort_by_key(|interface| interface.index);
+    Ok(interfaces)
+}
+
+/// An interface that cannot be read is one that does not exist; it is no reason to leave the others alone.
+fn parse(message: &[u8]) -> Option<Interface> {
+    LinkMessage::parse(message)
+        .inspect_err(|error| debug!("passed over an interface: {error}"))
+        .ok()
+        .map(read)
 }
 
 fn read(link: LinkMessage) -> Interface {
     let mut interface = Interface {
         index: link.header.index,
+        is_ethernet: matches!(
+            link.header.link_layer_type,
+            LinkLayerType::Ether | LinkLayerType::Loopback
+        ),
         ..Interface::default()
     };
+    let mut lower = None;
+    let mut is_lower_elsewhere = false;
+    let mut controller = None;
+    let mut is_vlan = false;
+    let mut is_bond_port = false;
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::IfName(name) => interface.name = name,
             LinkAttribute::Mtu(mtu) => interface.mtu = mtu,
             LinkAttribute::Xdp(xdp) => interface.hook = read_hook(&xdp),
+            LinkAttribute::Link(index) => lower = Some(index),
+            LinkAttribute::LinkNetNsId(_) => is_lower_elsewhere = true,
+            LinkAttribute::Controller(index) => controller = Some(index),
+            LinkAttribute::LinkInfo(infos) => {
+                is_vlan = infos.contains(&LinkInfo::Kind(InfoKind::Vlan));
+                is_bond_port = infos.contains(&LinkInfo::PortKind(InfoPortKind::Bond));
+            }
             _ => {}
         }
     }
+    interface.upon = if is_vlan && !is_lower_elsewhere {
+        lower.map(Upon::Parent)
+    } else if is_bond_port {
+        controller.map(Upon::Bond)
+    } else {
+        None
+    };
     interface
 }
 
@@ -181,6 +195,8 @@ mod tests {
             .find(|interface| interface.name == "lo")
             .unwrap();
         assert_eq!(lo.index, 1);
+        assert!(lo.is_ethernet);
+        assert_eq!(lo.upon, None);
         assert!(lo.mtu >= 1500);
     }
 

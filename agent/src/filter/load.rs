@@ -1,9 +1,16 @@
-//! Loading the XDP program over pinned maps.
+//! Loading programs over pinned maps, each when it is first needed.
 
-use std::fs;
+use std::{
+    collections::HashMap,
+    fs,
+    os::fd::{AsFd, BorrowedFd},
+};
 
-use aya::{Ebpf, EbpfLoader, programs::Xdp};
-use mailwall_common::{MAPS, PROGRAM};
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{Program, ProgramInfo},
+};
+use mailwall_common::{MAPS, program_name};
 use tracing::debug;
 
 use super::{
@@ -14,62 +21,145 @@ use super::{
 /// The object that `cargo xtask build-ebpf` makes of `filter-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/mailwall.bpf.o");
 
-/// Loads the program over maps of its own, and pins nothing.
-///
-/// # Errors
-/// When the kernel refuses the maps or the program.
-pub fn unpinned() -> Result<Ebpf, FilterError> {
-    let mut ebpf = EbpfLoader::new()
-        .load(OBJECT)
-        .map_err(FilterError::Object)?;
-    program_of(&mut ebpf)?.load()?;
-    Ok(ebpf)
+/// A program of the object. They differ in where they can be put, and not in what they do.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Entry {
+    /// For XDP, frames in one buffer.
+    Xdp,
+    /// For XDP, frames in one or several buffers.
+    XdpFrags,
+    /// For `tc`, frames that begin with an Ethernet header.
+    Tc,
+    /// For `tc`, packets that begin with an IP header.
+    TcIp,
 }
 
-/// Loads the program over the pinned maps, or over new ones, which are pinned then; pins the program too. Tells its number.
+impl Entry {
+    /// Those for an XDP hook.
+    pub const XDP: [Self; 2] = [Self::Xdp, Self::XdpFrags];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Xdp => program_name::XDP,
+            Self::XdpFrags => program_name::XDP_FRAGS,
+            Self::Tc => program_name::TC,
+            Self::TcIp => program_name::TC_IP,
+        }
+    }
+}
+
+/// The programs, over maps that they hold open themselves: one can be loaded long after the maps were taken into use.
+pub struct Programs {
+    ebpf: Ebpf,
+    /// The kernel's numbers of those that are loaded.
+    ids: HashMap<Entry, u32>,
+}
+
+impl Programs {
+    /// Programs over maps of their own, none of them pinned.
+    ///
+    /// # Errors
+    /// When the kernel refuses the maps.
+    pub fn unpinned() -> Result<Self, FilterError> {
+        let ebpf = EbpfLoader::new()
+            .load(OBJECT)
+            .map_err(FilterError::Object)?;
+        Ok(Self::of(ebpf))
+    }
+
+    fn of(ebpf: Ebpf) -> Self {
+        Self {
+            ebpf,
+            ids: HashMap::new(),
+        }
+    }
+
+    /// A program and its number, loaded if it was not yet.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn get(&mut self, entry: Entry) -> Result<(BorrowedFd<'_>, u32), FilterError> {
+        let id = match self.ids.get(&entry) {
+            Some(id) => *id,
+            None => self.load(entry)?.id(),
+        };
+        let program = self
+            .ebpf
+            .program(entry.name())
+            .ok_or(FilterError::Incomplete(entry.name()))?;
+        let fd = match program {
+            Program::Xdp(program) => program.fd(),
+            Program::SchedClassifier(program) => program.fd(),
+            _ => return Err(FilterError::Incomplete(entry.name())),
+        };
+        Ok((fd?.as_fd(), id))
+    }
+
+    /// The number of a program, if it is loaded.
+    pub fn id(&self, entry: Entry) -> Option<u32> {
+        self.ids.get(&entry).copied()
+    }
+
+    /// Loads a program, and tells what the kernel has made of it.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn load(&mut self, entry: Entry) -> Result<ProgramInfo, FilterError> {
+        let incomplete = FilterError::Incomplete(entry.name());
+        let program = self.ebpf.program_mut(entry.name()).ok_or(incomplete)?;
+        match program {
+            Program::Xdp(program) => program.load(),
+            Program::SchedClassifier(program) => program.load(),
+            _ => return Err(FilterError::Incomplete(entry.name())),
+        }
+        .map_err(FilterError::from)
+        .inspect_err(|error| {
+            if let FilterError::Program { said, .. } = error {
+                debug!(program = entry.name(), "the verifier said:\n{said}");
+            }
+        })?;
+        let info = program.info()?;
+        self.ids.insert(entry, info.id());
+        Ok(info)
+    }
+
+    /// Pins the XDP program over the old pin by a rename, so that there is one at any time.
+    fn pin(&mut self, pins: &Pins) -> Result<(), FilterError> {
+        let name = Entry::Xdp.name();
+        let program = self
+            .ebpf
+            .program_mut(name)
+            .ok_or(FilterError::Incomplete(name))?;
+        let (pin, fresh) = (pins.program(), pins.map("program-new"));
+        pins::remove(&fresh)?;
+        let pinned = |source| FilterError::PinProgram {
+            path: pin.clone(),
+            source,
+        };
+        program.pin(&fresh).map_err(pinned)?;
+        fs::rename(&fresh, &pin).map_err(|source| FilterError::Pins {
+            action: "rename the pinned program to",
+            path: pin,
+            advice: "it takes root",
+            source,
+        })
+    }
+}
+
+/// Opens the pinned maps, or makes and pins new ones; and loads and pins the XDP program over them. The maps are the caller's
+/// to take.
 ///
 /// # Errors
 /// When the kernel refuses the maps, the program or the pins.
-pub fn pinned(pins: &Pins) -> Result<(Ebpf, u32), FilterError> {
+pub fn pinned(pins: &Pins) -> Result<(Ebpf, Programs), FilterError> {
     let mut loader = EbpfLoader::new();
     for shape in &MAPS {
         loader.map_pin_path(shape.name, pins.map(shape.name));
     }
-    let mut ebpf = loader.load(OBJECT).map_err(FilterError::Object)?;
-    let program = program_of(&mut ebpf)?;
-    program
-        .load()
-        .map_err(FilterError::from)
-        .inspect_err(|error| {
-            if let FilterError::Program { said, .. } = error {
-                debug!("the verifier said:\n{said}");
-            }
-        })?;
-    let program_id = program.info().map_err(FilterError::Load)?.id();
-    // Over the old pin by a rename, so that there is one at any time.
-    let (pin, fresh) = (pins.program(), pins.map("program-new"));
-    pins::remove(&fresh)?;
-    let pinned = |source| FilterError::PinProgram {
-        path: pin.clone(),
-        source,
-    };
-    program.pin(&fresh).map_err(pinned)?;
-    fs::rename(&fresh, &pin).map_err(|source| FilterError::Pins {
-        action: "rename the pinned program to",
-        path: pin,
-        advice: "it takes root",
-        source,
-    })?;
-    Ok((ebpf, program_id))
-}
-
-/// The program of a loaded object.
-///
-/// # Errors
-/// When it has none.
-pub fn program_of(ebpf: &mut Ebpf) -> Result<&mut Xdp, FilterError> {
-    let program = ebpf
-        .program_mut(PROGRAM)
-        .ok_or(FilterError::Incomplete("XDP program"))?;
-    Ok(program.try_into()?)
+    let maps = loader.load(OBJECT).map_err(FilterError::Object)?;
+    // The same maps, by the pins that the first has made if there were none.
+    let mut programs = Programs::of(loader.load(OBJECT).map_err(FilterError::Object)?);
+    programs.load(Entry::Xdp)?;
+    programs.pin(pins)?;
+    Ok((maps, programs))
 }

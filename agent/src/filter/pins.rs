@@ -16,13 +16,17 @@ use nix::{
 };
 use tracing::{info, warn};
 
-use super::{error::FilterError, link};
+use super::{
+    clsact,
+    error::FilterError,
+    link::LinkKind,
+    pinned_link::{self, PinnedLink},
+};
 
 /// Where a BPF file system belongs on every host; no folder can be made there before it is mounted.
 const BPFFS_HOME: &str = "/sys/fs/bpf";
 /// Source of the file systems that are mounted here, to be told from those of others.
 const MOUNT_SOURCE: &str = "mailwall";
-const LINK_PREFIX: &str = "link-";
 const NEEDS_ROOT: &str = "it takes root (CAP_SYS_ADMIN to mount a BPF file system)";
 
 /// The folder of the pins.
@@ -75,14 +79,14 @@ impl Pins {
         self.dir.join("program")
     }
 
-    /// Where the link to this interface is.
-    pub fn link(&self, interface: &str) -> PathBuf {
-        self.dir.join(link_name(interface))
+    /// Where the link of this kind to this interface is.
+    pub fn link(&self, kind: LinkKind, interface: &str) -> PathBuf {
+        self.dir.join(pinned_link::name(kind, interface))
     }
 
-    /// The links that are there: interface and path.
-    pub fn links(&self) -> Vec<(String, PathBuf)> {
-        links_in(&self.dir)
+    /// The links that are there.
+    pub fn links(&self) -> Vec<PinnedLink> {
+        pinned_link::links_in(&self.dir)
     }
 
     /// Compares what is pinned with what should be.
@@ -139,8 +143,13 @@ impl Pins {
     /// When a pin cannot be moved or removed.
     pub fn take_over_links(&self) -> Result<(), FilterError> {
         for other in other_abis(&self.root, &self.dir) {
-            for (interface, path) in links_in(&other) {
-                let here = self.link(&interface);
+            for PinnedLink {
+                kind,
+                interface,
+                path,
+            } in pinned_link::links_in(&other)
+            {
+                let here = self.link(kind, &interface);
                 if !here.exists() {
                     fs::rename(&path, &here).map_err(|source| FilterError::Pins {
                         action: "move the pinned link",
@@ -162,10 +171,11 @@ impl Pins {
 /// # Errors
 /// When a pin cannot be removed.
 pub fn remove_pins(bpffs_dir: &Path) -> Result<(), FilterError> {
-    // Links first: no packet is to meet a filter that is half gone.
+    // What leads packets to it first: none is to meet a filter that is half gone.
+    remove_tc_filters();
     for abi in other_abis(bpffs_dir, Path::new("")) {
-        for (_, path) in links_in(&abi) {
-            remove_link(&path)?;
+        for link in pinned_link::links_in(&abi) {
+            pinned_link::remove(&link.path)?;
         }
         remove(&abi)?;
     }
@@ -292,24 +302,8 @@ fn other_abis(root: &Path, own: &Path) -> Vec<PathBuf> {
     entries(root).into_iter().filter(is_abi).collect()
 }
 
-fn links_in(dir: &Path) -> Vec<(String, PathBuf)> {
-    entries(dir)
-        .into_iter()
-        .filter_map(|path| {
-            let name = path.file_name()?.to_str()?;
-            let interface = name.strip_prefix(LINK_PREFIX)?.replace(':', ".");
-            Some((interface, path))
-        })
-        .collect()
-}
-
-/// A BPF file system takes no dots in names (kernel/bpf/inode.c, `bpf_lookup`), and no interface's name has a colon
-/// (net/core/dev.c, `dev_valid_name`).
-fn link_name(interface: &str) -> String {
-    format!("{LINK_PREFIX}{}", interface.replace('.', ":"))
-}
-
-fn entries(dir: &Path) -> Vec<PathBuf> {
+/// What is in a folder, by name; nothing when it cannot be read.
+pub fn entries(dir: &Path) -> Vec<PathBuf> {
     let Ok(found) = fs::read_dir(dir) else {
         return Vec::new();
     };
@@ -336,28 +330,21 @@ pub fn remove(path: &Path) -> Result<(), FilterError> {
     }
 }
 
-/// Detaches the program of a pinned link, and removes the pin.
-pub fn remove_link(path: &Path) -> Result<(), FilterError> {
-    // What cannot be detached now (it is no link, or its interface is gone) goes with the pin.
-    let _ = link::detach(path);
-    remove(path)
-}
-
-/// [`remove_link`], where nobody has to know that it failed.
-pub fn remove_link_or_warn(path: &Path) {
-    if let Err(error) = remove_link(path) {
-        warn!("{:#}", anyhow::Error::from(error));
+/// Takes our filters for `tc` off the interfaces of this network namespace. They have no pins.
+fn remove_tc_filters() {
+    let removed = clsact::interfaces().and_then(|interfaces| {
+        interfaces
+            .into_iter()
+            .try_for_each(|interface| clsact::remove(interface).map(drop))
+    });
+    if let Err(error) = removed {
+        warn!("cannot take the filter out of tc; `tc filter del dev NAME ingress` does: {error}");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_link_of_an_interface_with_a_dot_can_be_pinned() {
-        assert_eq!(link_name("eth0.100"), "link-eth0:100");
-    }
 
     #[test]
     fn an_ordinary_folder_is_not_on_bpffs() {

@@ -5,7 +5,8 @@ use std::{io, path::Path};
 use super::{
     AttachMode, FilterError, attach,
     interface::{self, Interface},
-    link, load,
+    link::{self, LinkKind},
+    load::{Entry, Programs},
     pins::{self, Pins},
 };
 
@@ -15,10 +16,7 @@ use super::{
 /// # Errors
 /// As [`Filter::open`](super::Filter::open) would.
 pub fn load() -> Result<Option<u32>, FilterError> {
-    let mut ebpf = load::unpinned()?;
-    let info = load::program_of(&mut ebpf)?
-        .info()
-        .map_err(FilterError::Load)?;
+    let info = Programs::unpinned()?.load(Entry::Xdp)?;
     Ok(info.verified_instruction_count())
 }
 
@@ -30,12 +28,12 @@ pub fn is_on_bpffs(bpffs_dir: &Path) -> Result<bool, FilterError> {
     pins::is_on_bpffs(bpffs_dir)
 }
 
-/// Who has an interface's XDP hook.
+/// Who has an interface: its XDP hook, or, where the filter is there, its `tc`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Holder {
     /// Nobody.
     Nobody,
-    /// The filter that is pinned.
+    /// The filter, of this agent or another one with the same pins.
     Filter(AttachMode),
     /// Another program, as people know it.
     Other(String),
@@ -48,7 +46,7 @@ pub struct Guardable {
     pub name: String,
     /// Bytes of the largest packet.
     pub mtu: u32,
-    /// Who has its XDP hook.
+    /// Who has it.
     pub holder: Holder,
 }
 
@@ -66,16 +64,19 @@ pub fn interfaces(bpffs_dir: &Path) -> io::Result<Vec<Guardable>> {
 }
 
 fn holder(interface: &Interface, bpffs_dir: &Path) -> Holder {
-    if interface.hook.program_id().is_none() {
-        return Holder::Nobody;
-    }
-    let pin = Pins::existing(bpffs_dir).link(&interface.name);
-    let own = link::pinned(&pin)
+    let pins = Pins::existing(bpffs_dir);
+    let own = link::pinned(&pins.link(LinkKind::Xdp, &interface.name))
         .ok()
         .filter(|link| link.if_index == interface.index)
         .and_then(|link| interface.hook.mode_of(link.program_id));
-    match own {
-        Some(mode) => Holder::Filter(mode),
-        None => Holder::Other(attach::holder(interface)),
+    if let Some(mode) = own {
+        return Holder::Filter(mode);
+    }
+    if attach::is_in_tc(interface, &pins) {
+        return Holder::Filter(AttachMode::Tc);
+    }
+    match interface.hook.program_id() {
+        Some(_) => Holder::Other(attach::holder(interface)),
+        None => Holder::Nobody,
     }
 }

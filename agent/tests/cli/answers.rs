@@ -19,7 +19,9 @@ pub fn status() -> Status {
         interfaces: vec![Interface {
             name: "eth0".to_owned(),
             mode: Some("native".to_owned()),
+            multi_buffer: true,
             problem: None,
+            note: Some("guards all of eth0, for eth0.5".to_owned()),
         }],
         bans: 1374,
         allowed: 14,
@@ -38,12 +40,16 @@ pub fn status_with_problems() -> Status {
             Interface {
                 name: "eth0".to_owned(),
                 mode: Some("generic".to_owned()),
+                multi_buffer: false,
                 problem: Some("the driver cannot do XDP".to_owned()),
+                note: None,
             },
             Interface {
                 name: "wg0".to_owned(),
                 mode: None,
+                multi_buffer: false,
                 problem: Some("no such device".to_owned()),
+                note: None,
             },
         ],
         sources: vec![

@@ -42,8 +42,8 @@ fn status_of_a_healthy_agent() {
         RUNNING    for 3d, pid 812
         VERSION    0.1.0
 
-        INTERFACE  ATTACHED  NOTE
-        eth0       native
+        INTERFACE  ATTACHED              NOTE
+        eth0       native, multi-buffer  guards all of eth0, for eth0.5
 
         SOURCE             STATE      LAG      LAST LINE  UNDERSTOOD  NOTE
         /var/log/mail.log  following  4.0 KiB  12m ago    1 204
@@ -63,7 +63,7 @@ fn status_of_a_healthy_agent() {
         dropped	88310
         drops_per_s	12.4
         tracked	212
-        interface	eth0	native	
+        interface	eth0	native		multi-buffer	guards all of eth0, for eth0.5
         source	/var/log/mail.log	following	4096	LAST_LINE	
         [0]"#]],
     );
@@ -71,7 +71,7 @@ fn status_of_a_healthy_agent() {
         status(answers::status()),
         "status --json",
         expect![[r#"
-        {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","problem":null}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"last_line":"LAST_LINE","problem":null}],"problems":[]}
+        {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"last_line":"LAST_LINE","problem":null}],"problems":[]}
         [0]"#]],
     );
 }
@@ -117,8 +117,8 @@ fn status_has_problems_first() {
         dropped	88310
         drops_per_s	12.4
         tracked	212
-        interface	eth0	generic	the driver cannot do XDP
-        interface	wg0		no such device
+        interface	eth0	generic	the driver cannot do XDP		
+        interface	wg0		no such device		
         source	/var/log/mail.log	following	4096	LAST_LINE	
         source	/var/log/\x1b[31mmail.err	failed	4096		permission denied
         problem	interface wg0 is not guarded: no such device

@@ -70,6 +70,18 @@ pub fn payload<P: Packet>(frame: &P) -> Result<Payload, Error> {
     }
 }
 
+/// What a packet is that has no Ethernet header.
+#[inline(always)]
+pub fn bare_payload<P: Packet>(packet: &P) -> Result<Payload, Error> {
+    // Two bytes of which the first matters: the verifier does not follow what the compiler makes of the bounds of one.
+    let [version, _]: [u8; 2] = packet.load(0).ok_or(Error::Malformed)?;
+    match version >> 4 {
+        4 => Ok(Payload::Ipv4(0)),
+        6 => Ok(Payload::Ipv6(0)),
+        _ => Err(Error::NotIp),
+    }
+}
+
 #[inline(always)]
 const fn is_vlan(ether_type: u16) -> bool {
     matches!(ether_type, VLAN_8021Q | VLAN_8021AD | VLAN_QINQ)

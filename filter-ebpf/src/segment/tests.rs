@@ -1,6 +1,6 @@
 use mailwall_common::{AddressV4, AddressV6};
 
-use super::{Flags, Payload, Segment, Source, Tcp, ipv4, ipv6, payload};
+use super::{Flags, Payload, Segment, Source, Tcp, bare_payload, ipv4, ipv6, payload};
 use crate::error::Error;
 
 /// A SYN from 192.0.2.7 to port 25 behind a VLAN tag: 58 bytes.
@@ -28,6 +28,14 @@ fn a_syn_is_found_behind_a_tag() {
     };
     assert_eq!(port, 25);
     assert!(flags.open_a_connection());
+}
+
+#[test]
+fn a_packet_without_an_ethernet_header_is_told_by_its_version() {
+    assert_eq!(bare_payload(&&SYN_V4[18..]), Ok(Payload::Ipv4(0)));
+    assert_eq!(bare_payload(&FRAGMENT_V6), Ok(Payload::Ipv6(0)));
+    assert_eq!(bare_payload(&&SYN_V4[19..]), Err(Error::NotIp));
+    assert_eq!(bare_payload(&&SYN_V4[..0]), Err(Error::Malformed));
 }
 
 #[test]

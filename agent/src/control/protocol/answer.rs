@@ -116,10 +116,14 @@ pub struct Status {
 pub struct Interface {
     /// Name.
     pub name: String,
-    /// `native`, `generic`, or `null` while not attached.
+    /// `native`, `generic`, `tc`, or `null` while not attached.
     pub mode: Option<String>,
+    /// Whether by the program for frames in several buffers, which drivers want at a large MTU.
+    pub multi_buffer: bool,
     /// Why it is not attached, or what is not as good as it could be.
     pub problem: Option<String>,
+    /// What is as it should be, but may surprise.
+    pub note: Option<String>,
 }
 
 /// Bans in force.
