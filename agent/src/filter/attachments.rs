@@ -134,6 +134,7 @@ impl Filter {
             return failed(name, unknown(name, present));
         };
         let tried = self.attached.tried.insert(name.clone(), interface.clone());
+        let is_worth_a_try = occasion == Occasion::Any || tried.as_ref() != Some(interface);
         let kept = was.filter(|was| match was.mode {
             Some(mode) => {
                 // `auto` takes XDP as soon as the other program is gone.
@@ -141,9 +142,10 @@ impl Filter {
                     && mode == AttachMode::Tc
                     && interface.is_ethernet
                     && interface.hook.program_id().is_none();
-                !may_be_better && attach::is_in_place(&self.programs, interface, &self.pins, mode)
+                !(may_be_better && is_worth_a_try)
+                    && attach::is_in_place(&self.programs, interface, &self.pins, mode)
             }
-            None => occasion == Occasion::HostChanged && tried.as_ref() == Some(interface),
+            None => !is_worth_a_try,
         });
         if let Some(kept) = kept {
             return Attachment {

@@ -32,7 +32,7 @@ pub enum FilterError {
     #[error("the built-in BPF object has no {0}; build it again with `cargo xtask build-ebpf`")]
     Incomplete(&'static str),
     /// The kernel refused the program.
-    #[error("the kernel refuses the XDP program{}", last_line(said))]
+    #[error("the kernel refuses the program{}", last_line(said))]
     Program {
         /// What its verifier said.
         said: String,
@@ -41,7 +41,7 @@ pub enum FilterError {
         source: io::Error,
     },
     /// Anything else that went wrong while the program was loaded.
-    #[error("cannot load the XDP program")]
+    #[error("cannot load the program")]
     Load(#[source] ProgramError),
     /// The program could not be pinned.
     #[error("cannot pin the XDP program as {}", path.display())]

@@ -53,7 +53,7 @@ fn a_large_mtu_gets_the_program_for_several_buffers_or_says_why_not() {
         let guarded = filter.attach(&names(["guard0"]), AttachChoice::Auto)[0].clone();
         host.assert_guarded("guard0");
         if !guarded.multi_buffer {
-            // Before Linux 5.18, and before 6.3 for veth.
+            // Before Linux 5.18.
             println!("this kernel has no XDP for several buffers: {guarded:?}");
             assert_eq!(guarded.mode, Some(AttachMode::Generic));
             let problem = guarded.problem.as_deref().unwrap();
