@@ -18,9 +18,21 @@ const PROC_NET: &str = "/proc/thread-self/net";
 /// Flags of a route in include/uapi/linux/route.h.
 const RTF_UP: u32 = 0x0001;
 const RTF_REJECT: u32 = 0x0200;
-/// `TCP_ESTABLISHED` in include/net/tcp_states.h.
+/// `TCP_ESTABLISHED` and `TCP_LISTEN` in include/net/tcp_states.h.
 const ESTABLISHED: &str = "01";
+const LISTEN: &str = "0A";
 const SSH_PORT: u16 = 22;
+
+/// A TCP socket that waits for connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Listener {
+    /// Where; unspecified for all addresses of the host.
+    pub address: IpAddr,
+    /// At which port.
+    pub port: u16,
+    /// Number of the socket, by which those who hold it are found.
+    pub inode: u64,
+}
 
 /// The interfaces that carry the default routes of the main table, each once, in the order of their names. Of a multipath
 /// IPv4 route the kernel tells the first interface only.
@@ -68,6 +80,13 @@ pub fn ssh_peers() -> Vec<IpAddr> {
     peers.into_iter().collect()
 }
 
+/// The TCP sockets that wait for connections. What cannot be read is none.
+pub fn listeners() -> Vec<Listener> {
+    let read = |name| fs::read_to_string(format!("{PROC_NET}/{name}")).unwrap_or_default();
+    let (v4, v6) = (read("tcp"), read("tcp6"));
+    listeners_in(&v4).chain(listeners_in(&v6)).collect()
+}
+
 /// Columns: interface, destination, gateway, flags, three that do not matter, mask.
 fn default_routes_v4(table: &str) -> impl Iterator<Item = &str> {
     table.lines().skip(1).filter_map(|line| {
@@ -108,6 +127,26 @@ fn peers_at(table: &str, port: u16) -> impl Iterator<Item = IpAddr> {
             return None;
         }
         endpoint(remote).map(|(address, _)| address)
+    })
+}
+
+/// Columns: number, local address, remote address, state, five that do not matter, inode.
+fn listeners_in(table: &str) -> impl Iterator<Item = Listener> {
+    table.lines().skip(1).filter_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().take(10).collect();
+        let [_, local, _, state, .., inode] = columns[..] else {
+            return None;
+        };
+        if state != LISTEN || columns.len() < 10 {
+            return None;
+        }
+        let (address, port) = endpoint(local)?;
+        let inode = inode.parse().ok()?;
+        Some(Listener {
+            address,
+            port,
+            inode,
+        })
     })
 }
 
@@ -185,6 +224,23 @@ eth2\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0
             .map(|ip| ip.parse().unwrap())
             .collect();
         assert_eq!(peers_at(v6, 22).collect::<Vec<_>>(), expected);
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn listeners_are_told_from_connections() {
+        let table = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0
+   1: 016433C6:0016 077100CB:C001 01 00000000:00000000 00:00000000 00000000     0        0 2
+   2: 016433C6:0019 00000000:0000 0A 00000000:00000000
+";
+        let expected = Listener {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 25,
+            inode: 4711,
+        };
+        assert_eq!(listeners_in(table).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]
