@@ -1,16 +1,29 @@
 //! Whether this host can run mailwall, and what stands in the way. Only looks; changes nothing.
 
+mod caller;
+mod card;
+mod clients;
+mod container;
+mod device;
 mod file;
+mod flow;
 mod interface;
 mod kernel;
+mod listener;
+mod memory;
+mod netlink;
+mod process;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cmp::Reverse,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
-use file::{folder, source};
-use interface::interfaces;
-use kernel::{bpffs, btf, jit, kernel, privileges, program};
+use crate::{config::Attach, host};
+
+use self::caller::Caller;
 
 /// What is to be looked at.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +32,10 @@ pub struct Patient<'a> {
     pub bpffs_dir: &'a Path,
     /// Interfaces to guard.
     pub interfaces: &'a [String],
+    /// How the filter is to be attached to them.
+    pub attach: Attach,
+    /// TCP ports to guard.
+    pub ports: &'a [u16],
     /// Folder of the database.
     pub state_dir: &'a Path,
     /// Folder of the control socket.
@@ -63,21 +80,47 @@ pub struct Finding {
     pub advice: Option<String>,
 }
 
-/// Looks at everything that `mailwall run` needs, in the order in which it needs it.
+/// Looks at everything that `mailwall run` needs. What only root can find out is left out for others, and the finding about
+/// their privileges says so.
 pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = vec![
-        privileges(),
-        kernel(),
-        jit(),
-        btf(),
-        bpffs(patient.bpffs_dir),
-        program(),
-    ];
-    findings.extend(interfaces(patient.bpffs_dir, patient.interfaces));
-    findings.push(folder("state folder", patient.state_dir));
-    findings.push(folder("run folder", patient.run_dir));
-    findings.extend(patient.sources.iter().map(|path| source(path)));
+    let root = Path::new("/");
+    let caller = Caller::this_process();
+    let mut findings = vec![caller.privileges()];
+    if caller.may_use_bpf() {
+        let features = kernel::try_features();
+        findings.extend(kernel::features(&features));
+        findings.extend(kernel::lockdown(root));
+        findings.push(kernel::program());
+        findings.push(memory::memory(caller, &features));
+        // tracefs is root's.
+        findings.push(kernel::tracepoint(root));
+    }
+    findings.push(kernel::types(root));
+    findings.push(kernel::bpffs(patient.bpffs_dir));
+
+    let holders = process::holders(Path::new("/proc"));
+    findings.extend(interface::interfaces(patient, &holders));
+    let own = host::own_addresses().unwrap_or_default();
+    let flows = flow::flows(root, patient.ports, &own);
+    let forwarded = flow::forwarded(&flows);
+    findings.extend(listener::listeners(
+        patient.ports,
+        &host::listeners(),
+        &holders,
+        |port| forwarded.contains(&port),
+    ));
+    findings.extend(flow::disguise(&flows));
+
+    findings.push(file::folder(caller, "state folder", patient.state_dir));
+    findings.push(file::folder(caller, "run folder", patient.run_dir));
+    let sources = patient.sources.iter();
+    findings.extend(sources.map(|path| file::source(caller, path)));
     findings
+}
+
+/// Puts the worst first. Of what is as bad, first comes what the rest depends on, so that the first line is what to mend first.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| Reverse(finding.level));
 }
 
 fn ok(topic: &str, text: impl Into<String>) -> Finding {
@@ -101,5 +144,43 @@ fn problem(topic: &str, text: impl Into<String>, advice: &str) -> Finding {
     Finding {
         level: Level::Problem,
         ..warning(topic, text, advice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Findings as people read them.
+    pub(super) fn shown(findings: &[Finding]) -> String {
+        let lines = findings.iter().map(|finding| {
+            let advice = finding.advice.as_ref();
+            let advice = advice.map(|advice| format!("  => {advice}\n"));
+            format!(
+                "{} {}: {}\n{}",
+                finding.level.as_str(),
+                finding.topic,
+                finding.text,
+                advice.unwrap_or_default()
+            )
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_of_it_what_others_depend_on() {
+        let mut findings = [
+            ok("a", ""),
+            problem("b", "", ""),
+            warning("c", "", ""),
+            problem("d", "", ""),
+            ok("e", ""),
+        ];
+        sort(&mut findings);
+        let topics: Vec<&str> = findings
+            .iter()
+            .map(|finding| finding.topic.as_str())
+            .collect();
+        assert_eq!(topics, ["b", "d", "c", "a", "e"]);
     }
 }

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    collections::HashMap,
     fs,
     net::{IpAddr, Ipv4Addr},
     panic::resume_unwind,
@@ -22,7 +21,8 @@ use aya::{
 };
 use ipnet::IpNet;
 use mailwall::{
-    doctor::{Level, Patient, examine},
+    config::Attach,
+    doctor::{Finding, Level, Patient, examine},
     filter::{AttachChoice, AttachMode, Attachment, Filter, remove_pins},
     host,
 };
@@ -466,37 +466,57 @@ fn the_doctor_finds_who_holds_an_interface() {
         let patient = Patient {
             bpffs_dir: dir,
             interfaces: &interfaces,
+            attach: Attach::Auto,
+            ports: &[25],
             state_dir: dir,
             run_dir: dir,
             sources: &[],
         };
-        let levels = || -> HashMap<String, Level> {
-            let findings = examine(&patient).into_iter();
-            findings
-                .map(|finding| (finding.topic, finding.level))
-                .collect()
-        };
-        let found = levels();
-        assert_eq!(found["program"], Level::Ok);
-        assert_eq!(found["privileges"], Level::Ok);
-        assert_eq!(found["BPF file system"], Level::Warning);
-        assert_eq!(found["interface guard0"], Level::Ok);
-        assert_eq!(found["interface guard1"], Level::Warning);
-        assert_eq!(found["interface eth9"], Level::Problem);
+        let found = examine(&patient);
+        assert_eq!(finding(&found, "privileges").level, Level::Ok);
+        assert_eq!(finding(&found, "kernel").level, Level::Ok);
+        assert_eq!(finding(&found, "program").level, Level::Ok);
+        assert_eq!(finding(&found, "memory").level, Level::Ok);
+        assert_eq!(finding(&found, "BPF file system").level, Level::Warning);
+        assert_eq!(finding(&found, "interface eth9").level, Level::Problem);
+        let free = finding(&found, "interface guard0");
+        assert_eq!(free.level, Level::Ok);
+        assert!(free.text.starts_with("veth, MTU 1500, "), "{free:?}");
+        // On kernels that do not tell what a driver can, it is a warning.
+        let jumbo = finding(&found, "interface guard1");
+        assert_ne!(jumbo.level, Level::Problem);
+        assert!(jumbo.text.starts_with("veth, MTU 9000, "), "{jumbo:?}");
         assert!(!dir.exists(), "looking changes nothing");
 
         let mut other = Ebpf::load(OBJECT).unwrap();
         loaded_program(&mut other)
             .attach("guard0", XdpMode::Driver)
             .unwrap();
-        assert_eq!(levels()["interface guard0"], Level::Problem);
+        let found = examine(&patient);
+        let taken = finding(&found, "interface guard0");
+        assert_eq!(taken.level, Level::Warning);
+        let us = format!("(pid {})", std::process::id());
+        for part in ["XDP is taken by mailwall, program ", &us] {
+            assert!(taken.text.contains(part), "{taken:?}");
+        }
         drop(other);
         let mut filter = Filter::open(dir).unwrap();
         filter.attach(&interfaces[..1], AttachChoice::Auto);
-        let found = levels();
-        assert_eq!(found["interface guard0"], Level::Ok);
-        assert_eq!(found["BPF file system"], Level::Ok);
+        let found = examine(&patient);
+        let guarded = finding(&found, "interface guard0");
+        assert_eq!(guarded.level, Level::Ok);
+        assert!(
+            guarded.text.ends_with("guarded in native mode"),
+            "{guarded:?}"
+        );
+        assert_eq!(finding(&found, "BPF file system").level, Level::Ok);
     });
+}
+
+/// The first finding of that topic.
+fn finding<'a>(found: &'a [Finding], topic: &str) -> &'a Finding {
+    let mut findings = found.iter().filter(|finding| finding.topic == topic);
+    findings.next().unwrap()
 }
 
 fn in_namespaces(test: impl FnOnce(&Path) + Send) {

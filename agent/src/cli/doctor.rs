@@ -24,7 +24,8 @@ const EXAMPLES: &str = "EXAMPLES
 
 /// Look whether this host can run mailwall, and what stands in the way
 ///
-/// It only looks and changes nothing. Exit code 0 when nothing stands in the way, 1 when something does.
+/// It only looks and changes nothing. The worst comes first, with what helps below it. Run it as root: for others most of the
+/// kernel is out of sight, which it says then. Exit code 0 when nothing stands in the way, 1 when something does.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {}
@@ -88,10 +89,13 @@ fn examine(console: &Console) -> Vec<Finding> {
     findings.extend(doctor::examine(&Patient {
         bpffs_dir: &paths.bpffs_dir,
         interfaces: &interfaces,
+        attach: config.filter.attach,
+        ports: &config.filter.ports,
         state_dir: &paths.state_dir,
         run_dir: &paths.run_dir,
         sources: &sources,
     }));
+    doctor::sort(&mut findings);
     findings
 }
 
@@ -154,4 +158,51 @@ fn footer(findings: &[Finding]) -> String {
         "{problems}, {}",
         count(of(Level::Warning), "warning", "warnings")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::cli::paint::Paint;
+
+    #[test]
+    fn what_helps_stands_below_what_was_found() {
+        let finding = |level, topic: &str, text: &str, advice: Option<&str>| Finding {
+            topic: topic.to_owned(),
+            level,
+            text: text.to_owned(),
+            advice: advice.map(str::to_owned),
+        };
+        let findings = [
+            finding(
+                Level::Problem,
+                "privileges",
+                "not root",
+                Some("sudo mailwall doctor"),
+            ),
+            finding(Level::Warning, "listeners", "none", Some("start it")),
+            finding(Level::Ok, "memory", "the maps take 53 MiB", None),
+        ];
+        let mut out = Vec::new();
+        let table = for_people(&findings);
+        table.write_human(&mut out, Paint::Plain).unwrap();
+        out.extend(footer(&findings).bytes().chain(*b"\n--\n"));
+        for_scripts(&findings).write_plain(&mut out).unwrap();
+        expect![[r#"
+            LEVEL    TOPIC       FOUND
+            problem  privileges  not root
+                                 => sudo mailwall doctor
+            warning  listeners   none
+                                 => start it
+            ok       memory      the maps take 53 MiB
+            1 problem, 1 warning
+            --
+            problem	privileges	not root	sudo mailwall doctor
+            warning	listeners	none	start it
+            ok	memory	the maps take 53 MiB	
+        "#]]
+        .assert_eq(&String::from_utf8(out).unwrap());
+    }
 }

@@ -7,10 +7,13 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Finding, ok, problem, warning};
+use super::{Caller, Finding, clients::clients, ok, problem, warning};
+
+/// Root may, and mostly it is root that runs the agent.
+const ASK_ROOT: &str = "sudo mailwall doctor";
 
 /// A folder that is not there is made when it is needed, if that can be done.
-pub(super) fn folder(topic: &str, dir: &Path) -> Finding {
+pub(super) fn folder(caller: Caller, topic: &str, dir: &Path) -> Finding {
     let shown = dir.display();
     let existing = match std::path::absolute(dir) {
         Ok(absolute) => absolute
@@ -37,33 +40,43 @@ pub(super) fn folder(topic: &str, dir: &Path) -> Finding {
             let text = format!("{shown} is on a file system that is mounted read-only");
             problem(topic, text, "name a folder that can be written")
         }
+        Err(Errno::EACCES) if !caller.is_root() => {
+            let text = format!("{} cannot be written by this user", existing.display());
+            warning(topic, text, ASK_ROOT)
+        }
         Err(errno) => {
             let text = format!(
                 "{} cannot be written ({})",
                 existing.display(),
                 errno.desc()
             );
-            problem(
-                topic,
-                text,
-                "run as the user that `mailwall run` runs as, or name another one",
-            )
+            problem(topic, text, "name another one")
         }
     }
 }
 
-pub(super) fn source(path: &Path) -> Finding {
+/// Whether a log can be read, and what its end tells of the clients.
+pub(super) fn source(caller: Caller, path: &Path) -> Finding {
     let topic = format!("source {}", path.display());
     match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_file() => {
-            ok(&topic, format!("can be read, {} bytes", metadata.len()))
-        }
+        Ok(metadata) if metadata.is_file() => match clients(&topic, path) {
+            Ok(Some(found)) => found,
+            Ok(None) => ok(&topic, format!("can be read, {} bytes", metadata.len())),
+            Err(error) => problem(
+                &topic,
+                format!("cannot be read ({error})"),
+                "check the disk",
+            ),
+        },
         Ok(_) => problem(&topic, "is not a file", "name a log file in [[source]]"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => warning(
             &topic,
-            "does not exist",
-            "it is read as soon as it does; is the mail server's log elsewhere, or only in the journal?",
+            "does not exist; is read as soon as it does",
+            "is the mail log elsewhere, or only in the journal?",
         ),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !caller.is_root() => {
+            warning(&topic, "cannot be read by this user", ASK_ROOT)
+        }
         Err(error) => {
             let advice = "let the user that `mailwall run` runs as read it";
             problem(&topic, format!("cannot be read ({error})"), advice)
@@ -85,6 +98,9 @@ mod tests {
     fn folders_and_files_are_tried() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("mail.log");
+        let caller = Caller::this_process();
+        let source = |path: &Path| super::source(caller, path);
+        let folder = |topic: &str, path: &Path| super::folder(caller, topic, path);
         assert_eq!(source(&log).level, Level::Warning);
         fs::write(&log, "text").unwrap();
         assert_eq!(summary(&source(&log)), (Level::Ok, "can be read, 4 bytes"));

@@ -1,168 +1,293 @@
-//! What the kernel lets this process do.
+//! What the kernel can do, as far as the filter needs it.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use super::{Finding, ok, problem, warning};
-use crate::filter::probe;
+use crate::filter::{
+    FilterError,
+    probe::{self, Feature, Loaded},
+};
 
-/// The oldest kernel that the filter is meant for: it needs what came up to 5.11, and 5.15 is the oldest that is tried.
-const OLDEST_KERNEL: (u32, u32) = (5, 15);
-/// Numbers of include/uapi/linux/capability.h.
-const CAPABILITIES: [(u32, &str, &str); 2] = [
-    (12, "CAP_NET_ADMIN", "attach to interfaces"),
-    (39, "CAP_BPF", "load programs and maps"),
-];
-const CAP_SYS_ADMIN: u32 = 21;
+const TOPIC: &str = "kernel";
+/// Where tracefs is, and where it was before 4.1 and still may be.
+const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
+/// The tracepoint that tells of connections which open and close.
+const TRACEPOINT: &str = "events/sock/inet_sock_set_state";
+const NEWER: &str = "take a newer kernel; mailwall is tried on Linux 5.15 and later";
 
-pub(super) fn privileges() -> Finding {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    privileges_in(&status)
+/// Whether each part is there.
+pub(super) type Features = Vec<(Feature, io::Result<bool>)>;
+
+/// Tries every part.
+pub(super) fn try_features() -> Features {
+    let tried = |feature: Feature| (feature, feature.is_there());
+    Feature::ALL.map(tried).into()
 }
 
-fn privileges_in(status: &str) -> Finding {
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
-        .unwrap_or(0);
-    let has = |number: u32| effective >> number & 1 == 1;
-    // CAP_SYS_ADMIN contains CAP_BPF, but not CAP_NET_ADMIN.
-    let missing: Vec<String> = CAPABILITIES
-        .iter()
-        .filter(|(number, name, _)| !(has(*number) || *name == "CAP_BPF" && has(CAP_SYS_ADMIN)))
-        .map(|(_, name, purpose)| format!("{name} (to {purpose})"))
-        .collect();
-    if missing.is_empty() {
-        return ok("privileges", "may load programs and attach them");
-    }
-    problem(
-        "privileges",
-        format!("lacks {}", missing.join(" and ")),
-        "run as root, or grant these capabilities to the service",
-    )
-}
-
-pub(super) fn kernel() -> Finding {
+/// One line when everything is there, else one for each thing that is not.
+pub(super) fn features(features: &Features) -> Vec<Finding> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    kernel_of(release.trim())
+    features_of(release.trim(), features)
 }
 
-fn kernel_of(release: &str) -> Finding {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse::<u32>().ok());
-    let version = match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(major), Some(minor)) => (major, minor),
-        _ => {
-            return warning(
-                "kernel",
-                format!("Linux `{release}`"),
-                "cannot tell how old it is",
-            );
-        }
-    };
-    if version < OLDEST_KERNEL {
-        let (major, minor) = OLDEST_KERNEL;
-        // Distributions carry newer parts into old kernels, so that loading the program decides.
-        return warning(
-            "kernel",
-            format!("Linux {release}, older than {major}.{minor}"),
-            "see below whether it loads the program; if not, take a newer kernel",
-        );
+fn features_of(release: &str, features: &Features) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = features
+        .iter()
+        .filter_map(|(feature, is_there)| match is_there {
+            Ok(true) => None,
+            Ok(false) => Some(lack(*feature)),
+            Err(error) => Some(untold(*feature, error)),
+        })
+        .collect();
+    if findings.iter().all(|finding| finding.advice.is_none()) {
+        let whole = ok(TOPIC, format!("Linux {release} has what the filter needs"));
+        findings.insert(0, whole);
     }
-    ok("kernel", format!("Linux {release}"))
+    findings
 }
 
-pub(super) fn jit() -> Finding {
-    match fs::read_to_string("/proc/sys/net/core/bpf_jit_enable") {
-        Ok(value) if value.trim() == "0" => warning(
-            "BPF compiler",
-            "programs are interpreted, which is several times slower",
-            "`sysctl -w net.core.bpf_jit_enable=1`",
+fn name(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Xdp => "XDP programs",
+        Feature::XdpLinks => "links for XDP programs",
+        Feature::Maps => "BPF hashes and arrays",
+        Feature::Tries => "BPF tries",
+        Feature::SharedArrays => "BPF arrays in shared memory",
+        Feature::Clock => "clock for XDP programs",
+        Feature::CoarseClock => "coarse clock for XDP programs",
+        Feature::Ring => "BPF ring buffer",
+        Feature::TrafficControl => "BPF in the traffic control",
+        Feature::Tracepoints => "BPF at tracepoints",
+    }
+}
+
+/// What it means that a part is missing.
+fn lack(feature: Feature) -> Finding {
+    let text = |so| format!("no {}: {so}", name(feature));
+    match feature {
+        Feature::Xdp
+        | Feature::XdpLinks
+        | Feature::Maps
+        | Feature::Tries
+        | Feature::SharedArrays
+        | Feature::Clock => problem(TOPIC, text("the filter cannot work"), NEWER),
+        Feature::CoarseClock => ok(TOPIC, text("the plain one is read, some ns slower")),
+        Feature::Ring => warning(
+            TOPIC,
+            text("connection limits cannot report; bans work"),
+            NEWER,
         ),
-        Ok(_) => ok("BPF compiler", "programs are compiled to machine code"),
-        Err(error) => warning(
-            "BPF compiler",
-            format!("cannot tell whether programs are compiled ({error})"),
-            "programs may be interpreted, which is several times slower",
+        Feature::TrafficControl => warning(
+            TOPIC,
+            text("no way round another XDP program"),
+            "matters only where an XDP hook is taken; CONFIG_NET_CLS_BPF has it",
+        ),
+        Feature::Tracepoints => warning(
+            TOPIC,
+            text("open connections cannot be counted; bans work"),
+            "a kernel with CONFIG_BPF_EVENTS that is not locked down can",
         ),
     }
 }
 
-pub(super) fn btf() -> Finding {
-    if Path::new("/sys/kernel/btf/vmlinux").exists() {
-        return ok("kernel types", "the kernel describes its types (BTF)");
-    }
+fn untold(feature: Feature, error: &io::Error) -> Finding {
     warning(
-        "kernel types",
-        "the kernel does not describe its types (BTF)",
-        "not needed for the filter; tools such as bpftool show less",
+        TOPIC,
+        format!("cannot tell whether it has {} ({error})", name(feature)),
+        "does a sandbox (seccomp, SELinux, lockdown) keep mailwall from BPF?",
     )
 }
 
-pub(super) fn bpffs(dir: &Path) -> Finding {
-    let shown = dir.display();
-    match probe::is_on_bpffs(dir) {
-        Ok(true) => ok("BPF file system", format!("{shown} is on one")),
-        Ok(false) => warning(
-            "BPF file system",
-            format!("{shown} is not on one"),
-            "`mailwall run` mounts one; to have it from boot, mount type bpf on /sys/fs/bpf",
-        ),
-        Err(error) => problem(
-            "BPF file system",
-            format!("{:#}", anyhow::Error::from(error)),
-            "name another folder with --bpffs-dir",
-        ),
-    }
+/// Whether the kernel takes the program itself.
+pub(super) fn program() -> Finding {
+    program_of(probe::load())
 }
 
-pub(super) fn program() -> Finding {
-    match probe::load() {
-        Ok(Some(instructions)) => ok(
-            "program",
-            format!("the kernel takes it ({instructions} instructions verified)"),
+fn program_of(loaded: Result<Loaded, FilterError>) -> Finding {
+    const TOPIC: &str = "program";
+    match loaded {
+        Ok(loaded) if !loaded.is_compiled => warning(
+            TOPIC,
+            "the kernel takes it, but interprets it: several times slower",
+            "sysctl -w net.core.bpf_jit_enable=1",
         ),
-        Ok(None) => ok("program", "the kernel takes it"),
+        Ok(loaded) => {
+            let verified = loaded
+                .verified_instructions
+                .map(|count| format!(": {count} instructions verified, compiled"));
+            let verified = verified.unwrap_or_default();
+            ok(TOPIC, format!("the kernel takes it{verified}"))
+        }
         Err(error) => problem(
-            "program",
+            TOPIC,
             format!("{:#}", anyhow::Error::from(error)),
             "mail flows, but nothing is filtered until this works",
         ),
     }
 }
 
+/// Whether the kernel tells its types. Nothing here needs them, so it is no warning when it does not.
+pub(super) fn types(root: &Path) -> Finding {
+    const TOPIC: &str = "kernel types";
+    if root.join("sys/kernel/btf/vmlinux").exists() {
+        return ok(TOPIC, "described (BTF)");
+    }
+    ok(TOPIC, "not described (no BTF); only bpftool misses them")
+}
+
+/// Whether the kernel keeps programs from reading its memory; nothing when it does not.
+pub(super) fn lockdown(root: &Path) -> Option<Finding> {
+    let levels = fs::read_to_string(root.join("sys/kernel/security/lockdown")).ok()?;
+    // The level in force stands in brackets. The lower one, `integrity`, lets programs read.
+    levels.contains("[confidentiality]").then(|| {
+        warning(
+            "lockdown",
+            "no program may read kernel memory: open connections are not counted; bans work",
+            "lockdown=integrity on the kernel's command line would do",
+        )
+    })
+}
+
+/// Whether the tracepoint for connections can be found.
+pub(super) fn tracepoint(root: &Path) -> Finding {
+    const TOPIC: &str = "tracepoint";
+    let places = TRACEFS.map(|place| root.join(place));
+    if places.iter().any(|place| place.join(TRACEPOINT).exists()) {
+        return ok(TOPIC, "inet_sock_set_state is there, to count connections");
+    }
+    if places.iter().any(|place| place.join("events").exists()) {
+        return warning(
+            TOPIC,
+            "no inet_sock_set_state: open connections cannot be counted; bans work",
+            NEWER,
+        );
+    }
+    warning(
+        TOPIC,
+        "tracefs is not mounted: open connections cannot be counted; bans work",
+        "mount -t tracefs tracefs /sys/kernel/tracing",
+    )
+}
+
+/// Whether the pins have a file system to be on.
+pub(super) fn bpffs(dir: &Path) -> Finding {
+    const TOPIC: &str = "BPF file system";
+    let shown = dir.display();
+    match probe::is_on_bpffs(dir) {
+        Ok(true) => ok(TOPIC, format!("{shown} is on one")),
+        Ok(false) => warning(
+            TOPIC,
+            format!("{shown} is not on one; `mailwall run` mounts it"),
+            "to have it from boot, mount type bpf on /sys/fs/bpf",
+        ),
+        Err(error) => problem(
+            TOPIC,
+            format!("{:#}", anyhow::Error::from(error)),
+            "name another folder with --bpffs-dir",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::Level, *};
+    use expect_test::{Expect, expect};
 
-    fn summary(finding: &Finding) -> (Level, &str) {
-        (finding.level, &finding.text)
+    use super::{
+        super::{Level, tests::shown},
+        *,
+    };
+
+    #[track_caller]
+    fn check(lacking: &[Feature], expected: &Expect) {
+        let features = Feature::ALL
+            .map(|feature| (feature, Ok(!lacking.contains(&feature))))
+            .into();
+        expected.assert_eq(&shown(&features_of("6.1.0-37-amd64", &features)));
     }
 
     #[test]
-    fn missing_capabilities_are_named() {
-        let root = privileges_in("Name:\tx\nCapEff:\t000001ffffffffff\n");
-        assert_eq!(root.level, Level::Ok);
-        let old_root = privileges_in("CapEff:\t0000000000201000\n");
-        assert_eq!(old_root.level, Level::Ok);
-        assert_eq!(
-            summary(&privileges_in("CapEff:\t0000000000000000\n")),
-            (
-                Level::Problem,
-                "lacks CAP_NET_ADMIN (to attach to interfaces) and CAP_BPF (to load programs and maps)"
-            )
+    fn a_kernel_that_has_everything_is_one_line() {
+        check(
+            &[],
+            &expect![[r#"
+                ok kernel: Linux 6.1.0-37-amd64 has what the filter needs
+            "#]],
+        );
+        check(
+            &[Feature::CoarseClock],
+            &expect![[r#"
+                ok kernel: Linux 6.1.0-37-amd64 has what the filter needs
+                ok kernel: no coarse clock for XDP programs: the plain one is read, some ns slower
+            "#]],
         );
     }
 
     #[test]
-    fn an_old_kernel_is_a_warning() {
-        assert_eq!(kernel_of("6.12.111+deb13-cloud-amd64").level, Level::Ok);
-        assert_eq!(kernel_of("5.15.0").level, Level::Ok);
-        assert_eq!(
-            summary(&kernel_of("5.10.0-30-amd64")),
-            (Level::Warning, "Linux 5.10.0-30-amd64, older than 5.15")
+    fn each_thing_missing_is_a_line() {
+        check(
+            &[Feature::Ring, Feature::TrafficControl, Feature::XdpLinks],
+            &expect![[r#"
+                problem kernel: no links for XDP programs: the filter cannot work
+                  => take a newer kernel; mailwall is tried on Linux 5.15 and later
+                warning kernel: no BPF ring buffer: connection limits cannot report; bans work
+                  => take a newer kernel; mailwall is tried on Linux 5.15 and later
+                warning kernel: no BPF in the traffic control: no way round another XDP program
+                  => matters only where an XDP hook is taken; CONFIG_NET_CLS_BPF has it
+            "#]],
         );
-        assert_eq!(kernel_of("odd").level, Level::Warning);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_tell_is_no_lack() {
+        let refused = io::Error::from_raw_os_error(libc::EPERM);
+        let found = features_of("6.1", &vec![(Feature::Xdp, Err(refused))]);
+        expect![[r#"
+            warning kernel: cannot tell whether it has XDP programs (Operation not permitted (os error 1))
+              => does a sandbox (seccomp, SELinux, lockdown) keep mailwall from BPF?
+        "#]]
+        .assert_eq(&shown(&found));
+    }
+
+    #[test]
+    fn an_interpreted_program_is_a_warning() {
+        let loaded = |is_compiled| {
+            program_of(Ok(Loaded {
+                verified_instructions: Some(2000),
+                is_compiled,
+            }))
+        };
+        assert_eq!(
+            loaded(true).text,
+            "the kernel takes it: 2000 instructions verified, compiled"
+        );
+        assert_eq!(loaded(false).level, Level::Warning);
+    }
+
+    #[test]
+    fn the_tracepoint_is_looked_for_where_tracefs_may_be() {
+        let root = tempfile::tempdir().unwrap();
+        let text = || tracepoint(root.path()).text;
+        assert!(text().starts_with("tracefs is not mounted"));
+        let events = root.path().join("sys/kernel/debug/tracing/events");
+        fs::create_dir_all(&events).unwrap();
+        assert!(text().starts_with("no inet_sock_set_state"));
+        fs::create_dir_all(events.join("sock/inet_sock_set_state")).unwrap();
+        assert!(text().starts_with("inet_sock_set_state is there"));
+    }
+
+    #[test]
+    fn only_the_strict_lockdown_matters() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(lockdown(root.path()).is_none());
+        let security = root.path().join("sys/kernel/security");
+        fs::create_dir_all(&security).unwrap();
+        for (levels, expected) in [
+            ("[none] integrity confidentiality\n", false),
+            ("none [integrity] confidentiality\n", false),
+            ("none integrity [confidentiality]\n", true),
+        ] {
+            fs::write(security.join("lockdown"), levels).unwrap();
+            assert_eq!(lockdown(root.path()).is_some(), expected, "{levels}");
+        }
     }
 }

@@ -6,7 +6,6 @@ mod tc;
 mod xdp;
 
 pub use error::AttachError;
-pub use xdp::holder;
 
 use tc::Way;
 use tracing::info;

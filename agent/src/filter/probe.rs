@@ -1,5 +1,9 @@
 //! What stands in the way of the filter on this host. Only looks: nothing is pinned, attached or mounted.
 
+mod feature;
+mod occupant;
+mod syscall;
+
 use std::{io, path::Path};
 
 use super::{
@@ -10,14 +14,27 @@ use super::{
     pins::{self, Pins},
 };
 
-/// Loads the program over maps of its own and lets go of both. Tells how many instructions the verifier looked at, where the
-/// kernel (5.16 and later) says so.
+pub use self::{feature::Feature, occupant::Occupant};
+
+/// How the kernel took the program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Loaded {
+    /// Instructions that the verifier looked at; `None` where the kernel does not say (before 5.16).
+    pub verified_instructions: Option<u32>,
+    /// Whether it is machine code, and not interpreted.
+    pub is_compiled: bool,
+}
+
+/// Loads the program over maps of its own, and lets go of both.
 ///
 /// # Errors
 /// As [`Filter::open`](super::Filter::open) would.
-pub fn load() -> Result<Option<u32>, FilterError> {
+pub fn load() -> Result<Loaded, FilterError> {
     let info = Programs::unpinned()?.load(Entry::Xdp)?;
-    Ok(info.verified_instruction_count())
+    Ok(Loaded {
+        verified_instructions: info.verified_instruction_count(),
+        is_compiled: info.size_jitted() > 0,
+    })
 }
 
 /// Whether the folder of the pins, or as much of it as exists, is on a BPF file system.
@@ -35,13 +52,15 @@ pub enum Holder {
     Nobody,
     /// The filter, of this agent or another one with the same pins.
     Filter(AttachMode),
-    /// Another program, as people know it.
-    Other(String),
+    /// Another program.
+    Other(Occupant),
 }
 
 /// An interface, as far as it matters to the filter.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Guardable {
+    /// Its number.
+    pub index: u32,
     /// Its name.
     pub name: String,
     /// Bytes of the largest packet.
@@ -57,6 +76,7 @@ pub struct Guardable {
 pub fn interfaces(bpffs_dir: &Path) -> io::Result<Vec<Guardable>> {
     let guardable = |interface: Interface| Guardable {
         holder: holder(&interface, bpffs_dir),
+        index: interface.index,
         name: interface.name,
         mtu: interface.mtu,
     };
@@ -76,7 +96,7 @@ fn holder(interface: &Interface, bpffs_dir: &Path) -> Holder {
         return Holder::Filter(AttachMode::Tc);
     }
     match interface.hook.program_id() {
-        Some(_) => Holder::Other(attach::holder(interface)),
+        Some(id) => Holder::Other(Occupant::of(id, interface.hook.mode_of(id))),
         None => Holder::Nobody,
     }
 }

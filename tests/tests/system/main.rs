@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod crash;
 mod database;
+mod doctor;
 mod forgery;
 mod interface;
 mod log;

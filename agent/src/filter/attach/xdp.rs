@@ -83,7 +83,7 @@ pub fn is_in_place(programs: &Programs, interface: &Interface, pin: &Path) -> bo
 }
 
 /// The program that is on the interface, for people.
-pub fn holder(interface: &Interface) -> String {
+fn holder(interface: &Interface) -> String {
     let hook = &interface.hook;
     let Some(id) = hook.program_id() else {
         return "which is gone again, or is on an interface above it".to_owned();
