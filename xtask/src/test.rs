@@ -108,10 +108,13 @@ fn report(tally: &Tally, skips: &Skips, watch: Stopwatch) -> Result<()> {
     for failure in tally.failures() {
         println!("failed: {failure}");
     }
+    for skip in tally.skips() {
+        println!("skipped: {skip}");
+    }
     skips.print();
     println!("took {} s", watch.elapsed().as_secs());
     let failed = tally.failed + skips.failures();
-    let skipped = tally.ignored + skips.len() - skips.failures();
+    let skipped = tally.skipped + skips.len() - skips.failures();
     let closing = format!("{} passed, {failed} failed", tally.passed);
     match skipped {
         0 => println!("{closing}"),
