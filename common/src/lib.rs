@@ -5,6 +5,7 @@
 #![cfg_attr(not(any(feature = "user", test)), no_std)]
 
 mod address;
+mod clock;
 mod instant;
 mod line;
 mod maps;
@@ -14,6 +15,7 @@ mod settings;
 mod verdict;
 
 pub use address::{AddressV4, AddressV6, NetworkV4, NetworkV6, PrefixV6};
+pub use clock::COARSE_CLOCK;
 pub use instant::{KernelInstant, Ticks};
 pub use line::{LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
 pub use maps::{
@@ -27,3 +29,5 @@ pub use verdict::{Family, TOTALS_LEN, Verdict};
 
 #[cfg(feature = "user")]
 mod user;
+#[cfg(feature = "user")]
+pub use clock::choose_clock;

@@ -3,9 +3,10 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::{
+    Global,
     bindings::BPF_F_MMAPABLE,
     btf_maps::{Array, LpmTrie, lpm_trie::Key},
-    helpers::bpf_ktime_get_coarse_ns,
+    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     macros::btf_map,
 };
 use mailwall_common::{
@@ -53,6 +54,10 @@ static PORTS: Array<u64, { PORT_WORDS as usize }> = Array::new();
 
 #[btf_map]
 static SETTINGS: Array<Settings, 1> = Array::new();
+
+/// Whether the kernel has the coarse clock: see `mailwall_common::COARSE_CLOCK`.
+#[unsafe(no_mangle)]
+static COARSE_CLOCK: Global<u8> = Global::new(1);
 
 /// The maps above.
 pub struct Maps;
@@ -131,8 +136,13 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn now(&self) -> KernelInstant {
-        // SAFETY: the helper takes nothing and returns a number.
-        KernelInstant::from_ns(unsafe { bpf_ktime_get_coarse_ns() })
+        KernelInstant::from_ns(if COARSE_CLOCK.load() == 0 {
+            // SAFETY: the helper takes nothing and returns a number.
+            unsafe { bpf_ktime_get_ns() }
+        } else {
+            // SAFETY: the helper takes nothing and returns a number.
+            unsafe { bpf_ktime_get_coarse_ns() }
+        })
     }
 
     #[inline(always)]

@@ -9,6 +9,7 @@ use mailwall_tests::{
     filter_kernel::{self, Kernel},
     filter_scene::{Outcome, Scene, address},
     packet::{Frame, SYN},
+    skip,
 };
 
 /// What the kernel takes of a frame at least: an Ethernet header. Shorter cuts are for the host's tests.
@@ -146,7 +147,10 @@ fn the_maps_have_the_shapes_both_halves_agreed_on() {
 
 #[test]
 fn the_verifier_is_far_from_its_limit() {
-    let verified = Kernel::load().verified_instructions();
+    let Some(verified) = Kernel::load().verified_instructions() else {
+        let why = "this kernel does not count what is verified; Linux 5.16 does";
+        return skip("the_verifier_is_far_from_its_limit", why);
+    };
     println!("{verified} instructions verified");
     assert!(
         verified <= VERIFIED_MAX,

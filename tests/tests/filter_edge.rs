@@ -26,7 +26,7 @@ use mailwall::{
     filter::{AttachChoice, AttachMode, Attachment, Filter, remove_pins},
     host,
 };
-use mailwall_common::{ABI, Family, KernelInstant, MAPS, Ticks, Verdict, map_name};
+use mailwall_common::{ABI, Family, KernelInstant, MAPS, Ticks, Verdict, choose_clock, map_name};
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
@@ -302,7 +302,7 @@ fn an_interface_that_does_not_exist_is_named_with_those_that_do() {
 fn the_program_of_somebody_else_is_named_and_left_alone() {
     in_namespaces(|dir| {
         make_veth("guard0", "peer0");
-        let mut other = Ebpf::load(OBJECT).unwrap();
+        let mut other = unpinned();
         let foreign = loaded_program(&mut other);
         foreign.attach("guard0", XdpMode::Skb).unwrap();
         let number = foreign.info().unwrap().id();
@@ -488,7 +488,7 @@ fn the_doctor_finds_who_holds_an_interface() {
         assert!(jumbo.text.starts_with("veth, MTU 9000, "), "{jumbo:?}");
         assert!(!dir.exists(), "looking changes nothing");
 
-        let mut other = Ebpf::load(OBJECT).unwrap();
+        let mut other = unpinned();
         loaded_program(&mut other)
             .attach("guard0", XdpMode::Driver)
             .unwrap();
@@ -614,6 +614,7 @@ fn total(filter: &Filter, verdict: Verdict) -> u64 {
 /// What the program does with a SYN, over the maps pinned in `dir`.
 fn syn(dir: &Path, source: [u8; 4], port: u16) -> u32 {
     let mut loader = EbpfLoader::new();
+    choose_clock(&mut loader);
     for shape in &MAPS {
         loader.map_pin_path(shape.name, pin(dir, shape.name));
     }
@@ -627,6 +628,13 @@ fn syn(dir: &Path, source: [u8; 4], port: u16) -> u32 {
         .test_run(options)
         .unwrap()
         .return_value
+}
+
+/// The object, over maps that nobody else has.
+fn unpinned() -> Ebpf {
+    let mut loader = EbpfLoader::new();
+    choose_clock(&mut loader);
+    loader.load(OBJECT).unwrap()
 }
 
 fn loaded_program(ebpf: &mut Ebpf) -> &mut Xdp {

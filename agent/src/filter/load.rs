@@ -10,7 +10,7 @@ use aya::{
     Ebpf, EbpfLoader,
     programs::{Program, ProgramInfo},
 };
-use mailwall_common::{MAPS, program_name};
+use mailwall_common::{MAPS, choose_clock, program_name};
 use tracing::debug;
 
 use super::{
@@ -61,9 +61,9 @@ impl Programs {
     /// # Errors
     /// When the kernel refuses the maps.
     pub fn unpinned() -> Result<Self, FilterError> {
-        let ebpf = EbpfLoader::new()
-            .load(OBJECT)
-            .map_err(FilterError::Object)?;
+        let mut loader = EbpfLoader::new();
+        choose_clock(&mut loader);
+        let ebpf = loader.load(OBJECT).map_err(FilterError::Object)?;
         Ok(Self::of(ebpf))
     }
 
@@ -153,6 +153,7 @@ impl Programs {
 /// When the kernel refuses the maps, the program or the pins.
 pub fn pinned(pins: &Pins) -> Result<(Ebpf, Programs), FilterError> {
     let mut loader = EbpfLoader::new();
+    choose_clock(&mut loader);
     for shape in &MAPS {
         loader.map_pin_path(shape.name, pins.map(shape.name));
     }
