@@ -44,11 +44,21 @@ pub const POSTFIX_ROOT: [Program; 1] = [Program {
 }];
 
 /// What other kernels are booted with.
-pub const KERNELS: [Program; 4] = [
+pub const KERNELS: [Program; 6] = [
     Program {
         name: "qemu-system-x86_64",
         package: "qemu-system-x86",
         purpose: "a machine for another kernel",
+    },
+    Program {
+        name: "depmod",
+        package: "kmod",
+        purpose: "to find what a kernel's modules need",
+    },
+    Program {
+        name: "xz",
+        package: "xz-utils",
+        purpose: "to unpack a kernel's modules",
     },
     Program {
         name: "busybox",
@@ -139,28 +149,51 @@ fn has_lists() -> bool {
         .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
 }
 
-/// The mirror that this host itself is installed from, when it is a Debian.
-pub fn host_mirror() -> Option<String> {
-    let release = fs::read_to_string("/etc/os-release").ok()?;
-    let field = |name: &str| {
-        release
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .map(|value| value.trim_matches('"').to_owned())
-    };
-    if field("ID")? != "debian" {
-        return None;
+/// One of Debian's archives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Archive {
+    /// Releases, backports and what is to be released.
+    Main,
+    /// Security updates of releases.
+    Security,
+}
+
+impl Archive {
+    /// The mirror that this host itself takes it from, when the host is a Debian.
+    pub fn host_mirror(self) -> Option<String> {
+        let release = fs::read_to_string("/etc/os-release").ok()?;
+        let field = |name: &str| {
+            release
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+                .map(|value| value.trim_matches('"').to_owned())
+        };
+        if field("ID")? != "debian" {
+            return None;
+        }
+        let codename = field("VERSION_CODENAME")?;
+        let suite = match self {
+            Self::Main => codename,
+            Self::Security => format!("{codename}-security"),
+        };
+        let targets = run_quietly(Command::new("apt-get").args([
+            "indextargets",
+            "--no-release-info",
+            "--format",
+            "$(RELEASE) $(COMPONENT) $(REPO_URI)",
+        ]))
+        .ok()?;
+        targets.lines().find_map(|line| {
+            let uri = line.strip_prefix(&format!("{suite} main "))?;
+            Some(uri.trim_end_matches('/').to_owned())
+        })
     }
-    let codename = field("VERSION_CODENAME")?;
-    let targets = run_quietly(Command::new("apt-get").args([
-        "indextargets",
-        "--no-release-info",
-        "--format",
-        "$(RELEASE) $(COMPONENT) $(REPO_URI)",
-    ]))
-    .ok()?;
-    targets.lines().find_map(|line| {
-        let uri = line.strip_prefix(&format!("{codename} main "))?;
-        Some(uri.trim_end_matches('/').to_owned())
-    })
+
+    /// The mirror for everybody.
+    pub const fn public_mirror(self) -> &'static str {
+        match self {
+            Self::Main => "http://deb.debian.org/debian",
+            Self::Security => "http://deb.debian.org/debian-security",
+        }
+    }
 }

@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use mailwall_tests::{Stopwatch, search_path};
 
-use crate::{apt, command::run_quietly};
+use crate::{
+    apt::{self, Archive},
+    command::run_quietly,
+};
 
 /// Packages beside the base: the mail server, and what it checks passwords with.
 const PACKAGES: &str = "postfix,libsasl2-modules,sasl2-bin";
@@ -64,7 +67,7 @@ fn is_whole(root: &Path) -> bool {
 }
 
 fn bootstrap(root: &Path) -> Result<()> {
-    let own = apt::host_mirror();
+    let own = Archive::Main.host_mirror();
     // debootstrap has a mirror of its own when none is named.
     let choices = own.iter().map(Some).chain([None]);
     let mut failures = Vec::new();

@@ -4,7 +4,7 @@ mod kernels;
 mod tally;
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mailwall_tests::{Stopwatch, Testbed};
 use tally::Tally;
 
@@ -15,9 +15,24 @@ use crate::{apt, command, postfix_root, repository, skips::Skips};
 pub struct Options {
     /// Runs only tests whose name contains this
     filter: Option<String>,
-    /// Runs the filter tests under Debian's kernels instead, in emulated machines
-    #[arg(long)]
-    kernels: bool,
+    /// Runs the filter tests under Debian's kernels, in emulated machines
+    #[arg(
+        long,
+        value_name = "WHEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "only"
+    )]
+    kernels: Option<Kernels>,
+}
+
+/// When the filter tests are run under Debian's kernels.
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+enum Kernels {
+    /// Instead of all other tests
+    Only,
+    /// After all other tests
+    Also,
 }
 
 /// Runs the command.
@@ -29,10 +44,11 @@ pub fn run(options: Options) -> Result<()> {
     let mut skips = Skips::default();
     let mut tally = Tally::default();
     let filter = options.filter.as_deref();
-    if options.kernels {
-        kernels::run(&mut tally, &mut skips, filter)?;
-    } else {
+    if options.kernels != Some(Kernels::Only) {
         run_here(&mut tally, &mut skips, filter)?;
+    }
+    if options.kernels.is_some() {
+        kernels::run(&mut tally, &mut skips, filter)?;
     }
     report(&tally, &skips, watch)
 }

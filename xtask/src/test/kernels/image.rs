@@ -1,23 +1,27 @@
-//! Debian's kernels, under `target/`: fetched once, with package lists of their own, so that the machine's sources stay as
-//! they are.
+//! Debian's kernels, fetched once and kept.
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use mailwall_tests::search_path;
 
-use crate::{apt, command::run_quietly, repository};
+use super::{
+    archive::{self, Lists},
+    workshop::Workshop,
+};
+use crate::command::run_quietly;
 
-/// The package that names a release's kernel for virtual machines.
+/// The package that names a suite's kernel for virtual machines.
 const PACKAGE: &str = "linux-image-cloud-amd64";
-/// What the names of the packages named by it end with.
+/// What the name of a kernel's package begins with; its release follows.
+const PREFIX: &str = "linux-image-";
+/// What the releases of such kernels end with.
 const FLAVOUR: &str = "-cloud-amd64";
-/// What Debian signs its lists with.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// A kernel that was fetched.
 pub struct Image {
@@ -25,135 +29,152 @@ pub struct Image {
     pub release: String,
     /// The kernel.
     pub kernel: PathBuf,
-    /// The driver of virtual Ethernet links.
-    pub veth: PathBuf,
+    root: PathBuf,
 }
 
-/// Gives the kernel `series` of Debian's `suite`, fetched when it is not there.
-///
-/// # Errors
-/// When it cannot be had; nothing is left then.
-pub fn ensure(series: &str, suite: &str) -> Result<Image> {
-    let folder = repository::target().join("kernels").join(series);
-    if !folder.exists() {
-        fetch(&folder, series, suite)?;
+/// A kernel's module.
+pub struct Module {
+    /// Its file.
+    pub file: PathBuf,
+    /// What it is to be loaded with.
+    pub options: Vec<String>,
+}
+
+impl Image {
+    /// The kernel of a series, fetched from the first of Debian's suites that has it, unless it is there already.
+    ///
+    /// # Errors
+    /// When it cannot be had; nothing is left then.
+    pub fn ensure(workshop: &Workshop, series: &str, suites: &[&str]) -> Result<Self> {
+        let folder = workshop.product(series);
+        match Self::find(&folder) {
+            Ok(image) => return Ok(image),
+            Err(_) if !folder.exists() => {}
+            Err(error) => {
+                println!("{}: {error:#}: it is made again", folder.display());
+                fs::remove_dir_all(&folder)
+                    .with_context(|| format!("remove {}", folder.display()))?;
+            }
+        }
+        let mut failures = Vec::new();
+        for suite in suites {
+            for mirror in archive::mirrors(suite) {
+                match fetch(workshop, series, suite, &mirror) {
+                    Ok(draft) => {
+                        fs::rename(&draft, &folder).with_context(|| {
+                            format!("rename the finished image to {}", folder.display())
+                        })?;
+                        return Self::find(&folder);
+                    }
+                    Err(error) => failures.push(format!("{suite} of {mirror}: {error:#}")),
+                }
+            }
+        }
+        bail!("{}", failures.join("; "))
     }
-    find(&folder).with_context(|| format!("{}: remove it to have it made anew", folder.display()))
-}
 
-fn fetch(folder: &Path, series: &str, suite: &str) -> Result<()> {
-    let mirror = apt::host_mirror().context("this host names no mirror of Debian")?;
-    let parent = folder.parent().context("the image has a parent folder")?;
-    fs::create_dir_all(parent)?;
-    // Made under another name, so that what has its name is whole.
-    let draft = tempfile::Builder::new()
-        .prefix(&format!("{series}-draft-"))
-        .tempdir_in(parent)?;
-    let lists = Lists::new(&draft.path().join("apt"), &mirror, suite)?;
-    println!("fetching Linux {series} from Debian's {suite}");
-    run_quietly(lists.command("apt-get").arg("update"))?;
-    let named = run_quietly(lists.command("apt-cache").args(["depends", PACKAGE]))?;
-    let package = named
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: "))
-        .with_context(|| format!("{suite} has no {PACKAGE}"))?;
-    ensure!(
-        package.starts_with(&format!("linux-image-{series}.")) && package.ends_with(FLAVOUR),
-        "the kernel of {suite} is not {series} but {package}"
-    );
-    run_quietly(
-        lists
-            .command("apt-get")
-            .args(["download", package])
-            .current_dir(draft.path()),
-    )?;
-    let archive = files(draft.path())?
-        .into_iter()
-        .find(|file| file.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get left no file of {package}"))?;
-    let unpacked = draft.path().join("unpacked");
-    fs::create_dir(&unpacked)?;
-    run_quietly(Command::new("dpkg").arg("-x").arg(&archive).arg(&unpacked))?;
-    find(&unpacked)?;
-    fs::rename(&unpacked, folder)
-        .with_context(|| format!("rename the finished image to {}", folder.display()))
-}
+    /// The modules of these names and those that they need, in the order that they are loaded in; without what is a part of
+    /// the kernel.
+    ///
+    /// # Errors
+    /// When the kernel does not have one.
+    pub fn modules(&self, names: &[&str]) -> Result<Vec<Module>> {
+        let mut modules: Vec<Module> = Vec::new();
+        for name in names {
+            let said = run_quietly(
+                Command::new("modprobe")
+                    .args(["--show-depends", "--set-version", &self.release])
+                    .arg("--dirname")
+                    .arg(&self.root)
+                    .arg(name)
+                    .env("PATH", search_path()),
+            )?;
+            for line in said.lines() {
+                let mut words = line.split_whitespace();
+                let (Some("insmod"), Some(file)) = (words.next(), words.next()) else {
+                    continue;
+                };
+                let file = PathBuf::from(file);
+                if modules.iter().all(|module| module.file != file) {
+                    let options = words.map(str::to_owned).collect();
+                    modules.push(Module { file, options });
+                }
+            }
+        }
+        Ok(modules)
+    }
 
-fn find(folder: &Path) -> Result<Image> {
-    let (release, kernel) = files(&folder.join("boot"))?
+    fn find(root: &Path) -> Result<Self> {
+        let modules = root.join("lib/modules");
+        let mut releases =
+            fs::read_dir(&modules).with_context(|| format!("read {}", modules.display()))?;
+        let folder = releases.next().context("no modules in the package")??;
+        let release = folder.file_name().to_string_lossy().into_owned();
+        // Debian has had kernels in two places.
+        let kernel = [
+            root.join("boot").join(format!("vmlinuz-{release}")),
+            folder.path().join("vmlinuz"),
+        ]
         .into_iter()
-        .find_map(|file| {
-            let name = file.file_name()?.to_str()?;
-            let release = name.strip_prefix("vmlinuz-")?.to_owned();
-            Some((release, file))
-        })
+        .find(|file| file.is_file())
         .context("no kernel in the package")?;
-    // Before Debian 13 beside `usr`, since then in it; before Debian 13 as it is, since then compressed.
-    let veth = ["lib", "usr/lib"]
-        .iter()
-        .map(|lib| folder.join(lib).join("modules").join(&release))
-        .flat_map(|modules| {
-            ["veth.ko", "veth.ko.xz"].map(|name| modules.join("kernel/drivers/net").join(name))
-        })
-        .find(|driver| driver.is_file())
-        .context("no veth driver in the package")?;
-    Ok(Image {
-        release,
-        kernel,
-        veth,
-    })
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
-    entries.map(|entry| Ok(entry?.path())).collect()
-}
-
-/// Package lists in a folder of their own.
-struct Lists {
-    options: Vec<String>,
-}
-
-impl Lists {
-    fn new(folder: &Path, mirror: &str, suite: &str) -> Result<Self> {
-        for part in ["state/lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part))?;
-        }
-        let signed_by = if Path::new(KEYRING).is_file() {
-            format!(" signed-by={KEYRING}")
-        } else {
-            String::new()
-        };
-        let sources = folder.join("sources.list");
-        fs::write(
-            &sources,
-            format!("deb [target=Packages{signed_by}] {mirror} {suite} main\n"),
-        )?;
-        let folder = folder.display();
-        let sources = sources.display();
+        ensure!(
+            folder.path().join("modules.dep").is_file(),
+            "no list of what the modules need"
+        );
         Ok(Self {
-            options: [
-                format!("Dir::State={folder}/state"),
-                "Dir::State::status=/dev/null".to_owned(),
-                format!("Dir::Cache={folder}/cache"),
-                format!("Dir::Etc::SourceList={sources}"),
-                "Dir::Etc::SourceParts=/dev/null".to_owned(),
-                "Acquire::Languages=none".to_owned(),
-                // The folder need not be open to apt's own user.
-                "APT::Sandbox::User=".to_owned(),
-                "APT::Architecture=amd64".to_owned(),
-                "APT::Update::Error-Mode=any".to_owned(),
-            ]
-            .to_vec(),
+            release,
+            kernel,
+            root: root.to_owned(),
         })
     }
+}
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("PATH", search_path()).env("LC_ALL", "C");
-        for option in &self.options {
-            command.args(["-o", option]);
-        }
-        command
+fn fetch(workshop: &Workshop, series: &str, suite: &str, mirror: &str) -> Result<PathBuf> {
+    println!("looking for Linux {series} in {suite} of {mirror}");
+    let draft = workshop.draft()?;
+    let lists = Lists::fetch(&draft.join("apt"), mirror, suite)?;
+    let package = lists
+        .needs(PACKAGE)?
+        .into_iter()
+        .find(|name| name.starts_with(PREFIX))
+        .with_context(|| format!("it has no {PACKAGE}"))?;
+    let release = package
+        .strip_prefix(PREFIX)
+        .filter(|release| release.starts_with(&format!("{series}.")) && release.ends_with(FLAVOUR))
+        .with_context(|| format!("its kernel is not {series} but {package}"))?
+        .to_owned();
+    // Newer kernels come in several packages of the same release.
+    let mut packages = lists.needs(&package)?;
+    packages.retain(|name| name.ends_with(&format!("-{release}")));
+    packages.push(package);
+    let root = draft.join("root");
+    fs::create_dir(&root)?;
+    for archive in lists.download(&packages, &draft.join("packages"))? {
+        run_quietly(
+            Command::new("dpkg-deb")
+                .arg("--extract")
+                .arg(&archive)
+                .arg(&root),
+        )?;
     }
+    // Debian has had modules in two places, and its tools look for them in either.
+    for (place, other) in [("lib", "usr/lib"), ("usr/lib/modules", "../../lib/modules")] {
+        let place = root.join(place);
+        if !place.exists() {
+            let parent = place.parent().context("a place has a parent folder")?;
+            fs::create_dir_all(parent)?;
+            symlink(other, &place).with_context(|| format!("link {}", place.display()))?;
+        }
+    }
+    run_quietly(
+        Command::new("depmod")
+            .arg("--basedir")
+            .arg(&root)
+            .arg(&release)
+            .env("PATH", search_path()),
+    )?;
+    let image = Image::find(&root)?;
+    println!("fetched Linux {}", image.release);
+    Ok(root)
 }

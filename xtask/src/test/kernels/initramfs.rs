@@ -1,7 +1,8 @@
-//! What is in a machine: busybox, `ip`, the driver of virtual links and the tests; and the script that runs them.
+//! What is in a machine: busybox, `ip` and `tc`, drivers and the tests; and the script that runs them.
 
 use std::{
-    fs,
+    ffi::OsStr,
+    fs::{self, File},
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -9,63 +10,89 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use mailwall_tests::search_path;
-use tempfile::{NamedTempFile, TempDir};
+use mailwall_tests::{VIRTIO_PAIR, search_path};
 
-use super::{image::Image, programs::Program};
-use crate::{command::run_quietly, repository};
+use super::{
+    image::{Image, Module},
+    programs::Program,
+};
+use crate::command::run_quietly;
 
 /// What a line begins with that tells of the end of a test program; its name and its exit code follow.
 pub const ENDED: &str = "== ended: ";
 
 /// Programs of this host that are taken into the machine.
-const BORROWED: [&str; 2] = ["busybox", "ip"];
+const BORROWED: [&str; 3] = ["busybox", "ip", "tc"];
 
-/// Makes the file system that a machine starts with.
+/// Modules that the tests use; those that they need come with them.
+const MODULES: &[&str] = &[
+    // Links.
+    "veth",
+    "virtio_pci",
+    "virtio_net",
+    "dummy",
+    "bridge",
+    "8021q",
+    // Programs of `tc`.
+    "sch_ingress",
+    "cls_bpf",
+    "act_bpf",
+];
+
+/// Makes the file system that a machine starts with, in a folder that is empty.
 ///
 /// # Errors
 /// When something for it is missing, or it cannot be written.
-pub fn make(image: &Image, programs: &[Program], filter: Option<&str>) -> Result<PathBuf> {
-    let parent = repository::target().join("kernels");
-    let tree = Tree(tempfile::tempdir_in(&parent)?);
-    for folder in ["dev", "proc", "sys", "tmp"] {
-        fs::create_dir(tree.0.path().join(folder))?;
+pub fn make(
+    folder: &Path,
+    image: &Image,
+    programs: &[Program],
+    filter: Option<&str>,
+) -> Result<PathBuf> {
+    let tree = Tree(folder.join("tree"));
+    for place in ["dev", "proc", "sys", "tmp", "modules"] {
+        fs::create_dir_all(tree.0.join(place))?;
     }
     for name in BORROWED {
         tree.borrow(name)?;
     }
-    let driver = image.veth.file_name().context("the driver has a name")?;
-    tree.add(&image.veth, &Path::new("/").join(driver))?;
+    let modules = image.modules(MODULES)?;
+    let loads: Vec<String> = modules
+        .iter()
+        .map(|module| tree.load(module))
+        .collect::<Result<_>>()?;
     for program in programs {
-        tree.add(&program.path, &Path::new("/tests").join(program.name))?;
+        tree.add_program(&program.path, &Path::new("/tests").join(program.name))?;
     }
-    let init = tree.0.path().join("init");
-    fs::write(&init, script(programs, filter))?;
+    let init = tree.0.join("init");
+    fs::write(&init, script(&loads, programs, filter))?;
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
-    let archive = tree.pack(NamedTempFile::new_in(&parent)?)?;
-    // Under the same name each time: an interrupted run leaves no more than a whole one.
-    let named = parent.join(format!("initramfs-{}", image.release));
-    archive.persist(&named)?;
-    Ok(named)
+    let archive = folder.join("initramfs");
+    tree.pack(&archive)?;
+    Ok(archive)
 }
 
 /// The first process. Files that are not there are told by what fails without them.
-fn script(programs: &[Program], filter: Option<&str>) -> String {
-    let mut script = "#!/bin/busybox sh\n\
+fn script(loads: &[String], programs: &[Program], filter: Option<&str>) -> String {
+    let mut script = format!(
+        "#!/bin/busybox sh\n\
         export PATH=/bin\n\
+        export {VIRTIO_PAIR}=eth0,eth1\n\
         b=/bin/busybox\n\
         $b mount -t proc proc /proc\n\
         $b mount -t sysfs sys /sys\n\
         $b mount -t devtmpfs dev /dev\n\
         $b mount -t tmpfs tmp /tmp\n\
         $b mount -t bpf bpf /sys/fs/bpf\n\
-        [ ! -e /veth.ko.xz ] || $b unxz /veth.ko.xz\n\
-        $b insmod /veth.ko\n\
-        /bin/ip link set lo up\n"
-        .to_owned();
+        $b mount -t tracefs trace /sys/kernel/tracing\n"
+    );
+    for load in loads {
+        script += &format!("$b insmod {load}\n");
+    }
+    script += "/bin/ip link set lo up\n";
     let filter = filter.map(quoted).unwrap_or_default();
     for Program { name, .. } in programs {
-        script += &format!("/tests/{name} {filter} 2>&1\n$b echo \"{ENDED}{name} $?\"\n");
+        script += &format!("$b time /tests/{name} {filter} 2>&1\n$b echo \"{ENDED}{name} $?\"\n");
     }
     script + "$b poweroff -f\n"
 }
@@ -75,38 +102,75 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-struct Tree(TempDir);
+struct Tree(PathBuf);
 
 impl Tree {
-    /// Adds a program of this host, with the libraries it needs.
+    /// Adds a program of this host.
     fn borrow(&self, name: &str) -> Result<()> {
         let program = std::env::split_paths(&search_path())
             .map(|folder| folder.join(name))
             .find(|file| file.is_file())
             .with_context(|| format!("{name} is missing"))?;
-        self.add(&program, &Path::new("/bin").join(name))?;
-        for library in libraries(&program) {
+        self.add_program(&program, &Path::new("/bin").join(name))
+    }
+
+    /// Adds a program with the libraries it needs.
+    fn add_program(&self, program: &Path, place: &Path) -> Result<()> {
+        self.add(program, place)?;
+        for library in libraries(program) {
             self.add(&library, &library)?;
         }
         Ok(())
     }
 
-    fn add(&self, file: &Path, place: &Path) -> Result<()> {
-        let copy = self.0.path().join(place.strip_prefix("/")?);
-        if let Some(folder) = copy.parent() {
-            fs::create_dir_all(folder)?;
+    /// Adds a module, unpacked; gives the words that load it.
+    fn load(&self, module: &Module) -> Result<String> {
+        let name = module.file.file_stem().context("a module has a name")?;
+        let mut place = Path::new("/modules").join(name);
+        if module.file.extension() == Some(OsStr::new("xz")) {
+            let unpacked = Command::new("xz")
+                .args(["--decompress", "--stdout"])
+                .arg(&module.file)
+                .stdout(File::create(self.place(&place)?)?)
+                .status()
+                .context("start xz")?;
+            ensure!(
+                unpacked.success(),
+                "xz {}: {unpacked}",
+                module.file.display()
+            );
+        } else {
+            place.set_extension("ko");
+            self.add(&module.file, &place)?;
         }
-        fs::copy(file, &copy).with_context(|| format!("copy {}", file.display()))?;
+        let words = std::iter::once(place.display().to_string());
+        let words: Vec<String> = words
+            .chain(module.options.iter().map(|word| quoted(word)))
+            .collect();
+        Ok(words.join(" "))
+    }
+
+    fn add(&self, file: &Path, place: &Path) -> Result<()> {
+        fs::copy(file, self.place(place)?).with_context(|| format!("copy {}", file.display()))?;
         Ok(())
     }
 
-    fn pack(&self, archive: NamedTempFile) -> Result<NamedTempFile> {
-        let listed = run_quietly(Command::new("find").arg(".").current_dir(self.0.path()))?;
+    /// Where a file of the machine lies here, in a folder that is there.
+    fn place(&self, place: &Path) -> Result<PathBuf> {
+        let here = self.0.join(place.strip_prefix("/")?);
+        if let Some(folder) = here.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(here)
+    }
+
+    fn pack(&self, archive: &Path) -> Result<()> {
+        let listed = run_quietly(Command::new("find").arg(".").current_dir(&self.0))?;
         let mut cpio = Command::new("cpio")
             .args(["--create", "--format=newc", "--owner=0:0", "--quiet"])
-            .current_dir(self.0.path())
+            .current_dir(&self.0)
             .stdin(Stdio::piped())
-            .stdout(archive.reopen()?)
+            .stdout(File::create(archive)?)
             .spawn()
             .context("start cpio")?;
         let mut input = cpio.stdin.take().context("the input is piped")?;
@@ -115,7 +179,7 @@ impl Tree {
         let status = cpio.wait()?;
         written.context("tell cpio the files")?;
         ensure!(status.success(), "cpio: {status}");
-        Ok(archive)
+        Ok(())
     }
 }
 
@@ -134,13 +198,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_runs_every_program_with_the_filter_as_one_word() {
+    fn the_script_loads_modules_and_runs_every_program_with_the_filter_as_one_word() {
         let programs = ["one", "two"].map(|name| Program {
             name,
             path: PathBuf::new(),
         });
-        let script = script(&programs, Some("it's $HOME"));
-        assert!(script.contains("\n/tests/one 'it'\\''s $HOME' 2>&1\n"));
+        let loads = ["/modules/a.ko".to_owned()];
+        let script = script(&loads, &programs, Some("it's $HOME"));
+        assert!(script.contains("\n$b insmod /modules/a.ko\n"));
+        assert!(script.contains("\n$b time /tests/one 'it'\\''s $HOME' 2>&1\n"));
         assert!(script.contains("\n$b echo \"== ended: two $?\"\n"));
     }
 }
