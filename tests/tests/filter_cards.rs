@@ -89,12 +89,15 @@ fn attached(cards: &Cards, mode: AttachMode, pins: &Path) -> Filter {
     let choice = match mode {
         AttachMode::Native => AttachChoice::Native,
         AttachMode::Generic => AttachChoice::Generic,
+        AttachMode::Tc => AttachChoice::Tc,
     };
     let name = cards.card().to_owned();
     let attached = filter.attach(std::slice::from_ref(&name), choice).to_vec();
     let expected = Attachment {
         name,
         mode: Some(mode),
+        multi_buffer: false,
+        note: None,
         problem: None,
     };
     assert_eq!(attached, [expected]);
