@@ -27,6 +27,9 @@ use super::{
 const BPFFS_HOME: &str = "/sys/fs/bpf";
 /// Source of the file systems that are mounted here, to be told from those of others.
 const MOUNT_SOURCE: &str = "mailwall";
+/// What they are mounted with, and as what the kernel shows that.
+const MODE: &str = "mode=0700";
+const SHOWN_MODE: &str = "mode=700";
 const NEEDS_ROOT: &str = "it takes root (CAP_SYS_ADMIN to mount a BPF file system)";
 
 /// The folder of the pins.
@@ -222,7 +225,7 @@ fn mount_bpffs(dir: &Path) -> Result<(), FilterError> {
         (MOUNT_SOURCE, dir)
     };
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some(source), target, Some("bpf"), flags, Some("mode=0700")).map_err(|errno| {
+    mount(Some(source), target, Some("bpf"), flags, Some(MODE)).map_err(|errno| {
         FilterError::Pins {
             action: "mount a BPF file system at",
             path: target.to_owned(),
@@ -246,10 +249,13 @@ fn is_own_mount(dir: &Path) -> bool {
             return false;
         };
         let target = place.split(' ').nth(4);
-        let mut kind = kind.split(' ');
-        target.is_some_and(|target| Path::new(target) == dir)
-            && kind.next() == Some("bpf")
-            && kind.next() == Some(MOUNT_SOURCE)
+        let is_own = match kind.split(' ').collect::<Vec<_>>()[..] {
+            ["bpf", MOUNT_SOURCE, ..] => true,
+            // Linux 5.10 does not keep the source of a BPF file system.
+            ["bpf", "none", options] => options.split(',').any(|option| option == SHOWN_MODE),
+            _ => false,
+        };
+        is_own && target.is_some_and(|target| Path::new(target) == dir)
     })
 }
 

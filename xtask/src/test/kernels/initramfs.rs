@@ -33,6 +33,8 @@ const MODULES: &[&str] = &[
     "dummy",
     "bridge",
     "8021q",
+    "bonding",
+    "tun",
     // Programs of `tc`.
     "sch_ingress",
     "cls_bpf",
