@@ -36,7 +36,7 @@ pub struct Bans {
     table: Table,
     tries: Tries,
     records: SharedArray<SharedRecord>,
-    /// The table is not what the tries hold, because an update failed half-way.
+    /// What is known here is not what is in the maps, because a change failed half-way.
     out_of_step: bool,
 }
 
@@ -48,16 +48,14 @@ impl Bans {
     pub fn take(ebpf: &mut Ebpf, settings: &mut SettingsEntry) -> Result<Self, FilterError> {
         let seed = settings.get().seed;
         let words_v4 = take_shared(ebpf, map_name::PRESENCE_V4, PRESENCE_V4_WORDS)?;
-        let mut presence_v4 = PresenceV4::new(words_v4);
         let words_v6 = take_shared(ebpf, map_name::PRESENCE_V6, PRESENCE_V6_WORDS)?;
-        let mut presence_v6 = PresenceV6::new(words_v6, seed);
         let lines_v4 = take_shared(ebpf, map_name::ADDRESSES_V4, LINES_V4)?;
         let lines_v6 = take_shared(ebpf, map_name::PREFIXES_V6, LINES_V6)?;
         let mut bans = Self {
-            addresses_v4: Addresses::adopt(lines_v4, seed, |address| presence_v4.note(address))?,
-            prefixes_v6: Addresses::adopt(lines_v6, seed, |prefix| presence_v6.note(prefix))?,
-            presence_v4,
-            presence_v6,
+            addresses_v4: Addresses::new(lines_v4, seed),
+            prefixes_v6: Addresses::new(lines_v6, seed),
+            presence_v4: PresenceV4::new(words_v4),
+            presence_v6: PresenceV6::new(words_v6, seed),
             table: Table::new(BAN_RECORDS_CAPACITY),
             tries: Tries::take(ebpf)?,
             records: take_shared(ebpf, map_name::BAN_RECORDS, BAN_RECORDS_CAPACITY)?,
@@ -103,8 +101,7 @@ impl Bans {
         bans: &[(IpNet, KernelInstant)],
         settings: &mut SettingsEntry,
     ) -> Result<(), FilterError> {
-        self.step_in(settings)?;
-        self.held(bans.len(), |bans_in_kernel| {
+        self.change(settings, bans.len(), |bans_in_kernel, settings| {
             bans_in_kernel.add_held(&last_of_each(bans), settings)
         })
     }
@@ -118,29 +115,32 @@ impl Bans {
         nets: &[IpNet],
         settings: &mut SettingsEntry,
     ) -> Result<(), FilterError> {
-        self.step_in(settings)?;
-        self.held(nets.len(), |bans| bans.remove_held(nets, settings))
+        self.change(settings, nets.len(), |bans, settings| {
+            bans.remove_held(nets, settings)
+        })
     }
 
     /// Whether `bans` would fit beside what is there.
     ///
     /// # Errors
     /// [`FilterError::Full`] when they would not.
-    pub fn check_room(&self, bans: &[(IpNet, KernelInstant)]) -> Result<(), FilterError> {
-        let mut wanted = Numbers::default();
-        for (place, _) in last_of_each(bans) {
-            if self.find(place)?.is_none() {
-                wanted.count(place);
+    pub fn check_room(&mut self, bans: &[(IpNet, KernelInstant)]) -> Result<(), FilterError> {
+        self.held(bans.len(), |held| {
+            let mut wanted = Numbers::default();
+            for (place, _) in last_of_each(bans) {
+                if held.find(place)?.is_none() {
+                    wanted.count(place);
+                }
             }
-        }
-        Ok(self.numbers().check(wanted, self.table.free_records())?)
+            Ok(held.numbers().check(wanted, held.table.free_records())?)
+        })
     }
 
     /// Packets that the ban of exactly `net` dropped; `None` when there is none.
     pub fn drops(&self, net: &IpNet) -> Result<Option<u64>, FilterError> {
         Ok(match self.find(Place::of(*net))? {
             None => None,
-            Some(Held::Address { drops }) => Some(drops),
+            Some(Held::Address { drops, .. }) => Some(drops),
             Some(Held::Network(slot)) => {
                 Some(self.record(slot, |record| record.drops.load(Ordering::Relaxed))?)
             }
@@ -175,7 +175,7 @@ impl Bans {
             Place::Network(_) => None,
         };
         Ok(match address {
-            Some((_, drops)) => Some(Held::Address { drops }),
+            Some((end, drops)) => Some(Held::Address { end, drops }),
             None => self.table.slot(place.network()).map(Held::Network),
         })
     }
@@ -191,12 +191,14 @@ impl Bans {
         for (place, ends) in bans {
             match self.find(*place)? {
                 Some(Held::Network(_)) => networks.push((place.network(), *ends)),
-                Some(Held::Address { .. }) => addresses.push((*place, *ends)),
+                Some(Held::Address { end, .. }) => addresses.push((*place, *ends, Some(end))),
                 None => {
                     wanted.count(*place);
                     match place {
                         Place::Network(network) => networks.push((*network, *ends)),
-                        Place::AddressV4(_) | Place::PrefixV6(_) => addresses.push((*place, *ends)),
+                        Place::AddressV4(_) | Place::PrefixV6(_) => {
+                            addresses.push((*place, *ends, None));
+                        }
                     }
                 }
             }
@@ -219,7 +221,7 @@ impl Bans {
         let steps = self.table.add(&networks);
         self.carry_out(&steps)?;
         for (place, end) in sooner {
-            self.put(place, end)?;
+            self.renew(place, end)?;
         }
         Ok(())
     }
@@ -227,44 +229,31 @@ impl Bans {
     /// Bans addresses, but for ends that are to be sooner. Notes what was done, what is left to do, and who found no room.
     fn put_addresses(
         &mut self,
-        addresses: &[(Place, KernelInstant)],
+        addresses: &[(Place, KernelInstant, Option<Ticks>)],
         done: &mut Vec<(Place, Option<Ticks>)>,
         sooner: &mut Vec<(Place, Ticks)>,
         networks: &mut Vec<(Network, KernelInstant)>,
     ) -> Result<(), FilterError> {
-        for (place, ends) in addresses {
+        for (place, ends, before) in addresses {
             let end = Ticks::not_before(*ends);
-            let before = self.end_of_address(*place)?;
-            if before.is_some_and(|before| end <= before) {
-                sooner.push((*place, end));
-                continue;
-            }
-            match self.put(*place, end)? {
-                Put::New => done.push((*place, None)),
-                Put::Renewed(before) => done.push((*place, Some(before))),
-                Put::NoRoom => networks.push((place.network(), *ends)),
+            match before {
+                Some(before) if end <= *before => sooner.push((*place, end)),
+                Some(_) => {
+                    self.renew(*place, end)?;
+                    done.push((*place, *before));
+                }
+                None if self.put(*place, end)? => done.push((*place, None)),
+                None => networks.push((place.network(), *ends)),
             }
         }
         Ok(())
     }
 
-    fn end_of_address(&self, place: Place) -> Result<Option<Ticks>, FilterError> {
-        let held = match place {
-            Place::AddressV4(address) => self.addresses_v4.get(address)?,
-            Place::PrefixV6(prefix) => self.prefixes_v6.get(prefix)?,
-            Place::Network(_) => None,
-        };
-        Ok(held.map(|(end, _)| end))
-    }
-
-    /// Bans an address, with its presence, unless it finds no room.
-    fn put(&mut self, place: Place, end: Ticks) -> Result<Put, FilterError> {
-        let new = self.end_of_address(place)?.is_none();
+    /// Bans an address that is not banned, with its presence; tells whether there was room.
+    fn put(&mut self, place: Place, end: Ticks) -> Result<bool, FilterError> {
         let put = match place {
             Place::AddressV4(address) => {
-                if new {
-                    self.presence_v4.add_address(address)?;
-                }
+                self.presence_v4.add_address(address)?;
                 let put = self.addresses_v4.put(address, end)?;
                 if put == Put::NoRoom {
                     self.presence_v4.remove_address(address)?;
@@ -272,9 +261,7 @@ impl Bans {
                 put
             }
             Place::PrefixV6(prefix) => {
-                if new {
-                    self.presence_v6.add_prefix(prefix)?;
-                }
+                self.presence_v6.add_prefix(prefix)?;
                 let put = self.prefixes_v6.put(prefix, end)?;
                 if put == Put::NoRoom {
                     self.presence_v6.remove_prefix(prefix)?;
@@ -283,7 +270,17 @@ impl Bans {
             }
             Place::Network(_) => Put::NoRoom,
         };
-        Ok(put)
+        Ok(put != Put::NoRoom)
+    }
+
+    /// Gives the ban of an address that is in its line another end.
+    fn renew(&mut self, place: Place, end: Ticks) -> Result<(), FilterError> {
+        match place {
+            Place::AddressV4(address) => self.addresses_v4.put(address, end).map(drop)?,
+            Place::PrefixV6(prefix) => self.prefixes_v6.put(prefix, end).map(drop)?,
+            Place::Network(_) => {}
+        }
+        Ok(())
     }
 
     /// Removes an address; tells whether it was there.
@@ -309,7 +306,7 @@ impl Bans {
                     self.remove_address(*place)?;
                 }
                 Some(before) => {
-                    self.put(*place, *before)?;
+                    self.renew(*place, *before)?;
                 }
             }
         }
@@ -374,30 +371,41 @@ impl Bans {
     }
 
     fn tell_wide(&self, settings: &mut SettingsEntry) -> Result<(), FilterError> {
-        let wide = self.presence_v6.wide();
+        // The kernel asks only whether there are any. A number of one byte cannot be seen half-written as none.
+        let wide = self.presence_v6.wide().min(u32::from(u8::MAX));
         settings.change(|settings| settings.wide_networks_v6 = wide)
     }
 
-    /// Makes the table what the tries hold, where it is not, and the presence of networks what the table is.
+    /// Changes the maps. What is done is consistent in itself; after an error in the midst, the next change begins with reading
+    /// what is there from the maps.
+    fn change(
+        &mut self,
+        settings: &mut SettingsEntry,
+        bans: usize,
+        work: impl FnOnce(&mut Self, &mut SettingsEntry) -> Result<(), FilterError>,
+    ) -> Result<(), FilterError> {
+        self.step_in(settings)?;
+        self.out_of_step = true;
+        let done = self.held(bans, |held| work(held, settings));
+        self.out_of_step = !matches!(done, Ok(()) | Err(FilterError::Full(_)));
+        done
+    }
+
+    /// Takes over what lines and tries hold, and makes the presence bits what that needs.
     fn step_in(&mut self, settings: &mut SettingsEntry) -> Result<(), FilterError> {
         if !self.out_of_step {
             return Ok(());
         }
+        self.presence_v4.forget();
+        self.addresses_v4
+            .read(|address| self.presence_v4.note(address))?;
+        self.presence_v6.forget();
+        self.prefixes_v6
+            .read(|prefix| self.presence_v6.note(prefix))?;
         self.records.hold()?;
-        let mut entries = Vec::new();
-        for (network, slot) in self.tries.entries()? {
-            let ends = match self.record(slot, |record| record.ends_ns.load(Ordering::Acquire)) {
-                Ok(ends) => KernelInstant::from_ns(ends),
-                // An entry of a record that does not exist; `adopt` finds it.
-                Err(FilterError::Memory(error)) if error.kind() == io::ErrorKind::InvalidInput => {
-                    KernelInstant::NEVER
-                }
-                Err(error) => return Err(error),
-            };
-            entries.push((network, slot, ends));
-        }
+        let entries = self.entries();
         self.records.release();
-        let (table, damaged) = Table::adopt(BAN_RECORDS_CAPACITY, &entries);
+        let (table, damaged) = Table::adopt(BAN_RECORDS_CAPACITY, &entries?);
         for network in &damaged {
             warn!(net = %network.net(), "removed a map entry that had no record of its own");
         }
@@ -410,13 +418,35 @@ impl Bans {
         Ok(())
     }
 
+    /// What the tries hold, with the ends.
+    fn entries(&self) -> Result<Vec<(Network, BanSlot, KernelInstant)>, FilterError> {
+        let entries = self.tries.entries()?.into_iter();
+        entries
+            .map(|(network, slot)| {
+                let ends = match self.record(slot, |record| record.ends_ns.load(Ordering::Acquire))
+                {
+                    Ok(ends) => KernelInstant::from_ns(ends),
+                    // An entry of a record that does not exist; `adopt` finds it.
+                    Err(FilterError::Memory(error))
+                        if error.kind() == io::ErrorKind::InvalidInput =>
+                    {
+                        KernelInstant::NEVER
+                    }
+                    Err(error) => return Err(error),
+                };
+                Ok((network, slot, ends))
+            })
+            .collect()
+    }
+
     fn carry_out(&mut self, steps: &[Step]) -> Result<(), FilterError> {
-        // What is done is consistent in itself; after an error, what is there is read from the maps.
-        self.out_of_step = true;
+        if steps.len() >= MANY {
+            // One wide network can change the ends of many in it.
+            self.records.hold()?;
+        }
         for run in steps.chunk_by(|one, next| one.is_like(next)) {
             self.take_steps(run)?;
         }
-        self.out_of_step = false;
         Ok(())
     }
 
@@ -440,8 +470,9 @@ impl Bans {
         self.tries.enter(&enter)?;
         let networks: Vec<Network> = leave.iter().map(|(network, _)| *network).collect();
         self.tries.leave(&networks)?;
+        // Their records stay as they are: a packet that found an entry just before it went is judged as it would have been then,
+        // also when another ban goes on holding it.
         for (_, slot) in leave {
-            self.record(slot, |record| record.ends_ns.store(0, Ordering::Release))?;
             self.table.release(slot);
         }
         Ok(())
@@ -463,13 +494,8 @@ impl Bans {
         bans: usize,
         work: impl FnOnce(&mut Self) -> Result<R, FilterError>,
     ) -> Result<R, FilterError> {
-        if bans < MANY {
-            return work(self);
-        }
-        let done = self
-            .hold()
-            .map_err(FilterError::from)
-            .and_then(|()| work(self));
+        let held = if bans < MANY { Ok(()) } else { self.hold() };
+        let done = held.map_err(FilterError::from).and_then(|()| work(self));
         self.addresses_v4.release();
         self.prefixes_v6.release();
         self.presence_v4.release();
@@ -489,7 +515,7 @@ impl Bans {
 
 /// A ban that is there.
 enum Held {
-    Address { drops: u64 },
+    Address { end: Ticks, drops: u64 },
     Network(BanSlot),
 }
 

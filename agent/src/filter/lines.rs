@@ -115,23 +115,23 @@ pub struct Addresses<L> {
 }
 
 impl<L: Line> Addresses<L> {
-    /// What is in `lines` already; `note` is told of everyone. Whoever is not where they would be looked for is removed.
-    ///
-    /// # Errors
-    /// When the lines cannot be mapped.
-    pub fn adopt(
-        lines: SharedArray<L>,
-        seed: u64,
-        mut note: impl FnMut(L::Key),
-    ) -> io::Result<Self> {
-        let mut addresses = Self {
+    /// Those in `lines`, which must be [read](Self::read) first.
+    pub fn new(lines: SharedArray<L>, seed: u64) -> Self {
+        Self {
             lines,
             seed,
             len: 0,
-        };
-        addresses.hold()?;
-        let mut len = 0;
-        addresses.lines.with(0, L::LINES as usize, |lines| {
+        }
+    }
+
+    /// Takes over what is in the lines; `note` is told of everyone. Whoever is not where they would be looked for is removed.
+    ///
+    /// # Errors
+    /// When the lines cannot be mapped.
+    pub fn read(&mut self, mut note: impl FnMut(L::Key)) -> io::Result<()> {
+        let seed = self.seed;
+        self.len = self.lines.with(0, L::LINES as usize, |lines| {
+            let mut len = 0;
             for (index, line) in (0..L::LINES).zip(lines) {
                 for entry in 0..L::ENTRIES {
                     let Some(key) = line.key(entry) else { continue };
@@ -145,10 +145,9 @@ impl<L: Line> Addresses<L> {
                     }
                 }
             }
+            len
         })?;
-        addresses.len = len;
-        addresses.release();
-        Ok(addresses)
+        Ok(())
     }
 
     /// How many.
@@ -289,10 +288,7 @@ mod tests {
     }
 
     fn empty() -> Addresses<SharedLineV4> {
-        Addresses::adopt(SharedArray::anonymous(LINES_V4).unwrap(), SEED, |_| {
-            unreachable!("nobody is there")
-        })
-        .unwrap()
+        Addresses::new(SharedArray::anonymous(LINES_V4).unwrap(), SEED)
     }
 
     #[test]
@@ -353,7 +349,8 @@ mod tests {
         put(neighbour(home), 3, 7);
         put(home ^ 2, 0, 7);
         let mut found = Vec::new();
-        let addresses = Addresses::adopt(lines, SEED, |key| found.push(key)).unwrap();
+        let mut addresses = Addresses::new(lines, SEED);
+        addresses.read(|key| found.push(key)).unwrap();
         assert_eq!((found, addresses.len()), (vec![address(7)], 1));
         let mut left = Vec::new();
         addresses.each(|key, _| left.push(key)).unwrap();

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    hash::Hash,
     io,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -28,7 +27,7 @@ type Words = SharedArray<AtomicU64>;
 pub struct PresenceV4 {
     words: Words,
     /// How many banned addresses are in a /24.
-    addresses: Counts<u32>,
+    addresses: Counts,
 }
 
 impl PresenceV4 {
@@ -38,6 +37,11 @@ impl PresenceV4 {
             words,
             addresses: Counts::default(),
         }
+    }
+
+    /// Forgets the addresses that were noted and added; the words stay until they are written.
+    pub fn forget(&mut self) {
+        self.addresses = Counts::default();
     }
 
     /// Notes an address that is in the lines already.
@@ -80,10 +84,9 @@ impl PresenceV4 {
     /// A network is about to enter the trie.
     pub fn add_network(&self, span: Span) -> io::Result<()> {
         let (first, last) = slash_24s(span);
-        for (word, mask) in network_masks(first, last) {
-            set(&self.words, Cell { word, mask })?;
-        }
-        Ok(())
+        self.each_word(first, last, |word, mask| {
+            word.fetch_or(mask, Ordering::AcqRel);
+        })
     }
 
     /// A network has left the trie, in which the `remaining` are.
@@ -109,10 +112,20 @@ impl PresenceV4 {
     }
 
     fn clear_networks(&self, first: u32, last: u32) -> io::Result<()> {
-        for (word, mask) in network_masks(first, last) {
-            clear(&self.words, Cell { word, mask })?;
-        }
-        Ok(())
+        self.each_word(first, last, |word, mask| {
+            word.fetch_and(!mask, Ordering::AcqRel);
+        })
+    }
+
+    /// The words of a range of /24s, with the bits of their networks in them. They are mapped once: a wide network has many.
+    fn each_word(&self, first: u32, last: u32, change: impl Fn(&AtomicU64, u64)) -> io::Result<()> {
+        let first_word = first / PER_WORD;
+        let count = (last / PER_WORD - first_word + 1) as usize;
+        self.words.with(first_word, count, |words| {
+            for (word, (_, mask)) in words.iter().zip(network_masks(first, last)) {
+                change(word, mask);
+            }
+        })
     }
 
     /// See [`SharedArray::hold`].
@@ -132,9 +145,9 @@ pub struct PresenceV6 {
     words: Words,
     seed: u64,
     /// How many banned prefixes share a cell.
-    prefixes: Counts<Cell>,
+    prefixes: Counts,
     /// How many networks do.
-    networks: Counts<Cell>,
+    networks: Counts,
     wide: u32,
 }
 
@@ -150,9 +163,15 @@ impl PresenceV6 {
         }
     }
 
+    /// Forgets the prefixes that were noted and added; the words stay until they are written.
+    pub fn forget(&mut self) {
+        self.prefixes = Counts::default();
+    }
+
     /// Notes a prefix that is in the lines already.
     pub fn note(&mut self, prefix: PrefixV6) {
-        self.prefixes.add(Cell::prefix_v6(self.seed, prefix));
+        self.prefixes
+            .add(number(Cell::prefix_v6(self.seed, prefix)));
     }
 
     /// Makes the bits what was noted and added, beside `networks` and no others.
@@ -162,14 +181,14 @@ impl PresenceV6 {
         for (span, _) in networks.iter() {
             match self.cell_of(span) {
                 Some(cell) => {
-                    self.networks.add(cell);
+                    self.networks.add(number(cell));
                 }
                 None => self.wide += 1,
             }
         }
         let mut wanted = vec![0; PRESENCE_V6_WORDS as usize];
-        for cell in self.prefixes.keys().chain(self.networks.keys()) {
-            wanted[cell.word as usize] |= cell.mask;
+        for number in self.prefixes.keys().chain(self.networks.keys()) {
+            wanted[(number >> 6) as usize] |= 1 << (number & 63);
         }
         write(&mut self.words, &wanted)
     }
@@ -177,7 +196,7 @@ impl PresenceV6 {
     /// A prefix is about to enter the lines.
     pub fn add_prefix(&mut self, prefix: PrefixV6) -> io::Result<()> {
         let cell = Cell::prefix_v6(self.seed, prefix);
-        if self.prefixes.add(cell) {
+        if self.prefixes.add(number(cell)) {
             set(&self.words, cell)?;
         }
         Ok(())
@@ -186,7 +205,7 @@ impl PresenceV6 {
     /// A prefix has left the lines.
     pub fn remove_prefix(&mut self, prefix: PrefixV6) -> io::Result<()> {
         let cell = Cell::prefix_v6(self.seed, prefix);
-        if self.prefixes.remove(cell) {
+        if self.prefixes.remove(number(cell)) {
             clear(&self.words, cell)?;
         }
         Ok(())
@@ -195,7 +214,7 @@ impl PresenceV6 {
     /// A network is about to enter the trie; after this, [`PresenceV6::wide`] may be another.
     pub fn add_network(&mut self, span: Span) -> io::Result<()> {
         match self.cell_of(span) {
-            Some(cell) if self.networks.add(cell) => set(&self.words, cell)?,
+            Some(cell) if self.networks.add(number(cell)) => set(&self.words, cell)?,
             Some(_) => {}
             None => self.wide += 1,
         }
@@ -205,7 +224,7 @@ impl PresenceV6 {
     /// A network has left the trie; after this, [`PresenceV6::wide`] may be another.
     pub fn remove_network(&mut self, span: Span) -> io::Result<()> {
         match self.cell_of(span) {
-            Some(cell) if self.networks.remove(cell) => clear(&self.words, cell)?,
+            Some(cell) if self.networks.remove(number(cell)) => clear(&self.words, cell)?,
             Some(_) => {}
             None => self.wide = self.wide.saturating_sub(1),
         }
@@ -235,25 +254,19 @@ impl PresenceV6 {
 }
 
 /// How many there are of each.
-#[derive(Debug)]
-struct Counts<K>(HashMap<K, u32>);
+#[derive(Debug, Default)]
+struct Counts(HashMap<u32, u32>);
 
-impl<K> Default for Counts<K> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<K: Copy + Eq + Hash> Counts<K> {
+impl Counts {
     /// One more; tells whether it is the first.
-    fn add(&mut self, key: K) -> bool {
+    fn add(&mut self, key: u32) -> bool {
         let count = self.0.entry(key).or_default();
         *count += 1;
         *count == 1
     }
 
     /// One less; tells whether it was the last.
-    fn remove(&mut self, key: K) -> bool {
+    fn remove(&mut self, key: u32) -> bool {
         let Entry::Occupied(mut held) = self.0.entry(key) else {
             return false;
         };
@@ -265,9 +278,14 @@ impl<K: Copy + Eq + Hash> Counts<K> {
         last
     }
 
-    fn keys(&self) -> impl Iterator<Item = K> {
+    fn keys(&self) -> impl Iterator<Item = u32> {
         self.0.keys().copied()
     }
+}
+
+/// A cell as one number, which takes a third of the memory.
+fn number(cell: Cell) -> u32 {
+    cell.word << 6 | cell.mask.trailing_zeros()
 }
 
 fn set(words: &Words, cell: Cell) -> io::Result<()> {
