@@ -41,9 +41,7 @@ impl Kernel {
             nix::unistd::geteuid().is_root(),
             "these tests load a BPF program into the kernel, which takes root (or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)"
         );
-        let mut loader = EbpfLoader::new();
-        choose_clock(&mut loader);
-        let mut ebpf = loader.load(OBJECT).expect("the maps can be created");
+        let mut ebpf = object();
         program_mut(&mut ebpf)
             .load()
             .expect("the verifier accepts the program");
@@ -230,6 +228,13 @@ impl Kernel {
             .try_into()
             .expect("the program is for XDP")
     }
+}
+
+/// The object over maps of its own, made for this kernel. No program of it is loaded yet.
+pub fn object() -> Ebpf {
+    let mut loader = EbpfLoader::new();
+    choose_clock(&mut loader);
+    loader.load(OBJECT).expect("the maps can be created")
 }
 
 /// The kernel's monotonic time.

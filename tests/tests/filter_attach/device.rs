@@ -1,15 +1,15 @@
 //! Devices of other kinds: VLANs, bonds, bridges, tunnels; and devices that change.
 
-use aya::Ebpf;
 use mailwall::filter::{AttachChoice, AttachMode, Attachment, Filter};
 use mailwall_common::Verdict;
 use mailwall_tests::{
+    filter_kernel,
     packet::{Frame, SYN, VLAN_TAGS},
     wire::{Tunnel, segments_received},
 };
 
 use crate::host::{
-    BANNED, CLEAN, Host, OBJECT, attach_foreign, by, in_namespaces, ip, names, run_ip, syns, total,
+    BANNED, CLEAN, Host, attach_foreign, by, in_namespaces, ip, names, run_ip, syns, total,
 };
 
 #[test]
@@ -169,7 +169,7 @@ fn an_interface_that_is_renamed_keeps_its_filter() {
 #[test]
 fn an_interface_that_refused_is_tried_again_when_it_has_changed() {
     in_namespaces(|host| {
-        let mut other = Ebpf::load(OBJECT).unwrap();
+        let mut other = filter_kernel::object();
         attach_foreign(&mut other, "guard0");
         let mut filter = host.filter();
         let guard0 = names(["guard0"]);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aya::{
-    Ebpf, include_bytes_aligned,
+    Ebpf,
     programs::{Xdp, XdpMode},
 };
 use ipnet::IpNet;
@@ -25,8 +25,6 @@ use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
-
-pub static OBJECT: &[u8] = include_bytes_aligned!("../../../agent/bpf/mailwall.bpf.o");
 
 pub const BANNED: [&str; 2] = ["203.0.113.7", "2001:db8:100:7::9"];
 pub const CLEAN: [&str; 2] = ["203.0.113.8", "2001:db8:100:8::9"];

@@ -1,22 +1,19 @@
 //! The programs of the object, and which of them an interface gets.
 
-use aya::{
-    Ebpf,
-    programs::{Program, ProgramError},
-};
+use aya::programs::{Program, ProgramError};
 use mailwall::filter::{AttachChoice, AttachMode, Attachment, Filter};
 use mailwall_common::{Verdict, program_name};
-use mailwall_tests::packet::Frame;
+use mailwall_tests::{filter_kernel, packet::Frame};
 use nix::errno::Errno;
 
-use crate::host::{OBJECT, by, in_namespaces, ip, names, total};
+use crate::host::{by, in_namespaces, ip, names, total};
 
 /// Instructions the verifier may walk through: a quarter of what Linux allows.
 const VERIFIED_MAX: u32 = 250_000;
 
 #[test]
 fn the_verifier_takes_every_program_with_room_to_spare() {
-    let mut ebpf = Ebpf::load(OBJECT).unwrap();
+    let mut ebpf = filter_kernel::object();
     for (name, program) in ebpf.programs_mut() {
         let loaded = match program {
             Program::Xdp(program) => program.load(),

@@ -16,11 +16,10 @@ use aya::{
 };
 use mailwall::filter::{AttachChoice, AttachMode, Filter, remove_pins};
 use mailwall_common::{Family, Verdict, map_name, program_name};
-use mailwall_tests::{packet::Frame, wire::segments_received};
+use mailwall_tests::{filter_kernel, packet::Frame, wire::segments_received};
 
 use crate::host::{
-    BANNED, CLEAN, OBJECT, attach_foreign, by, in_namespaces, ip, names, syn, syns, total,
-    ways_into_tc,
+    BANNED, CLEAN, attach_foreign, by, in_namespaces, ip, names, syn, syns, total, ways_into_tc,
 };
 
 #[test]
@@ -88,7 +87,7 @@ fn a_restart_in_tc_loses_and_lets_in_nothing() {
 fn filters_of_others_in_tc_are_left_alone_and_come_after_ours() {
     for choice in ways_into_tc() {
         in_namespaces(|host| {
-            let mut other = Ebpf::load(OBJECT).unwrap();
+            let mut other = filter_kernel::object();
             attach_foreign_to_tc(&mut other, choice);
             let mut filter = host.filter();
             filter.attach(&names(["guard0"]), choice);
@@ -133,7 +132,7 @@ fn between_xdp_and_tc_there_is_no_gap_and_nothing_is_left_behind() {
 #[test]
 fn auto_goes_beside_the_xdp_program_of_somebody_else_and_takes_its_place_when_it_goes() {
     in_namespaces(|host| {
-        let mut other = Ebpf::load(OBJECT).unwrap();
+        let mut other = filter_kernel::object();
         let number = attach_foreign(&mut other, "guard0");
 
         let mut filter = host.filter();
@@ -164,7 +163,7 @@ fn what_tc_has_is_kept_when_the_mode_asked_for_is_refused() {
         in_namespaces(|host| {
             let mut filter = host.filter();
             filter.attach(&names(["guard0"]), tc);
-            let mut other = Ebpf::load(OBJECT).unwrap();
+            let mut other = filter_kernel::object();
             attach_foreign(&mut other, "guard0");
             let [attachment] = filter.attach(&names(["guard0"]), AttachChoice::Native) else {
                 panic!("one interface, one attachment");

@@ -16,7 +16,8 @@ use aya::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use mailwall_common::{
-    ABI, BanRecord, BanSlot, Family, LineV4, LineV6, MAPS, PROGRAM, Settings, Verdict, map_name,
+    ABI, BanRecord, BanSlot, Family, LineV4, LineV6, MAPS, Settings, Verdict, choose_clock,
+    map_name, program_name,
 };
 use mailwall_tests::{
     filter_kernel::OBJECT,
@@ -114,7 +115,12 @@ impl Pinned {
             repeat: times,
             ..TestRunOptions::default()
         };
-        let program: &Xdp = self.ebpf.program(PROGRAM).unwrap().try_into().unwrap();
+        let program: &Xdp = self
+            .ebpf
+            .program(program_name::XDP)
+            .unwrap()
+            .try_into()
+            .unwrap();
         program.test_run(options).unwrap().return_value
     }
 }
@@ -122,11 +128,16 @@ impl Pinned {
 /// The agent's program, once more: aya gives no way to the one that is pinned.
 fn load(dir: &Path) -> Ebpf {
     let mut loader = EbpfLoader::new();
+    choose_clock(&mut loader);
     for shape in &MAPS {
         loader.map_pin_path(shape.name, pin(dir, shape.name));
     }
     let mut ebpf = loader.load(OBJECT).unwrap();
-    let program: &mut Xdp = ebpf.program_mut(PROGRAM).unwrap().try_into().unwrap();
+    let program: &mut Xdp = ebpf
+        .program_mut(program_name::XDP)
+        .unwrap()
+        .try_into()
+        .unwrap();
     program.load().unwrap();
     ebpf
 }
