@@ -101,7 +101,7 @@ pub fn ensure(programs: &[Program]) -> Result<()> {
         );
     }
     for program in &missing {
-        println!(
+        eprintln!(
             "installing {} by apt-get: {}",
             program.package, program.purpose
         );
@@ -118,7 +118,7 @@ pub fn ensure(programs: &[Program]) -> Result<()> {
 }
 
 fn update() -> Result<()> {
-    println!("updating the package lists by apt-get");
+    eprintln!("updating the package lists by apt-get");
     run_quietly(apt_get().arg("update")).map(drop)
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures in a test bed, with a release build.
 
 mod bans;
+mod datapath;
 mod latency;
 mod samples;
 
@@ -22,6 +23,8 @@ enum What {
     Latency(latency::Options),
     /// Bans added from a file, and put back at a start; memory and CPU of the agent that holds them
     Bans(bans::Options),
+    /// What the filter costs: per packet, in memory, in a flood beside other tools
+    Datapath(datapath::Options),
 }
 
 /// Runs the command.
@@ -33,6 +36,9 @@ pub fn run(options: Options) -> Result<()> {
         nix::unistd::geteuid().is_root(),
         "network namespaces and BPF need root: run `cargo xtask bench` as root"
     );
+    if let What::Datapath(options) = options.what {
+        return datapath::run(&options);
+    }
     apt::ensure(&apt::TEST_BED)?;
     println!("building the agent with optimisation");
     command::run(&mut repository::cargo(&[
@@ -46,5 +52,6 @@ pub fn run(options: Options) -> Result<()> {
     match options.what {
         What::Latency(options) => latency::run(&options, &binary),
         What::Bans(options) => bans::run(&options, &binary),
+        What::Datapath(options) => datapath::run(&options),
     }
 }

@@ -1,5 +1,6 @@
-//! `cargo xtask build-ebpf`: builds the kernel half and puts the object where the agent takes it from. The object is checked
-//! in, so that only those who change `filter-ebpf` or `common` need what this needs: bpf-linker and the sources of `core`.
+//! `cargo xtask build-ebpf`: builds the kernel half and puts the object where the agent takes it from, and the programs of the
+//! benchmark beside it. Both objects are checked in, so that only those who change `filter-ebpf` or `common` need what this
+//! needs: bpf-linker and the sources of `core`.
 //!
 //! The same tree gives the same bytes on every machine and in every folder: whatever the compiler would write of paths is
 //! mapped to names of our own, and the debug sections are taken out once the linker has made BTF of them.
@@ -22,13 +23,30 @@ use self::toolchain::{Toolchain, core_sources};
 
 const TARGET: &str = "bpfel-unknown-none";
 const PACKAGE: &str = "mailwall-filter";
-/// The object, from the root of the tree.
-const OBJECT: &str = "agent/bpf/mailwall.bpf.o";
 
-/// Build the BPF object that is checked in under agent/bpf
+/// An object that is checked in.
+struct Object {
+    /// The binary that it is built from.
+    binary: &'static str,
+    /// Where it is, from the root of the tree.
+    path: &'static str,
+}
+
+const OBJECTS: [Object; 2] = [
+    Object {
+        binary: "mailwall-filter",
+        path: "agent/bpf/mailwall.bpf.o",
+    },
+    Object {
+        binary: "mailwall-bench",
+        path: "xtask/bpf/bench.bpf.o",
+    },
+];
+
+/// Build the BPF objects that are checked in
 #[derive(clap::Args)]
 pub struct Options {
-    /// Build it aside, and fail unless it is byte for byte the one that is checked in
+    /// Build them aside, and fail unless they are byte for byte those that are checked in
     #[arg(long)]
     check: bool,
 }
@@ -39,55 +57,65 @@ pub fn run(options: Options) -> Result<()> {
     let library = match core_sources() {
         Ok(library) => library,
         Err(missing) if options.check => {
-            println!("SKIPPED: {OBJECT} was not built again: {missing:#}");
+            let [agent, bench] = OBJECTS.map(|object| object.path);
+            println!("SKIPPED: {agent} and {bench} were not built again: {missing:#}");
             return Ok(());
         }
         Err(missing) => return Err(missing),
     };
     let toolchain = Toolchain::prepare(&tree, library)?;
-    let built = object::without_debug_sections(&build(&tree, &toolchain)?)?;
-    if options.check {
-        check(&tree, &built)
-    } else {
-        install(&tree, &built)
+    let folder = build(&tree, &toolchain)?;
+    let mut wrong = Vec::new();
+    for object in &OBJECTS {
+        let linked = folder.join(object.binary);
+        let built = fs::read(&linked).with_context(|| format!("read {}", linked.display()))?;
+        let built = object::without_debug_sections(&built)?;
+        if !options.check {
+            install(&tree, object, &built)?;
+        } else if let Err(error) = check(&tree, object, &built) {
+            wrong.push(format!("{error:#}"));
+        }
     }
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
 }
 
-fn install(tree: &Path, built: &[u8]) -> Result<()> {
-    let object = tree.join(OBJECT);
+fn install(tree: &Path, object: &Object, built: &[u8]) -> Result<()> {
+    let (name, object) = (object.path, tree.join(object.path));
     if fs::read(&object).is_ok_and(|present| present == built) {
-        println!("{OBJECT}: {} bytes, as before", built.len());
+        println!("{name}: {} bytes, as before", built.len());
         return Ok(());
     }
     if let Some(folder) = object.parent() {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
     fs::write(&object, built).with_context(|| format!("write {}", object.display()))?;
-    println!("{OBJECT}: {} bytes, written", built.len());
+    println!("{name}: {} bytes, written", built.len());
     Ok(())
 }
 
-fn check(tree: &Path, built: &[u8]) -> Result<()> {
-    let aside = work_folder(tree).join("mailwall.bpf.o");
+fn check(tree: &Path, object: &Object, built: &[u8]) -> Result<()> {
+    let aside = work_folder(tree).join(format!("{}.o", object.binary));
     fs::write(&aside, built).with_context(|| format!("write {}", aside.display()))?;
-    let object = tree.join(OBJECT);
+    let (name, object) = (object.path, tree.join(object.path));
     let present = fs::read(&object).with_context(|| format!("read {}", object.display()))?;
     ensure!(
         present == built,
-        "{OBJECT} is not what this tree builds, which is now in {}; run `cargo xtask build-ebpf` and commit the object",
+        "{name} is not what this tree builds, which is now in {}; run `cargo xtask build-ebpf` and commit the object",
         aside.display()
     );
-    println!("{OBJECT}: {} bytes, built again the same", built.len());
+    println!("{name}: {} bytes, built again the same", built.len());
     Ok(())
 }
 
-/// Builds the object and reads it.
-fn build(tree: &Path, toolchain: &Toolchain) -> Result<Vec<u8>> {
+/// Builds the objects, and gives the folder they are in.
+fn build(tree: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
     let target_dir = work_folder(tree).join("build");
     let mut cargo = cargo(tree);
     cargo
         .args(["build", "--quiet", "--release", "--locked"])
-        .args(["--package", PACKAGE, "--bin", PACKAGE])
+        .args(["--package", PACKAGE])
+        .args(OBJECTS.iter().flat_map(|object| ["--bin", object.binary]))
         .args(["--target", TARGET, "--target-dir"])
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(tree, toolchain)?)
@@ -105,8 +133,7 @@ fn build(tree: &Path, toolchain: &Toolchain) -> Result<Vec<u8>> {
         cargo.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
     }
     run_quietly(&mut cargo)?;
-    let object = target_dir.join(TARGET).join("release").join(PACKAGE);
-    fs::read(&object).with_context(|| format!("read {}", object.display()))
+    Ok(target_dir.join(TARGET).join("release"))
 }
 
 fn rustflags(tree: &Path, toolchain: &Toolchain) -> Result<OsString> {

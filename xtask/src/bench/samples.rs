@@ -13,6 +13,11 @@ impl Samples {
         Self(times)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The time that half of them do not exceed.
     pub fn median(&self) -> Duration {
         self.percentile(50)
