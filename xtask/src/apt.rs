@@ -77,6 +77,37 @@ pub const KERNELS: [Program; 6] = [
     },
 ];
 
+/// What a cable is prepared for a flood with.
+pub const ETHTOOL: [Program; 1] = [Program {
+    name: "ethtool",
+    package: "ethtool",
+    purpose: "the settings and counters of an interface",
+}];
+
+/// What the filter is compared with in a flood.
+pub const FLOOD: [Program; 4] = [
+    Program {
+        name: "xdp-filter",
+        package: "xdp-tools",
+        purpose: "a filter to compare with",
+    },
+    Program {
+        name: "nft",
+        package: "nftables",
+        purpose: "a filter to compare with",
+    },
+    Program {
+        name: "ipset",
+        package: "ipset",
+        purpose: "a filter to compare with",
+    },
+    Program {
+        name: "iptables",
+        package: "iptables",
+        purpose: "a filter to compare with",
+    },
+];
+
 /// Installs what is missing of `programs`, and says so.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 mod bans;
 mod case;
+mod flood;
 mod footprint;
 mod loader;
 mod machine;
@@ -42,6 +43,8 @@ enum Part {
     Packets,
     /// Adding one ban, restoring a million
     Updates,
+    /// A flood over veth, beside other tools, and an honest client in it
+    Flood,
 }
 
 impl Part {
@@ -72,6 +75,7 @@ pub fn run(options: &Options) -> Result<()> {
             Part::Packets => packets::run(options.quick, &mut report)?,
             Part::Footprint => footprint::run(&mut report)?,
             Part::Updates => updates::run(&mut report)?,
+            Part::Flood => flood::run(options.quick, &mut report)?,
         }
     }
     if options.json {

@@ -97,6 +97,18 @@ impl Programs {
             .map_err(|error| anyhow!("{name}: {error}"))
     }
 
+    /// A program, to attach it.
+    ///
+    /// # Errors
+    /// When the object has none of that name.
+    pub fn program_mut(&mut self, name: &str) -> Result<&mut Xdp> {
+        self.0
+            .program_mut(name)
+            .with_context(|| format!("the benchmark's object has no program {name}"))?
+            .try_into()
+            .map_err(|error| anyhow!("{name}: {error}"))
+    }
+
     /// Runs a program on a frame many times: what it said of the last.
     ///
     /// # Errors
