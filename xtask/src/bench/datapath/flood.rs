@@ -5,6 +5,7 @@ mod contender;
 mod generator;
 mod honest;
 mod netfilter;
+mod nft_counter;
 mod road;
 mod syn;
 mod xdp;
@@ -152,8 +153,7 @@ fn set_priority(contenders: &[Contender], priority: Priority) -> Result<()> {
     Ok(())
 }
 
-/// Frames that each received, and that each says it dropped. These are compared over all turns: to ask nft for one counter
-/// takes seconds beside a set of a million.
+/// Frames that each received, and that each says it dropped. These are compared over all turns.
 fn counters(contenders: &[Contender]) -> Result<Vec<(u64, u64)>> {
     contenders
         .iter()

@@ -12,6 +12,7 @@ use mailwall_tests::Testbed;
 
 use super::{
     contender::{Contender, Drops},
+    nft_counter,
     road::{MAIL, Road, tool},
 };
 use crate::bench::datapath::bans::Bans;
@@ -43,6 +44,14 @@ impl Hook {
         match self {
             Self::Ingress => "netdev",
             Self::Raw | Self::Input => "ip",
+        }
+    }
+
+    /// The family, as the kernel numbers it (`NFPROTO_NETDEV`, `NFPROTO_IPV4`).
+    fn number(self) -> u8 {
+        match self {
+            Self::Ingress => 5,
+            Self::Raw | Self::Input => 2,
         }
     }
 
@@ -80,23 +89,15 @@ pub fn nftables(hook: Hook, bans: Bans) -> Result<Contender> {
     Ok(Contender {
         name: hook.name(),
         road,
-        filter: Box::new(Nftables(family)),
+        filter: Box::new(Nftables(hook)),
     })
 }
 
-struct Nftables(&'static str);
+struct Nftables(Hook);
 
 impl Drops for Nftables {
     fn dropped(&self, road: &Road) -> Result<u64> {
-        let words = ["nft", "list", "counter", self.0, "bench", "drops"];
-        let said = tool(road.bed.server(), &words)?;
-        let mut words = said.split_whitespace();
-        words
-            .find(|word| *word == "packets")
-            .and(words.next())
-            .context("nft tells of no packets")?
-            .parse()
-            .context("read the packets that nft tells")
+        nft_counter::packets(road.bed.server(), self.0.number(), "bench", "drops")
     }
 }
 
