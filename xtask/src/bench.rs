@@ -5,6 +5,8 @@ mod datapath;
 mod latency;
 mod samples;
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 
@@ -36,9 +38,15 @@ pub fn run(options: Options) -> Result<()> {
         nix::unistd::geteuid().is_root(),
         "network namespaces and BPF need root: run `cargo xtask bench` as root"
     );
-    if let What::Datapath(options) = options.what {
-        return datapath::run(&options);
+    match options.what {
+        What::Latency(options) => latency::run(&options, &agent()?),
+        What::Bans(options) => bans::run(&options, &agent()?),
+        What::Datapath(options) => datapath::run(&options),
     }
+}
+
+/// The agent, built as it is installed.
+fn agent() -> Result<PathBuf> {
     apt::ensure(&apt::TEST_BED)?;
     println!("building the agent with optimisation");
     command::run(&mut repository::cargo(&[
@@ -48,10 +56,5 @@ pub fn run(options: Options) -> Result<()> {
         "--package",
         "mailwall",
     ]))?;
-    let binary = repository::target().join("release/mailwall");
-    match options.what {
-        What::Latency(options) => latency::run(&options, &binary),
-        What::Bans(options) => bans::run(&options, &binary),
-        What::Datapath(options) => datapath::run(&options),
-    }
+    Ok(repository::target().join("release/mailwall"))
 }

@@ -89,12 +89,13 @@ pub fn run(options: &Options) -> Result<()> {
 /// The agent's library is measured in this process, so it has to be built as the agent is.
 fn run_optimised(options: &Options) -> Result<()> {
     eprintln!("building with optimisation");
-    let manifest = repository::root().join("Cargo.toml");
-    command::run(
-        &mut repository::cargo(&["build", "--quiet", "--release", "--package", "xtask"])
-            .arg("--manifest-path")
-            .arg(&manifest),
-    )?;
+    command::run(&mut repository::cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "xtask",
+    ]))?;
     let optimised = repository::target().join("release/xtask");
     ensure!(optimised.is_file(), "{} is missing", optimised.display());
     let mut again = Command::new(optimised);

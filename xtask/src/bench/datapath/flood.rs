@@ -90,6 +90,7 @@ pub fn run(quick: bool, report: &mut Report) -> Result<()> {
         let mut turns: BTreeMap<&str, Vec<Turn>> = BTreeMap::new();
         let before = counters(&contenders)?;
         for round in 0..=rounds {
+            eprintln!("round {round} of {rounds}");
             for contender in &contenders {
                 let turn = flood(contender, &generator, frames)?;
                 // The first round is there to warm up.
@@ -121,7 +122,10 @@ fn contenders(scene: Scene, report: &mut Report) -> Result<Vec<Contender>> {
     let bans = scene.bans;
     let mut contenders = vec![xdp::drop_all(&scene)?, xdp::mailwall(scene)?];
     let mut add = |name: &str, contender: Result<Contender>| match contender {
-        Ok(contender) => contenders.push(contender),
+        Ok(contender) => {
+            eprintln!("{name} is set up");
+            contenders.push(contender);
+        }
         Err(error) => report.skip(
             format!("{name} with {} bans", bans.addresses),
             format!("{error:#}"),
