@@ -52,6 +52,8 @@ struct Turn {
     sent: f64,
     /// The share of the time in which the receiver's thread had its CPU.
     busy: f64,
+    /// Nanoseconds of that for each frame.
+    cost: f64,
 }
 
 /// Measures the flood with few bans and with many, and with many an honest client beside it.
@@ -79,6 +81,7 @@ pub fn run(quick: bool, report: &mut Report) -> Result<()> {
             ("of_drop_all", "OF DROP EVERYTHING"),
             ("sent_mpps", "SENT M/S"),
             ("receiver_busy", "RECEIVER BUSY"),
+            ("receiver_ns", "RECEIVER NS/FRAME"),
         ],
     );
     for bans in [FEW, MANY] {
@@ -110,7 +113,7 @@ pub fn run(quick: bool, report: &mut Report) -> Result<()> {
             && let Some(mailwall) = contenders.iter().find(|one| one.name == MAILWALL)
         {
             eprintln!("an honest client");
-            honest::run(mailwall, &generator, if quick { 10 } else { 40 }, report)?;
+            honest::run(mailwall, &generator, if quick { 20 } else { 200 }, report)?;
         }
     }
     report.table(table);
@@ -193,10 +196,12 @@ fn flood(contender: &Contender, generator: &Generator, frames: u32) -> Result<Tu
         "{} received frames on CPU {cpu}",
         contender.name
     );
+    let busy = (after.busy - before.busy).as_secs_f64();
     Ok(Turn {
         dropped: received / took / 1e6,
         sent: f64::from(frames) / took / 1e6,
-        busy: (after.busy - before.busy).as_secs_f64() / took,
+        busy: busy / took,
+        cost: busy * 1e9 / received,
     })
 }
 
@@ -223,6 +228,7 @@ fn tabulate(
         let (worst, median, best) = median_of(name, |turn| turn.dropped);
         let (_, sent, _) = median_of(name, |turn| turn.sent);
         let (_, busy, _) = median_of(name, |turn| turn.busy);
+        let (_, cost, _) = median_of(name, |turn| turn.cost);
         medians.insert(name, median);
         table.row(vec![
             Cell::count(bans.into()),
@@ -233,6 +239,7 @@ fn tabulate(
             Cell::Number(median / drop_all, 2),
             Cell::Number(sent, 3),
             Cell::Number(busy, 2),
+            Cell::Number(cost, 0),
         ]);
     }
     medians

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use mailwall_tests::{MailServer, Outcome, RECIPIENTS, Stopwatch};
+use mailwall_tests::{MailServer, Outcome, RECIPIENTS, Stopwatch, eventually};
 
 use super::{contender::Contender, generator::Generator};
 use crate::bench::{
@@ -20,7 +20,9 @@ const LIMIT: f64 = 2.0;
 /// An address that is not banned.
 const ADDRESS: &str = "203.0.113.7";
 /// Frames that are sent at once: the flood ends within a moment of its being asked to.
-const BURST: u32 = 500_000;
+const BURST: u32 = 50_000;
+/// How long the flood may take to begin.
+const BEGINS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Measures sessions without and with the flood.
 ///
@@ -49,30 +51,36 @@ pub fn run(
     session().context("a first message")?;
     let idle = measure()?;
     let (end, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-    let before = contender.dropped()?;
-    let (flooded, took) = thread::scope(|scope| {
-        let flood = scope.spawn(|| -> Result<()> {
+    let (flooded, dropped, took) = thread::scope(|scope| {
+        let flood = scope.spawn(|| -> Result<Duration> {
+            let watch = Stopwatch::start();
             while !end.load(Ordering::Relaxed) {
                 generator.send(road, BURST)?;
                 sent.fetch_add(BURST.into(), Ordering::Relaxed);
             }
-            Ok(())
+            Ok(watch.elapsed())
         });
-        let watch = Stopwatch::start();
-        let flooded = measure();
-        let took = watch.elapsed();
+        let sessions = || -> Result<(Samples, u64)> {
+            eventually("the flood", BEGINS_WITHIN, || {
+                Ok((sent.load(Ordering::Relaxed) > 0).then_some(()))
+            })?;
+            let before = contender.dropped()?;
+            let samples = measure()?;
+            Ok((samples, contender.dropped()? - before))
+        };
+        let flooded = sessions();
         end.store(true, Ordering::Relaxed);
-        flood
+        let took = flood
             .join()
             .map_err(|_panic| anyhow!("the sender panicked"))??;
-        Ok::<_, anyhow::Error>((flooded?, took))
+        let (samples, dropped) = flooded?;
+        Ok::<_, anyhow::Error>((samples, dropped, took))
     })?;
-    let dropped = contender.dropped()? - before;
     ensure!(dropped > 0, "nothing was dropped while the sessions ran");
     let mut table = Table::new(
         "honest_client",
         format!(
-            "An honest client's session, as far as its message is taken, with and without {:.1} million banned SYNs/s",
+            "An honest client's session, as far as its message is taken, without and with {:.1} million banned SYNs/s sent",
             sent.load(Ordering::Relaxed) as f64 / took.as_secs_f64() / 1e6
         ),
         &[
