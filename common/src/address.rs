@@ -81,6 +81,34 @@ impl AddressV6 {
         octets
     }
 
+    /// From its two halves as they stand in the packet.
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Self(words)
+    }
+
+    /// The two halves as they stand in the packet.
+    #[inline(always)]
+    pub const fn words(self) -> [u64; 2] {
+        self.0
+    }
+
+    /// The mapped form of an IPv4 address (RFC 4291, 2.5.5.2).
+    pub const fn from_v4(address: AddressV4) -> Self {
+        let [a, b, c, d] = address.octets();
+        Self::from_octets([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+    }
+
+    /// The IPv4 address that this is the mapped form of.
+    #[inline(always)]
+    pub const fn mapped_v4(self) -> Option<AddressV4> {
+        let low = u64::from_be(self.0[1]);
+        if self.0[0] == 0 && low >> 32 == 0xffff {
+            Some(AddressV4::from_be((low as u32).to_be()))
+        } else {
+            None
+        }
+    }
+
     /// The /64 that the address is in.
     #[inline(always)]
     pub const fn prefix(self) -> PrefixV6 {
@@ -163,6 +191,17 @@ mod tests {
             AddressV6::from_octets(OCTETS).prefix().octets(),
             OCTETS[..8]
         );
+    }
+
+    #[test]
+    fn a_mapped_address_is_told_from_others() {
+        let v4 = AddressV4::from_octets([192, 0, 2, 7]);
+        assert_eq!(AddressV6::from_v4(v4).mapped_v4(), Some(v4));
+        assert_eq!(AddressV6::from_octets(OCTETS).mapped_v4(), None);
+        // `::192.0.2.7`, which is not the same (RFC 4291, 2.5.5.1).
+        let mut compatible = [0; 16];
+        compatible[12..].copy_from_slice(&v4.octets());
+        assert_eq!(AddressV6::from_octets(compatible).mapped_v4(), None);
     }
 
     #[test]

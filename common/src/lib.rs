@@ -7,16 +7,22 @@
 mod address;
 mod clock;
 mod instant;
+mod limit;
 mod line;
 mod maps;
 mod presence;
 mod program;
 mod settings;
+pub mod socket_record;
 mod verdict;
 
 pub use address::{AddressV4, AddressV6, NetworkV4, NetworkV6, PrefixV6};
 pub use clock::COARSE_CLOCK;
 pub use instant::{KernelInstant, Ticks};
+pub use limit::{
+    BUCKETS, Bucket, Counted, DEFAULT_LIMIT, EVENTS_BYTES, EventRing, LIMITS_CAPACITY, Limit,
+    LimitEvent, LimitEventKind, LimitsInForce, REMINDER_NS, SourceKey, Tally, Told,
+};
 pub use line::{LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
 pub use maps::{
     ABI, ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, MAPS,

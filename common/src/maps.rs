@@ -42,6 +42,22 @@ pub mod map_name {
     pub const SETTINGS: &str = "SETTINGS";
     /// PERCPU_ARRAY of `u64` packets, indexed by [`Verdict::total_index`](crate::Verdict::total_index).
     pub const TOTALS: &str = "TOTALS";
+    /// ARRAY of [`Limit`](crate::Limit); the first is the default one.
+    pub const LIMITS: &str = "LIMITS";
+    /// LPM trie, [`NetworkV4`](crate::NetworkV4) to the index in `LIMITS`.
+    pub const LIMITS_V4: &str = "LIMITS_V4";
+    /// LPM trie, [`NetworkV6`](crate::NetworkV6) to the index in `LIMITS`.
+    pub const LIMITS_V6: &str = "LIMITS_V6";
+    /// ARRAY (mmapable, so that no bucket is on three cache lines) of [`Bucket`](crate::Bucket): the SYNs of each source.
+    pub const RATES: &str = "RATES";
+    /// ARRAY (mmapable) of [`Bucket`](crate::Bucket): the completed and open connections of each source.
+    pub const CONNECTIONS: &str = "CONNECTIONS";
+    /// RINGBUF of [`LimitEvent`](crate::LimitEvent): what is told of SYNs.
+    pub const SYN_EVENTS: &str = "SYN_EVENTS";
+    /// RINGBUF of [`LimitEvent`](crate::LimitEvent): what is told of connections.
+    pub const CONNECTION_EVENTS: &str = "CONNECTION_EVENTS";
+    /// PERCPU_ARRAY of `u64` records that found no room, indexed by [`EventRing`](crate::EventRing).
+    pub const LOST_EVENTS: &str = "LOST_EVENTS";
 }
 
 /// Index of a network's record in `BAN_RECORDS`. A `u32`, because the IPv4 LPM trie keeps its value at an address that is only
@@ -83,6 +99,8 @@ pub enum MapKind {
     PerCpuArray = 6,
     /// `BPF_MAP_TYPE_LPM_TRIE`
     LpmTrie = 11,
+    /// `BPF_MAP_TYPE_RINGBUF`
+    RingBuf = 27,
 }
 
 /// `BPF_F_NO_PREALLOC`: memory grows with the entries.
@@ -119,12 +137,13 @@ const fn shape<K, V>(name: &'static str, kind: MapKind, max_entries: u32, flags:
 }
 
 /// Every map of this [`ABI`].
-pub const MAPS: [MapShape; 12] = {
+pub const MAPS: [MapShape; 20] = {
     use crate::{
-        LINES_V4, LINES_V6, LineV4, LineV6, NetworkV4, NetworkV6, PRESENCE_V4_WORDS,
-        PRESENCE_V6_WORDS, Settings, TOTALS_LEN,
+        BUCKETS, Bucket, EVENTS_BYTES, EventRing, LIMITS_CAPACITY, LINES_V4, LINES_V6, Limit,
+        LineV4, LineV6, NetworkV4, NetworkV6, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, Settings,
+        TOTALS_LEN,
     };
-    use MapKind::{Array, LpmTrie, PerCpuArray};
+    use MapKind::{Array, LpmTrie, PerCpuArray, RingBuf};
     [
         shape::<u32, LineV4>(map_name::ADDRESSES_V4, Array, LINES_V4, MMAPABLE),
         shape::<u32, LineV6>(map_name::PREFIXES_V6, Array, LINES_V6, MMAPABLE),
@@ -148,6 +167,19 @@ pub const MAPS: [MapShape; 12] = {
         shape::<u32, u64>(map_name::PORTS, Array, PORT_WORDS, 0),
         shape::<u32, Settings>(map_name::SETTINGS, Array, 1, 0),
         shape::<u32, u64>(map_name::TOTALS, PerCpuArray, TOTALS_LEN, 0),
+        shape::<u32, Limit>(map_name::LIMITS, Array, LIMITS_CAPACITY, 0),
+        shape::<NetworkV4, u32>(map_name::LIMITS_V4, LpmTrie, LIMITS_CAPACITY, NO_PREALLOC),
+        shape::<NetworkV6, u32>(map_name::LIMITS_V6, LpmTrie, LIMITS_CAPACITY, NO_PREALLOC),
+        shape::<u32, Bucket>(map_name::RATES, Array, BUCKETS, MMAPABLE),
+        shape::<u32, Bucket>(map_name::CONNECTIONS, Array, BUCKETS, MMAPABLE),
+        shape::<(), ()>(map_name::SYN_EVENTS, RingBuf, EVENTS_BYTES, 0),
+        shape::<(), ()>(map_name::CONNECTION_EVENTS, RingBuf, EVENTS_BYTES, 0),
+        shape::<u32, u64>(
+            map_name::LOST_EVENTS,
+            PerCpuArray,
+            EventRing::ALL.len() as u32,
+            0,
+        ),
     ]
 };
 

@@ -1,5 +1,7 @@
 //! What the agent tells the filter to do.
 
+use crate::LimitsInForce;
+
 /// [`Settings::mode`]: banned SYNs are dropped.
 pub const MODE_ENFORCE: u32 = 0;
 /// [`Settings::mode`]: banned SYNs are counted and passed.
@@ -15,6 +17,10 @@ pub struct Settings {
     pub wide_networks_v6: u32,
     /// Seed of the hashes, chosen at random when the maps are made and never changed: entries would not be found again.
     pub seed: u64,
+    /// Which limits there are.
+    pub limits: LimitsInForce,
+    /// Fills the last word.
+    pub spare: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 16);
+const _: () = assert!(size_of::<Settings>() == 24);

@@ -1,12 +1,12 @@
 //! What only userspace needs of the shared types.
 
-use core::fmt;
+use core::{fmt, net::IpAddr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::{
-    AddressV4, BanRecord, BanSlot, Family, LineV4, LineV6, NetworkV4, NetworkV6, PrefixV6,
-    Settings, Verdict,
+    AddressV4, AddressV6, BanRecord, BanSlot, Bucket, Counted, Family, Limit, LimitEvent,
+    LimitEventKind, LineV4, LineV6, NetworkV4, NetworkV6, PrefixV6, Settings, SourceKey, Verdict,
 };
 
 // SAFETY: transparent over an integer: no padding, every bit pattern is a value.
@@ -21,7 +21,11 @@ unsafe impl aya::Pod for NetworkV6 {}
 unsafe impl aya::Pod for BanSlot {}
 // SAFETY: `repr(C)` of two `u64`: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for BanRecord {}
-// SAFETY: `repr(C)` of two `u32` and a `u64`: no padding, every bit pattern is a value.
+// SAFETY: `repr(C)` of two `u64` and two `u32`: no padding, every bit pattern is a value.
+unsafe impl aya::Pod for Limit {}
+// SAFETY: `repr(C)` of integers that fill its 128 bytes: no padding, every bit pattern is a value.
+unsafe impl aya::Pod for Bucket {}
+// SAFETY: `repr(C)` of four `u32` and a `u64` in their midst: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for Settings {}
 // SAFETY: `repr(C)` of integers that fill its 64 bytes: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for LineV4 {}
@@ -60,6 +64,57 @@ impl Family {
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl LimitEvent {
+    /// From a record of a ring; nothing where it is of another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; size_of::<Self>()] = bytes.try_into().ok()?;
+        let long = |at: usize| bytes[at..at + 8].try_into().map(u64::from_ne_bytes).ok();
+        let word = |at: usize| bytes[at..at + 4].try_into().map(u32::from_ne_bytes).ok();
+        Some(Self {
+            at_ns: long(core::mem::offset_of!(Self, at_ns))?,
+            key: long(core::mem::offset_of!(Self, key))?,
+            address: AddressV6::from_words([
+                long(core::mem::offset_of!(Self, address))?,
+                long(core::mem::offset_of!(Self, address) + 8)?,
+            ]),
+            kind: word(core::mem::offset_of!(Self, kind))?,
+            refused: word(core::mem::offset_of!(Self, refused))?,
+            open: word(core::mem::offset_of!(Self, open))?,
+            port: word(core::mem::offset_of!(Self, port))?,
+        })
+    }
+
+    /// What happened; nothing where it is of another version.
+    pub fn known_kind(&self) -> Option<LimitEventKind> {
+        LimitEventKind::ALL.get(self.kind as usize).copied()
+    }
+}
+
+impl Counted {
+    /// The net of one source; nothing for a network that is counted as a whole, of which only the limit knows.
+    pub fn net(self) -> Option<IpNet> {
+        match self {
+            Self::AddressV4(address) => Some(IpAddr::from(address.octets()).into()),
+            Self::PrefixV6(prefix) => {
+                let mut octets = [0; 16];
+                octets[..8].copy_from_slice(&prefix.octets());
+                IpNet::new(IpAddr::from(octets), 64).ok()
+            }
+            Self::Network(_) => None,
+        }
+    }
+}
+
+impl From<IpAddr> for SourceKey {
+    /// IPv4 also in its mapped form.
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self::v4(AddressV4::from_octets(v4.octets())),
+            IpAddr::V6(v6) => Self::v6(AddressV6::from_octets(v6.octets())),
+        }
     }
 }
 

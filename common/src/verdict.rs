@@ -38,6 +38,14 @@ pub enum Verdict {
     ObservedNetwork = 15,
     /// Passed in observe mode: would have been `BannedFragment`.
     ObservedFragment = 16,
+    /// Dropped: a SYN to a guarded port from a source that opens connections faster than its limit allows.
+    OverRate = 17,
+    /// Dropped: a SYN to a guarded port from a source that has as many open connections as its limit allows.
+    OverConcurrent = 18,
+    /// Passed in observe mode: would have been `OverRate`.
+    ObservedRate = 19,
+    /// Passed in observe mode: would have been `OverConcurrent`.
+    ObservedConcurrent = 20,
 }
 
 /// Which protocol a packet was counted under.
@@ -64,7 +72,7 @@ pub const TOTALS_LEN: u32 = Verdict::ALL.len() as u32 * FAMILIES;
 
 impl Verdict {
     /// Every verdict, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::NotIp,
         Self::NotTcp,
         Self::DeepVlan,
@@ -82,6 +90,10 @@ impl Verdict {
         Self::ObservedAddress,
         Self::ObservedNetwork,
         Self::ObservedFragment,
+        Self::OverRate,
+        Self::OverConcurrent,
+        Self::ObservedRate,
+        Self::ObservedConcurrent,
     ];
 
     /// Index of the counter of this verdict for packets of `family` in the `TOTALS` map.
@@ -93,7 +105,11 @@ impl Verdict {
     pub const fn is_drop(self) -> bool {
         matches!(
             self,
-            Self::BannedAddress | Self::BannedNetwork | Self::BannedFragment
+            Self::BannedAddress
+                | Self::BannedNetwork
+                | Self::BannedFragment
+                | Self::OverRate
+                | Self::OverConcurrent
         )
     }
 
@@ -103,6 +119,8 @@ impl Verdict {
             Self::BannedAddress => Self::ObservedAddress,
             Self::BannedNetwork => Self::ObservedNetwork,
             Self::BannedFragment => Self::ObservedFragment,
+            Self::OverRate => Self::ObservedRate,
+            Self::OverConcurrent => Self::ObservedConcurrent,
             other => other,
         }
     }
@@ -127,6 +145,10 @@ impl Verdict {
             Self::ObservedAddress => "observed-address",
             Self::ObservedNetwork => "observed-network",
             Self::ObservedFragment => "observed-fragment",
+            Self::OverRate => "over-rate",
+            Self::OverConcurrent => "over-concurrent",
+            Self::ObservedRate => "observed-rate",
+            Self::ObservedConcurrent => "observed-concurrent",
         }
     }
 }

@@ -1,30 +1,32 @@
 //! The policy, in reading order. What is not a SYN to a guarded port passes, and so does every SYN whose source has no ban
 //! in force; the one other thing that can be dropped is a first fragment from a banned source that is too short to show
-//! whether it is such a SYN, since the kernel would put one together from it.
+//! whether it is such a SYN, since the kernel would put one together from it. A source with no ban in force may still have
+//! reached a limit.
 
 use mailwall_common::{Family, Verdict};
 
 use crate::{
     ban::{self, Standing, Tables},
     error::Error,
+    limit::{self, Limits, Passage},
     packet::Packet,
     segment::{self, Payload, Segment, Source, Tcp},
 };
 
 /// What is to be done with a frame, and the family it is counted under.
 #[inline(always)]
-pub fn filter<P: Packet, T: Tables>(frame: &P, tables: &T) -> (Verdict, Family) {
+pub fn filter<P: Packet, T: Limits>(frame: &P, tables: &T) -> (Verdict, Family) {
     filter_payload(frame, segment::payload(frame), tables)
 }
 
 /// The same for a packet that begins with its IP header.
 #[inline(always)]
-pub fn filter_ip<P: Packet, T: Tables>(packet: &P, tables: &T) -> (Verdict, Family) {
+pub fn filter_ip<P: Packet, T: Limits>(packet: &P, tables: &T) -> (Verdict, Family) {
     filter_payload(packet, segment::bare_payload(packet), tables)
 }
 
 #[inline(always)]
-fn filter_payload<P: Packet, T: Tables>(
+fn filter_payload<P: Packet, T: Limits>(
     frame: &P,
     payload: Result<Payload, Error>,
     tables: &T,
@@ -37,7 +39,7 @@ fn filter_payload<P: Packet, T: Tables>(
 }
 
 #[inline(always)]
-fn judge<T: Tables>(segment: Result<Segment, Error>, tables: &T) -> Verdict {
+fn judge<T: Limits>(segment: Result<Segment, Error>, tables: &T) -> Verdict {
     let Segment { source, tcp } = match segment {
         Ok(segment) => segment,
         Err(error) => return error.verdict(),
@@ -51,13 +53,28 @@ fn judge<T: Tables>(segment: Result<Segment, Error>, tables: &T) -> Verdict {
 }
 
 #[inline(always)]
-fn judge_syn<T: Tables>(source: Source, tables: &T) -> Verdict {
+fn judge_syn<T: Limits>(source: Source, tables: &T) -> Verdict {
     match ban::standing(tables, source) {
-        Standing::Clean => Verdict::Clean,
+        Standing::Clean => limited(Verdict::Clean, source, tables),
         Standing::Allowed => Verdict::Allowed,
-        Standing::Expired => Verdict::Expired,
+        Standing::Expired => limited(Verdict::Expired, source, tables),
         Standing::BannedAddress(counter) => enforce(Verdict::BannedAddress, counter, tables),
         Standing::BannedNetwork(counter) => enforce(Verdict::BannedNetwork, counter, tables),
+    }
+}
+
+/// What a SYN that no ban stops is, when its source may have reached a limit.
+#[inline(always)]
+fn limited<T: Limits>(verdict: Verdict, source: Source, tables: &T) -> Verdict {
+    let over = match limit::passage(tables, source) {
+        Passage::Free => return verdict,
+        Passage::OverRate => Verdict::OverRate,
+        Passage::OverConcurrent => Verdict::OverConcurrent,
+    };
+    if tables.enforces() {
+        over
+    } else {
+        over.observed()
     }
 }
 

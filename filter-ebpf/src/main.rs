@@ -8,11 +8,12 @@ mod entry {
             TC_ACT_SHOT, TC_ACT_UNSPEC,
             xdp_action::{XDP_DROP, XDP_PASS},
         },
-        macros::{classifier, xdp},
-        programs::{TcContext, XdpContext},
+        macros::{classifier, tracepoint, xdp},
+        programs::{TcContext, TracePointContext, XdpContext},
     };
     use mailwall_common::Verdict;
     use mailwall_filter::{
+        connections,
         filter::{filter, filter_ip},
         maps::Maps,
         packet::Packet,
@@ -69,6 +70,16 @@ mod entry {
         } else {
             TC_ACT_UNSPEC
         }
+    }
+
+    /// The program that the agent attaches to the tracepoint; its name is
+    /// `mailwall_common::program_name::CONNECTIONS`.
+    #[tracepoint(category = "sock", name = "inet_sock_set_state")]
+    fn mailwall_connections(context: TracePointContext) -> u32 {
+        if let Some(change) = connections::change(&context) {
+            connections::note(&Maps, &change, report::now());
+        }
+        0
     }
 
     /// The kernel lets only programs under the GPL call some of its functions.

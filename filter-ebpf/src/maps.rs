@@ -20,6 +20,8 @@ use crate::{
     segment::Source,
 };
 
+mod limits;
+
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
 #[btf_map]

@@ -9,7 +9,7 @@ mod tcp;
 pub use ethernet::{Payload, bare_payload, payload};
 pub use ipv4::ipv4;
 pub use ipv6::ipv6;
-pub use tcp::Flags;
+pub use tcp::{Flags, PROTOCOL as TCP};
 
 use mailwall_common::{AddressV4, AddressV6};
 

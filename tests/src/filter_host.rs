@@ -3,11 +3,15 @@
 use std::{cell::Cell, net::IpAddr};
 
 use ipnet::IpNet;
-use mailwall_common::{KernelInstant, MODE_ENFORCE, Presence};
+use mailwall_common::{
+    EventRing, KernelInstant, Limit, LimitEvent, LimitsInForce, MODE_ENFORCE, Presence, SourceKey,
+};
 use mailwall_filter::{
     ban::{Found, Tables},
     filter::filter,
+    limit::Limits,
     segment::Source,
+    tally::Seats,
 };
 
 use crate::filter_scene::{Outcome, Scene};
@@ -86,6 +90,33 @@ impl Tables for SceneTables<'_> {
     fn count_drop(&self, ban: usize) {
         assert_eq!(self.dropped_by.get(), None, "a packet is counted once");
         self.dropped_by.set(Some(ban));
+    }
+}
+
+/// A scene limits nothing.
+impl Limits for SceneTables<'_> {
+    fn in_force(&self) -> LimitsInForce {
+        LimitsInForce::default()
+    }
+
+    fn limit_index(&self, _: Source) -> u32 {
+        unreachable!("nothing is limited")
+    }
+
+    fn limit(&self, _: u32) -> Option<Limit> {
+        unreachable!("nothing is limited")
+    }
+
+    fn rates(&self, _: SourceKey) -> Option<Seats> {
+        unreachable!("nothing is limited")
+    }
+
+    fn connections(&self, _: SourceKey) -> Option<Seats> {
+        unreachable!("nothing is limited")
+    }
+
+    fn tell(&self, _: EventRing, _: &LimitEvent) {
+        unreachable!("nothing is limited")
     }
 }
 

@@ -270,7 +270,7 @@ fn shape(name: &str, map: &Map) -> MapShape {
 
 fn map_data(map: &Map) -> &MapData {
     match map {
-        Map::Array(data) | Map::LpmTrie(data) | Map::PerCpuArray(data) => data,
+        Map::Array(data) | Map::LpmTrie(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => data,
         other => panic!("a map of no agreed kind: {other:?}"),
     }
 }
@@ -280,6 +280,7 @@ fn kind(map: &Map) -> MapKind {
         Map::Array(_) => MapKind::Array,
         Map::LpmTrie(_) => MapKind::LpmTrie,
         Map::PerCpuArray(_) => MapKind::PerCpuArray,
+        Map::RingBuf(_) => MapKind::RingBuf,
         other => panic!("a map of no agreed kind: {other:?}"),
     }
 }

@@ -8,12 +8,13 @@ use std::{
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, LpmTrie, Map, lpm_trie::Key},
+    maps::{Array, LpmTrie, Map, RingBuf, lpm_trie::Key},
 };
 use ipnet::IpNet;
 use mailwall_common::{
-    AddressV4, AddressV6, BanRecord, BanSlot, Cell, KernelInstant, LineV4, LineV6,
-    PRESENCE_V4_WORDS, PrefixV6, Settings, Ticks, map_name, neighbour,
+    AddressV4, AddressV6, BanRecord, BanSlot, Cell, KernelInstant, Limit, LimitEvent,
+    LimitsInForce, LineV4, LineV6, PRESENCE_V4_WORDS, PrefixV6, Settings, Ticks, map_name,
+    neighbour,
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -157,7 +158,34 @@ impl Maps<'_> {
         set_in_trie(self.map(name), net, allowed.then_some(0_u32));
     }
 
-    fn get<V: Pod>(&mut self, name: &str, index: u32) -> V {
+    /// Limits the sources of a network, or everybody else; `index` is the limit's, 0 for everybody else's.
+    pub fn limit(&mut self, net: Option<&IpNet>, index: u32, limit: Limit) {
+        self.set(map_name::LIMITS, index, limit);
+        let (name, networks) = match net {
+            None => (None, LimitsInForce::default()),
+            Some(IpNet::V4(_)) => (Some(map_name::LIMITS_V4), LimitsInForce::NETWORKS_V4),
+            Some(IpNet::V6(_)) => (Some(map_name::LIMITS_V6), LimitsInForce::NETWORKS_V6),
+        };
+        if let (Some(net), Some(name)) = (net, name) {
+            set_in_trie(self.map(name), net, Some(index));
+        }
+        self.change_settings(|settings| {
+            settings.limits = settings.limits.with(LimitsInForce::RATE).with(networks);
+        });
+    }
+
+    /// The limit events in a ring, which are taken out of it.
+    pub fn limit_events(&mut self, name: &str) -> Vec<LimitEvent> {
+        let mut ring = RingBuf::try_from(self.map(name)).expect("a ring");
+        let mut events = Vec::new();
+        while let Some(record) = ring.next() {
+            events.push(LimitEvent::from_bytes(&record).expect("a record of a limit event"));
+        }
+        events
+    }
+
+    /// One entry of an array.
+    pub fn get<V: Pod>(&mut self, name: &str, index: u32) -> V {
         Array::<_, V>::try_from(self.map(name))
             .and_then(|array| array.get(&index, 0))
             .expect("an array of such values with such an index")

@@ -138,7 +138,11 @@ impl Case {
             | Verdict::NotSyn
             | Verdict::Clean
             | Verdict::Allowed
-            | Verdict::Expired => false,
+            | Verdict::Expired
+            | Verdict::OverRate
+            | Verdict::OverConcurrent
+            | Verdict::ObservedRate
+            | Verdict::ObservedConcurrent => false,
         };
         Outcome {
             verdict,
