@@ -4,6 +4,7 @@
 mod document;
 mod error;
 mod filter;
+mod limit;
 mod preset;
 mod rule;
 mod source;
@@ -25,7 +26,10 @@ pub use self::{
     source::SourceConfig,
 };
 pub use crate::rule::GROUPS;
-use crate::rule::{Penalty, RuleSettings};
+use crate::{
+    limit::LimitRule,
+    rule::{Penalty, RuleSettings},
+};
 
 /// Where the configuration is when nothing else is said; the only file that may be missing.
 pub const DEFAULT_PATH: &str = "/etc/mailwall/mailwall.toml";
@@ -47,6 +51,8 @@ pub struct Config {
     pub ban: Penalty,
     /// `[control]`: who may ask the agent for things.
     pub control: ControlConfig,
+    /// `[[limit]]`: how many connections may be opened; each network once, at most one for everybody else.
+    pub limits: Vec<LimitRule>,
 }
 
 /// The rules: a preset, and what the configuration adds to it or puts in place of its rules.
@@ -142,7 +148,7 @@ impl Config {
             &document,
             &root,
             &[
-                "filter", "allow", "source", "rules", "rule", "ban", "control",
+                "filter", "allow", "source", "rules", "rule", "ban", "control", "limit",
             ],
         )?;
         let ban = rule::read_ban(&top)?;
@@ -157,6 +163,7 @@ impl Config {
             },
             ban,
             control: filter::read_control(&top)?,
+            limits: limit::read(&top)?,
         })
     }
 

@@ -7,6 +7,7 @@ mod event_log;
 mod health;
 mod intake;
 mod interfaces;
+mod limits;
 mod reload;
 mod start;
 mod view;
@@ -34,6 +35,7 @@ use crate::{
 use event_log::EventLog;
 use health::Health;
 use intake::Intake;
+use limits::{LimitNews, LimitWatch};
 
 /// Notices of sources that may wait: past it the sources wait, and the log files are the buffer.
 const NOTICES_MAX: usize = 16;
@@ -114,6 +116,7 @@ struct Daemon {
     unsaved: Vec<Decision>,
     log: EventLog,
     health: Health,
+    limits: LimitWatch,
     notices: mpsc::Sender<Notice>,
 }
 
@@ -122,6 +125,7 @@ struct Ends {
     notices: mpsc::Receiver<Notice>,
     calls: mpsc::Receiver<Call>,
     network: Option<NetworkWatch>,
+    limit_news: mpsc::Receiver<LimitNews>,
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -132,6 +136,7 @@ enum Happening {
     Notice(Notice),
     Call(Call),
     NetworkChanged,
+    LimitNews(LimitNews),
     Timeout,
     Housekeeping,
     Reload,
@@ -152,6 +157,7 @@ impl Daemon {
                 Some(call) = ends.calls.recv() => Happening::Call(call),
                 () = network_change(&mut ends.network) => Happening::NetworkChanged,
                 Some(notice) = ends.notices.recv() => Happening::Notice(notice),
+                Some(news) = ends.limit_news.recv() => Happening::LimitNews(news),
                 () = sleep_until(wake) => Happening::Timeout,
                 _ = housekeeping.tick() => Happening::Housekeeping,
             };
@@ -159,6 +165,7 @@ impl Daemon {
                 Happening::Notice(notice) => self.handle_notice(notice),
                 Happening::Call(call) => self.handle_call(call),
                 Happening::NetworkChanged => self.follow_network(),
+                Happening::LimitNews(news) => self.handle_limit_news(news),
                 Happening::Timeout => self.handle_timeout(),
                 Happening::Housekeeping => self.keep_house(),
                 Happening::Reload => match self.reload() {

@@ -198,6 +198,18 @@ impl Service {
         }
     }
 
+    /// The service that is registered for a port (IANA); mail transfer at any other, since only mail ports are guarded.
+    pub const fn at_port(port: u16) -> Self {
+        match port {
+            143 | 993 => Self::Imap,
+            110 | 995 => Self::Pop,
+            2000 | 4190 => Self::Sieve,
+            389 | 636 => Self::Ldap,
+            5222 | 5223 | 5269 | 5270 => Self::Xmpp,
+            _ => Self::Smtp,
+        }
+    }
+
     /// The service of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL

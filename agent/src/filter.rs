@@ -8,8 +8,8 @@ use std::{collections::HashSet, path::Path};
 
 use ipnet::IpNet;
 use mailwall_common::{
-    ALLOWED_CAPACITY, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS, Verdict,
-    map_name,
+    ALLOWED_CAPACITY, BUCKETS, Family, KernelInstant, MODE_ENFORCE, MODE_OBSERVE, PORT_WORDS,
+    Verdict, map_name,
 };
 use tracing::{info, warn};
 
@@ -18,9 +18,13 @@ mod attachments;
 mod bans;
 mod batch;
 mod clsact;
+mod connections;
 mod error;
 mod guard;
 mod interface;
+mod limit_events;
+mod limiting;
+mod limits;
 mod lines;
 mod link;
 mod load;
@@ -35,21 +39,30 @@ mod room;
 mod settings;
 mod shared;
 mod table;
+mod tracefs;
+mod tracepoint;
 mod tries;
 
 pub use attach::{AttachChoice, AttachError};
 pub use attachments::Attachment;
+pub use connections::{Belief, Census};
 pub use error::FilterError;
 pub use interface::AttachMode;
+pub use limit_events::follow as follow_limit_events;
+pub use limits::Ring;
 pub use pins::remove_pins;
 pub use room::Full;
+pub use tracefs::TracepointError;
 
 use attachments::Attachments;
 use bans::Bans;
+use connections::Connections;
+use limits::Limits;
 use load::Programs;
 use maps::Maps;
 use pins::{Pinned, Pins};
 use settings::SettingsEntry;
+use tracepoint::Tracepoint;
 
 /// The filter in the kernel.
 pub struct Filter {
@@ -61,6 +74,10 @@ pub struct Filter {
     allowed: HashSet<IpNet>,
     port_words: Vec<u64>,
     attached: Attachments,
+    limits: Limits,
+    rings: Option<[Ring; 2]>,
+    connections: Connections,
+    tracepoint: Option<Tracepoint>,
 }
 
 impl Filter {
@@ -86,11 +103,16 @@ impl Filter {
         let (mut ebpf, programs) = load::pinned(&pins)?;
         let maps = Maps::take(&mut ebpf)?;
         let mut settings = SettingsEntry::take(&mut ebpf)?;
+        let counted = maps::take_shared(&mut ebpf, map_name::CONNECTIONS, BUCKETS)?;
         Ok(Self {
             allowed: maps.allowed()?.into_iter().collect(),
             port_words: maps.port_words()?,
             bans: Bans::take(&mut ebpf, &mut settings)?,
             attached: Attachments::default(),
+            limits: Limits::take(&mut ebpf)?,
+            rings: Some(Limits::take_rings(&mut ebpf)?),
+            connections: Connections::new(counted, settings.get().seed),
+            tracepoint: None,
             pins,
             programs,
             maps,

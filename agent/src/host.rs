@@ -1,5 +1,5 @@
-//! What the host says of itself: the interfaces of its default routes, its own addresses, and who is logged in by SSH. All of
-//! the network namespace of the calling thread.
+//! What the host says of itself: the interfaces of its default routes, its own addresses, and who is logged in by SSH, all of
+//! the network namespace of the calling thread; and who has connections to it.
 
 mod watch;
 
@@ -13,6 +13,10 @@ use std::{
 
 use nix::ifaddrs::getifaddrs;
 
+mod sockets;
+
+pub use sockets::peers_at_ports;
+
 /// `/proc/net` is that of the process's first thread.
 const PROC_NET: &str = "/proc/thread-self/net";
 /// Flags of a route in include/uapi/linux/route.h.
@@ -21,6 +25,8 @@ const RTF_REJECT: u32 = 0x0200;
 /// `TCP_ESTABLISHED` and `TCP_LISTEN` in include/net/tcp_states.h.
 const ESTABLISHED: &str = "01";
 const LISTEN: &str = "0A";
+/// `TCP_CLOSE_WAIT` in include/net/tcp_states.h.
+const CLOSE_WAIT: &str = "08";
 const SSH_PORT: u16 = 22;
 
 /// A TCP socket that waits for connections.

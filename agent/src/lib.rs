@@ -17,7 +17,8 @@
 //!
 //! # Code map
 //!
-//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`penalty`], [`decision`], [`checkpoint`].
+//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`limit`], [`penalty`], [`decision`],
+//!   [`checkpoint`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files), [`host`] (what the host says of itself).
@@ -42,6 +43,7 @@ pub mod ban;
 pub mod checkpoint;
 pub mod decision;
 pub mod event;
+pub mod limit;
 pub mod line;
 pub mod penalty;
 

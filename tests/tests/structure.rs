@@ -15,6 +15,7 @@ const VOCABULARY: &[&str] = &[
     "checkpoint",
     "decision",
     "event",
+    "limit",
     "line",
     "penalty",
 ];

@@ -28,9 +28,9 @@ const PROBLEM_MAX: usize = 1024;
 /// What is wrong comes first. The exit code is 0 whenever the agent answers, with or without problems; 3 when it is not
 /// running.
 ///
-/// --plain: one fact a line, its name first: version, pid, started, mode, ports, bans, allowed, dropped, drops_per_s, tracked;
-/// then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), source NAME STATE LAG_BYTES LAST_LINE
-/// PROBLEM, and problem TEXT, one line for each.
+/// --plain: one fact a line, its name first: version, pid, started, mode, ports, bans, allowed, dropped, drops_per_s, tracked,
+/// over_rate, over_concurrent; then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), limit NETWORK
+/// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, and problem TEXT, one line for each.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {}
@@ -105,7 +105,7 @@ fn verdict(status: &Status, console: &mut Console) -> Result<(), Failure> {
     Ok(())
 }
 
-fn facts(status: &Status) -> [(&'static str, String); 6] {
+fn facts(status: &Status) -> [(&'static str, String); 7] {
     let ports: Vec<String> = status.ports.iter().map(ToString::to_string).collect();
     let ports = ports.join(", ");
     let observing = status.mode == "observe";
@@ -135,6 +135,7 @@ fn facts(status: &Status) -> [(&'static str, String); 6] {
                 rate(status.drops_per_s)
             ),
         ),
+        ("LIMITS", limits(status, would)),
         (
             "TRACKED",
             count(status.tracked, "host with offences", "hosts with offences"),
@@ -145,6 +146,27 @@ fn facts(status: &Status) -> [(&'static str, String); 6] {
         ),
         ("VERSION", status.version.clone()),
     ]
+}
+
+/// Limits that are shown before it is only said how many there are more.
+const LIMITS_SHOWN: usize = 3;
+
+fn limits(status: &Status, would: &str) -> String {
+    let limits = &status.limits;
+    if limits.in_force.is_empty() {
+        return "none on connections".to_owned();
+    }
+    let shown = limits.in_force.iter().take(LIMITS_SHOWN);
+    let mut text: Vec<String> = shown.map(|limit| limit.description.clone()).collect();
+    if let Some(more) = limits.in_force.len().checked_sub(LIMITS_SHOWN + 1) {
+        text.push(format!("{} more", more + 1));
+    }
+    format!(
+        "{}; {} SYNs {would}refused over the rate, {} over the open connections",
+        text.join("; "),
+        grouped(limits.over_rate),
+        grouped(limits.over_concurrent)
+    )
 }
 
 fn interfaces(interfaces: &[Interface]) -> Table {
@@ -194,6 +216,8 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
         ("dropped", status.dropped.to_string()),
         ("drops_per_s", format!("{:.1}", status.drops_per_s)),
         ("tracked", status.tracked.to_string()),
+        ("over_rate", status.limits.over_rate.to_string()),
+        ("over_concurrent", status.limits.over_concurrent.to_string()),
     ];
     let text = |text: &str| line::escaped(text.as_bytes(), PROBLEM_MAX);
     let maybe = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
@@ -211,6 +235,12 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
         console.line(&format!(
             "interface\t{name}\t{mode}\t{problem}\t{buffers}\t{note}"
         ))?;
+    }
+    for limit in &status.limits.in_force {
+        let network = limit.network.map(|net| net.to_string());
+        let (network, counts) = (maybe(&network), text(&limit.counts));
+        let (rate, open) = (limit.per_minute, limit.concurrent);
+        console.line(&format!("limit\t{network}\t{rate}\t{open}\t{counts}"))?;
     }
     for source in &status.sources {
         let (name, state, lag) = (text(&source.name), text(&source.state), source.lag_bytes);

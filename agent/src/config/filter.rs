@@ -213,7 +213,7 @@ fn ports(field: &Field<'_>) -> Result<Vec<u16>, ConfigError> {
 }
 
 /// A network, or an address that stands for itself.
-fn network(field: &Field<'_>) -> Result<IpNet, ConfigError> {
+pub(super) fn network(field: &Field<'_>) -> Result<IpNet, ConfigError> {
     let text = field.text()?;
     let network = match text.parse::<IpNet>() {
         Ok(network) => network,

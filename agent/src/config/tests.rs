@@ -22,6 +22,16 @@ file = "/var/log/mail \"x\".log"
 time_zone = "UTC"
 [[source]]
 file = "/srv/b.log"
+[[limit]]
+per_minute = 30
+concurrent = 10
+[[limit]]
+network = "198.51.100.0/24"
+concurrent = 100
+counts = "network"
+[[limit]]
+network = "2001:db8::/32"
+per_minute = 0
 [ban]
 first = "1h30m"
 factor = 2
@@ -61,6 +71,15 @@ fn every_setting_is_read() {
     assert_eq!(config.sources.len(), 2);
     assert_eq!(config.sources[0].time_zone.as_deref(), Some("UTC"));
     assert_eq!(config.control.group.as_deref(), Some("postmasters"));
+    let limits: Vec<String> = config.limits.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        limits,
+        [
+            "30 a minute, 10 open for each source",
+            "100 open for 198.51.100.0/24 as a whole",
+            "no limit for each source in 2001:db8::/32"
+        ]
+    );
     assert_eq!(config.ban.first, Duration::from_secs(5400));
     assert_eq!(config.ban.at_most, Duration::from_secs(7 * 86_400));
 
@@ -107,7 +126,7 @@ fn the_default_text_says_the_defaults() {
     let uncommented: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.starts_with("[[rule]]") || rest.contains(" = ") => rest,
+            Some(rest) if rest.starts_with("[[") || rest.contains(" = ") => rest,
             _ => line,
         })
         .collect();
@@ -180,6 +199,54 @@ fn unknown_names_are_answered_with_the_nearest() {
     check(
         &rule("count = \"offences\"\nper = \"account\"\nlimit = 1\nwindow = \"1m\""),
         expect![[r#"f:4:7: unknown per "account"; known: address, network, session"#]],
+    );
+}
+
+#[test]
+fn limits_that_contradict_are_refused() {
+    check(
+        "[[limit]]\nper_minutes = 30",
+        expect![[r#"f:2:1: unknown key "per_minutes" in [[limit]]; did you mean "per_minute"?"#]],
+    );
+    check(
+        "[[limit]]\nnetwork = \"192.0.2.0/24\"",
+        expect![[
+            r#"f:1:1: [[limit]] lacks "per_minute" and "concurrent"; name at least one, 0 for no limit"#
+        ]],
+    );
+    check(
+        "[[limit]]\nconcurrent = 0",
+        expect![[r#"f:1:1: this [[limit]] has no network and no limit: leave it out"#]],
+    );
+    check(
+        "[[limit]]\nconcurrent = 3\n[[limit]]\nper_minute = 3",
+        expect![[
+            r#"f:3:1: a second limit without a network, which is the one for everybody else; the first is on line 1"#
+        ]],
+    );
+    check(
+        "[[limit]]\nnetwork = \"192.0.2.7\"\nconcurrent = 3\n[[limit]]\nnetwork = \"192.0.2.7/32\"\nper_minute = 3",
+        expect![[r#"f:4:1: a second limit for 192.0.2.7/32; the first is on line 1"#]],
+    );
+    check(
+        "[[limit]]\nconcurrent = 3\ncounts = \"network\"",
+        expect![[
+            r#"f:3:10: counts = "network" needs a network: this would count all of the world as one source"#
+        ]],
+    );
+    check(
+        "[[limit]]\nnetwork = \"2001:db8::/80\"\nconcurrent = 3",
+        expect![[
+            r#"f:2:11: 2001:db8::/80 is narrower than an IPv6 source, which is a /64; write "2001:db8::/64""#
+        ]],
+    );
+    check(
+        "[[limit]]\nper_minute = 20000",
+        expect![[r#"f:2:14: "per_minute" in [[limit]] must be a number from 0 to 10000"#]],
+    );
+    check(
+        "[[limit]]\nconcurrent = 3\ncounts = \"net\"",
+        expect![[r#"f:3:10: unknown way to count "net"; known: address, network"#]],
     );
 }
 

@@ -46,6 +46,16 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
         }
     }
 
+    for limit in &config.limits {
+        writeln!(out, "\n[[limit]]")?;
+        if let Some(network) = limit.network {
+            writeln!(out, "network = {}", quoted(&network.to_string()))?;
+        }
+        writeln!(out, "per_minute = {}", limit.per_minute)?;
+        writeln!(out, "concurrent = {}", limit.concurrent)?;
+        writeln!(out, "counts = {}", quoted(limit.counts.as_str()))?;
+    }
+
     let ban = &config.ban;
     writeln!(out, "\n[ban]")?;
     writeln!(out, "first = {}", quoted(&span(ban.first)))?;

@@ -12,6 +12,7 @@ use crate::{
     },
     decision::Decision,
     event::Event,
+    limit::{self, LimitNotice},
 };
 
 /// Offences and decisions that are kept.
@@ -69,6 +70,18 @@ impl EventLog {
             },
         };
         self.push(now, shown);
+    }
+
+    /// Keeps that a source reached a limit, or is below it again, where that is no offence.
+    pub(super) fn note_limit(&mut self, notice: &LimitNotice, at: SystemTime) {
+        self.push(
+            at,
+            LoggedEvent {
+                net: Some(notice.who),
+                refused: Some(notice.refused),
+                ..named(limit::name(notice.kind))
+            },
+        );
     }
 
     fn push(&mut self, at: SystemTime, shown: LoggedEvent) {
@@ -141,5 +154,6 @@ fn named(event: &str) -> LoggedEvent {
         rule: None,
         for_s: None,
         source: None,
+        refused: None,
     }
 }

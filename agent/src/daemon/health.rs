@@ -139,6 +139,7 @@ impl Daemon {
                 .iter()
                 .map(|e| format!("the kernel lacks bans: {e}")),
         );
+        problems.extend(self.limits.problems());
         problems.extend(
             health
                 .store
@@ -154,6 +155,7 @@ impl Daemon {
     pub(super) fn keep_house(&mut self) {
         let now = self.clock.now();
         self.sample_drops(now);
+        self.keep_limits(now);
         let own = start::own_addresses();
         if own != self.health.own_addresses {
             info!(addresses = own.len(), "the host's own addresses changed");
@@ -197,12 +199,16 @@ impl Daemon {
             if self.filter.is_some() {
                 info!("the filter could be loaded");
                 self.fill_filter();
+                self.limit_connections();
                 self.attach();
             }
             return;
         }
         if self.health.needs_filling() {
             self.fill_filter();
+        }
+        if self.limits.needs_retry() {
+            self.limit_connections();
         }
         self.attach();
     }

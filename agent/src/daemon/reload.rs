@@ -18,6 +18,7 @@ impl Daemon {
         self.judge.reconfigure(start::judge_settings(&self.config));
         self.renew_allowlist();
         self.fill_filter();
+        self.limit_connections();
         self.attach();
         self.follow_sources();
         let needs_restart = (old.control != self.config.control)
@@ -62,6 +63,10 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             old.allow.len(),
             new.allow.len()
         ),
+    );
+    note(
+        old.limits != new.limits,
+        format!("limits: {} -> {}", old.limits.len(), new.limits.len()),
     );
     note(
         old.sources != new.sources,

@@ -6,8 +6,12 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
-    CALLS_MAX, Daemon, Ends, NOTICES_MAX, Paths, RunError, event_log::EventLog, health::Health,
-    intake::Intake, signals,
+    CALLS_MAX, Daemon, Ends, NOTICES_MAX, Paths, RunError,
+    event_log::EventLog,
+    health::Health,
+    intake::Intake,
+    limits::{LIMIT_NEWS_MAX, LimitWatch},
+    signals,
 };
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
@@ -58,6 +62,7 @@ impl Daemon {
         judge.set_allowlist(allowlist);
 
         let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
+        let (limit_news_in, limit_news) = mpsc::channel(LIMIT_NEWS_MAX);
         let (hangup, terminate, interrupt) = signals().map_err(|source| RunError::Host {
             what: "listen for signals",
             source,
@@ -81,6 +86,7 @@ impl Daemon {
             judge,
             store,
             filter,
+            limits: LimitWatch::new(limit_news_in, clock.now()),
             health,
         };
         daemon.health.manual_allowed = allowed;
@@ -89,6 +95,7 @@ impl Daemon {
             daemon.save_bans(kept);
         }
         daemon.fill_filter();
+        daemon.limit_connections();
         daemon.attach();
         daemon.follow_sources();
         info!(
@@ -104,6 +111,7 @@ impl Daemon {
                 notices,
                 calls,
                 network,
+                limit_news,
                 hangup,
                 terminate,
                 interrupt,

@@ -44,6 +44,7 @@ impl Daemon {
             drops_per_s: self.health.drops_per_s,
             tracked: self.judge.tracked(),
             sources: self.sources().sources,
+            limits: self.limits_view(),
             problems: self.problems(),
         }
     }

@@ -66,6 +66,9 @@ pub enum FilterError {
     /// A map that both halves work on could not be mapped into memory.
     #[error("cannot map the filter's maps into memory")]
     Memory(#[from] io::Error),
+    /// The counted connections could not be mapped into memory.
+    #[error("cannot map the map CONNECTIONS into memory")]
+    Connections(#[source] io::Error),
     /// More bans than fit. None was added.
     #[error(transparent)]
     Full(#[from] Full),

@@ -234,7 +234,8 @@ fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<libc::c_long> {
+/// Calls the kernel: `attributes` are of the layout that `command` has in `union bpf_attr`.
+pub(super) fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<libc::c_long> {
     // SAFETY: the attributes are of the command's layout with their true size, and the addresses in them are those of
     // buffers that outlive the call.
     let result =

@@ -8,7 +8,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{Program, ProgramInfo},
+    programs::{Program, ProgramInfo, TracePoint},
 };
 use mailwall_common::{MAPS, choose_clock, program_name};
 use tracing::debug;
@@ -121,6 +121,22 @@ impl Programs {
         let info = program.info()?;
         self.ids.insert(entry, info.id());
         Ok(info)
+    }
+
+    /// The program for the tracepoint, loaded if it was not yet.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn tracepoint(&mut self) -> Result<&mut TracePoint, FilterError> {
+        let program: &mut TracePoint = self
+            .ebpf
+            .program_mut(program_name::CONNECTIONS)
+            .ok_or(FilterError::Incomplete(program_name::CONNECTIONS))?
+            .try_into()?;
+        if program.fd().is_err() {
+            program.load()?;
+        }
+        Ok(program)
     }
 
     /// Pins the XDP program over the old pin by a rename, so that there is one at any time.

@@ -82,6 +82,11 @@ impl Pins {
         self.dir.join("program")
     }
 
+    /// Where the link to the tracepoint is.
+    pub fn tracepoint(&self) -> PathBuf {
+        self.dir.join("tracepoint")
+    }
+
     /// Where the link of this kind to this interface is.
     pub fn link(&self, kind: LinkKind, interface: &str) -> PathBuf {
         self.dir.join(pinned_link::name(kind, interface))

@@ -3,7 +3,8 @@
 use jiff::{Span, Timestamp};
 use mailwall::control::protocol::{
     AllowList, AllowView, Answer, BanCheck, BanList, BanView, Counters, EventLog, EvidenceView,
-    Interface, LoggedEvent, PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList, Status,
+    Interface, LimitView, Limits, LoggedEvent, PacketCounter, RuleList, RuleView, SCHEMA, Source,
+    SourceList, Status,
 };
 use mailwall_common::{Family, Verdict};
 
@@ -29,6 +30,18 @@ pub fn status() -> Status {
         drops_per_s: 12.44,
         tracked: 212,
         sources: vec![source()],
+        limits: Limits {
+            in_force: vec![LimitView {
+                network: None,
+                per_minute: 30,
+                concurrent: 10,
+                counts: "address".to_owned(),
+                description: "30 a minute, 10 open for each source".to_owned(),
+            }],
+            over_rate: 1_204,
+            over_concurrent: 17,
+            lost_events: 0,
+        },
         problems: Vec::new(),
     }
 }
@@ -62,6 +75,7 @@ pub fn status_with_problems() -> Status {
                 ..source()
             },
         ],
+        limits: Limits::default(),
         problems: vec![
             "interface wg0 is not guarded: no such device".to_owned(),
             "cannot read /var/log/\x1b[31mmail.err: permission denied".to_owned(),
@@ -250,6 +264,7 @@ pub fn events() -> Vec<LoggedEvent> {
         rule: None,
         for_s: None,
         source: Some("/var/log/mail.log".to_owned()),
+        refused: None,
     };
     let ban = LoggedEvent {
         at: "2026-08-22T08:14:03Z".to_owned(),

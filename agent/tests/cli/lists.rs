@@ -38,6 +38,7 @@ fn status_of_a_healthy_agent() {
         MODE       enforce on ports 25, 465, 587
         BANS       1 374; 14 networks allowed
         DROPPED    88 310 packets dropped, 12.4/s of late
+        LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
         TRACKED    212 hosts with offences
         RUNNING    for 3d, pid 812
         VERSION    0.1.0
@@ -63,7 +64,10 @@ fn status_of_a_healthy_agent() {
         dropped	88310
         drops_per_s	12.4
         tracked	212
+        over_rate	1204
+        over_concurrent	17
         interface	eth0	native		multi-buffer	guards all of eth0, for eth0.5
+        limit		30	10	address
         source	/var/log/mail.log	following	4096	LAST_LINE	
         [0]"#]],
     );
@@ -71,7 +75,7 @@ fn status_of_a_healthy_agent() {
         status(answers::status()),
         "status --json",
         expect![[r#"
-        {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"last_line":"LAST_LINE","problem":null}],"problems":[]}
+        {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"problems":[]}
         [0]"#]],
     );
 }
@@ -90,6 +94,7 @@ fn status_has_problems_first() {
         MODE       observe: nothing is dropped on ports 25, 465, 587, only counted
         BANS       1 374; 14 networks allowed
         DROPPED    88 310 packets would have been dropped, 12.4/s of late
+        LIMITS     none on connections
         TRACKED    212 hosts with offences
         RUNNING    for 3d, pid 812
         VERSION    0.1.0
@@ -117,6 +122,8 @@ fn status_has_problems_first() {
         dropped	88310
         drops_per_s	12.4
         tracked	212
+        over_rate	0
+        over_concurrent	0
         interface	eth0	generic	the driver cannot do XDP		
         interface	wg0		no such device		
         source	/var/log/mail.log	following	4096	LAST_LINE	
@@ -169,6 +176,7 @@ fn status_with_nothing_to_guard() {
             MODE       enforce on ports 25, 465, 587
             BANS       0; 1 network allowed
             DROPPED    88 310 packets dropped, 0/s of late
+            LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
             TRACKED    no hosts with offences
             RUNNING    for 3d, pid 812
             VERSION    0.1.0
@@ -525,7 +533,7 @@ fn events() {
         answers::event_log(),
         "events --json",
         expect![[r#"
-        {"schema":1,"events":[{"schema":1,"at":"2026-08-22T08:14:02Z","event":"unknown-recipient","net":"203.0.113.7/32","service":"smtp","score":1.0,"account":null,"recipient":"a\u001b[1m@example.org","rule":null,"for_s":null,"source":"/var/log/mail.log"},{"schema":1,"at":"2026-08-22T08:14:03Z","event":"ban","net":"203.0.113.7/32","service":null,"score":0.0,"account":null,"recipient":null,"rule":"dictionary","for_s":600,"source":null}]}
+        {"schema":1,"events":[{"schema":1,"at":"2026-08-22T08:14:02Z","event":"unknown-recipient","net":"203.0.113.7/32","service":"smtp","score":1.0,"account":null,"recipient":"a\u001b[1m@example.org","rule":null,"for_s":null,"source":"/var/log/mail.log","refused":null},{"schema":1,"at":"2026-08-22T08:14:03Z","event":"ban","net":"203.0.113.7/32","service":null,"score":0.0,"account":null,"recipient":null,"rule":"dictionary","for_s":600,"source":null,"refused":null}]}
         [0]"#]],
     );
 }
@@ -540,32 +548,36 @@ fn counters() {
         not-ip          pass    0       0     17
         clean           pass    1 204   0     0
         banned-address  drop    88 310  12    0
-        3 of 17 verdicts; -v for those never seen
+        3 of 21 verdicts; -v for those never seen
         [0]"#]],
     );
     check(
         answers::counters(0, 0),
         "counters -v",
         expect![[r#"
-        VERDICT            ACTION  IPV4    IPV6  OTHER
-        not-ip             pass    0       0     17
-        not-tcp            pass    0       0     0
-        deep-vlan          pass    0       0     0
-        malformed          pass    0       0     0
-        later-fragment     pass    0       0     0
-        tiny-fragment      pass    0       0     0
-        unguarded-port     pass    0       0     0
-        not-syn            pass    0       0     0
-        clean              pass    1 204   0     0
-        allowed            pass    0       0     0
-        expired            pass    0       0     0
-        banned-address     drop    88 310  12    0
-        banned-network     drop    0       0     0
-        banned-fragment    drop    0       0     0
-        observed-address   pass    0       0     0
-        observed-network   pass    0       0     0
-        observed-fragment  pass    0       0     0
-        17 verdicts
+        VERDICT              ACTION  IPV4    IPV6  OTHER
+        not-ip               pass    0       0     17
+        not-tcp              pass    0       0     0
+        deep-vlan            pass    0       0     0
+        malformed            pass    0       0     0
+        later-fragment       pass    0       0     0
+        tiny-fragment        pass    0       0     0
+        unguarded-port       pass    0       0     0
+        not-syn              pass    0       0     0
+        clean                pass    1 204   0     0
+        allowed              pass    0       0     0
+        expired              pass    0       0     0
+        banned-address       drop    88 310  12    0
+        banned-network       drop    0       0     0
+        banned-fragment      drop    0       0     0
+        observed-address     pass    0       0     0
+        observed-network     pass    0       0     0
+        observed-fragment    pass    0       0     0
+        over-rate            drop    0       0     0
+        over-concurrent      drop    0       0     0
+        observed-rate        pass    0       0     0
+        observed-concurrent  pass    0       0     0
+        21 verdicts
         [0]"#]],
     );
     check(
@@ -589,6 +601,10 @@ fn counters() {
         observed-address	pass	0	0	0
         observed-network	pass	0	0	0
         observed-fragment	pass	0	0	0
+        over-rate	drop	0	0	0
+        over-concurrent	drop	0	0	0
+        observed-rate	pass	0	0	0
+        observed-concurrent	pass	0	0	0
         [0]"#]],
     );
 }
@@ -599,7 +615,7 @@ fn counters_as_json_have_all_of_them() {
     let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(json["schema"], 1);
     assert_eq!(json["at_ns"], 3_000_000_000u64);
-    assert_eq!(json["packets"].as_array().unwrap().len(), 51);
+    assert_eq!(json["packets"].as_array().unwrap().len(), 63);
 }
 
 #[test]

@@ -49,8 +49,8 @@ fn events_are_followed_until_the_agent_goes() {
     check(
         "events --follow --json",
         expect![[r#"
-        {"schema":1,"at":"2026-08-22T08:14:02Z","event":"unknown-recipient","net":"203.0.113.7/32","service":"smtp","score":1.0,"account":null,"recipient":"a\u001b[1m@example.org","rule":null,"for_s":null,"source":"/var/log/mail.log"}
-        {"schema":1,"at":"2026-08-22T08:14:03Z","event":"ban","net":"203.0.113.7/32","service":null,"score":0.0,"account":null,"recipient":null,"rule":"dictionary","for_s":600,"source":null}
+        {"schema":1,"at":"2026-08-22T08:14:02Z","event":"unknown-recipient","net":"203.0.113.7/32","service":"smtp","score":1.0,"account":null,"recipient":"a\u001b[1m@example.org","rule":null,"for_s":null,"source":"/var/log/mail.log","refused":null}
+        {"schema":1,"at":"2026-08-22T08:14:03Z","event":"ban","net":"203.0.113.7/32","service":null,"score":0.0,"account":null,"recipient":null,"rule":"dictionary","for_s":600,"source":null,"refused":null}
         error: mailwall ended the connection
         hint: its log says why it stopped: journalctl -u mailwall
         [3]"#]],
@@ -130,7 +130,7 @@ fn counters_are_watched_with_rates() {
         not-ip          pass    0       0       0     0       17     0
         clean           pass    1 204   0       0     0       0      0
         banned-address  drop    88 380  7.0     12    0       0      0
-        3 of 17 verdicts; -v for those never seen
+        3 of 21 verdicts; -v for those never seen
 
     "#]]
     .assert_eq(&text);

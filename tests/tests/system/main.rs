@@ -11,6 +11,7 @@ mod database;
 mod doctor;
 mod forgery;
 mod interface;
+mod limits;
 mod log;
 mod login;
 mod observe;

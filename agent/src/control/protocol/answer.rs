@@ -107,8 +107,38 @@ pub struct Status {
     pub tracked: usize,
     /// The logs.
     pub sources: Vec<Source>,
+    /// Limits on connections.
+    pub limits: Limits,
     /// What is wrong, worst first; empty when all is well.
     pub problems: Vec<String>,
+}
+
+/// Limits on connections, and what they did since the maps were made.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Limits {
+    /// In the order of the config; empty when nothing is limited.
+    pub in_force: Vec<LimitView>,
+    /// SYNs refused (in observe mode: that would have been) of sources that open connections too fast.
+    pub over_rate: u64,
+    /// SYNs refused (in observe mode: that would have been) of sources with too many open connections.
+    pub over_concurrent: u64,
+    /// Events of limits that were lost, because there were too many of them.
+    pub lost_events: u64,
+}
+
+/// A limit as it is shown.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LimitView {
+    /// For whom; `null` for everybody who is in no limited network.
+    pub network: Option<IpNet>,
+    /// New connections a minute; 0 for no such limit.
+    pub per_minute: u32,
+    /// Open connections; 0 for no such limit.
+    pub concurrent: u32,
+    /// `address` or `network`: who is counted as one.
+    pub counts: String,
+    /// In words.
+    pub description: String,
 }
 
 /// An interface that the filter guards or should.
@@ -376,6 +406,8 @@ pub struct LoggedEvent {
     pub for_s: Option<u64>,
     /// Name of the source.
     pub source: Option<String>,
+    /// SYNs refused because of a limit.
+    pub refused: Option<u32>,
 }
 
 /// What the kernel counted since the maps were made.

@@ -66,6 +66,7 @@ fn event(number: usize) -> Answer {
         rule: None,
         for_s: None,
         source: None,
+        refused: None,
     })
 }
 

@@ -1,0 +1,206 @@
+//! The program at the tracepoint `sock:inet_sock_set_state`: attached through a pinned link where the kernel has such links
+//! (5.15), so that connections are counted while no agent runs; else for as long as the agent lives.
+//!
+//! Two programs at once would count everything twice, and the kernel cannot replace the program of such a link. A start leaves
+//! a link alone whose program does the same with the same maps; any other is taken off before its successor is put on. What
+//! happens in between is found by a comparison with the kernel's own list of sockets.
+
+use std::{
+    collections::BTreeSet,
+    ffi::CString,
+    io,
+    os::{
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+use aya::programs::{
+    ProgramInfo, TracePoint,
+    links::{FdLink, PinnedLink},
+    loaded_programs,
+};
+use tracing::info;
+
+use super::{
+    error::FilterError,
+    link::bpf,
+    load::Programs,
+    pins,
+    tracefs::{self, TracepointError, descriptor},
+};
+
+/// Numbers of include/uapi/linux/bpf.h.
+const BPF_OBJ_PIN: libc::c_long = 6;
+const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_PERF_EVENT: u32 = 41;
+/// Numbers of include/uapi/linux/perf_event.h.
+const PERF_TYPE_TRACEPOINT: u32 = 2;
+const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
+const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
+const PERF_EVENT_IOC_SET_BPF: libc::c_ulong = 0x4004_2408;
+
+/// The first version of `struct perf_event_attr`, which every kernel takes (`PERF_ATTR_SIZE_VER0`).
+#[derive(Default)]
+#[repr(C)]
+struct PerfEventAttr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    others: [u64; 6],
+}
+
+#[repr(C)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+struct ObjPin {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+const _: () = assert!(size_of::<PerfEventAttr>() == 64);
+
+/// The attached program.
+#[derive(Debug)]
+pub struct Tracepoint {
+    /// Where the kernel has no links: what holds the program.
+    _event: Option<OwnedFd>,
+}
+
+/// What was done to have the program attached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Attached {
+    /// That of an earlier start does the same: it was left alone.
+    Before,
+    /// It is new: what happened before it was attached is not counted.
+    Now,
+}
+
+impl Tracepoint {
+    /// Attaches the program, and pins its link at `pin`.
+    ///
+    /// # Errors
+    /// When the kernel has no such tracepoint, or refuses.
+    pub fn attach(
+        programs: &mut Programs,
+        pin: &Path,
+    ) -> Result<(Self, Attached), TracepointError> {
+        let number = tracefs::tracepoint()?;
+        let program = programs.tracepoint().map_err(TracepointError::Program)?;
+        if is_in_force(program, pin) {
+            return Ok((Self { _event: None }, Attached::Before));
+        }
+        detach(pin).map_err(TracepointError::Program)?;
+        let failed = |action| move |source| TracepointError::Attach { action, source };
+        let event = perf_event(number).map_err(failed("open a perf event for"))?;
+        let program = program
+            .fd()
+            .map_err(|error| TracepointError::Program(error.into()))?;
+        let program = program.as_fd().as_raw_fd();
+        let link = LinkCreate {
+            prog_fd: program as u32,
+            target_fd: event.as_raw_fd() as u32,
+            attach_type: BPF_PERF_EVENT,
+            flags: 0,
+        };
+        match bpf(BPF_LINK_CREATE, &link).and_then(descriptor) {
+            Ok(link) => {
+                pin_link(&link, pin).map_err(failed("pin the link of"))?;
+                info!("counts connections");
+                Ok((Self { _event: None }, Attached::Now))
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                set_program(&event, program).map_err(failed("attach"))?;
+                info!(
+                    "counts connections while the agent runs: this kernel has no links for tracepoints"
+                );
+                Ok((
+                    Self {
+                        _event: Some(event),
+                    },
+                    Attached::Now,
+                ))
+            }
+            Err(error) => Err(failed("attach")(error)),
+        }
+    }
+}
+
+/// Takes the program of the link pinned at `pin` off, if there is one.
+///
+/// # Errors
+/// When the pin cannot be removed.
+pub fn detach(pin: &Path) -> Result<(), FilterError> {
+    // This link knows no detaching: it goes with its last holder, which is the pin.
+    pins::remove(pin)
+}
+
+/// Whether the link pinned at `pin` has a program that does what `program` would.
+fn is_in_force(program: &TracePoint, pin: &Path) -> bool {
+    let pinned = || {
+        let link = FdLink::from(PinnedLink::from_pin(pin).ok()?);
+        let id = link.info().ok()?.program_id();
+        loaded_programs().flatten().find(|info| info.id() == id)
+    };
+    match (program.info(), pinned()) {
+        (Ok(own), Some(pinned)) => own.tag() == pinned.tag() && maps(&own) == maps(&pinned),
+        _ => false,
+    }
+}
+
+fn maps(program: &ProgramInfo) -> Option<BTreeSet<u32>> {
+    Some(program.map_ids().ok()??.into_iter().collect())
+}
+
+fn perf_event(number: u64) -> io::Result<OwnedFd> {
+    let attr = PerfEventAttr {
+        kind: PERF_TYPE_TRACEPOINT,
+        size: size_of::<PerfEventAttr>() as u32,
+        config: number,
+        ..PerfEventAttr::default()
+    };
+    let (any_process, first_cpu, no_group) = (-1, 0, -1);
+    // SAFETY: the attributes are of the size that they say, and outlive the call. Which CPU is named does not matter: the
+    // program runs wherever the tracepoint is passed.
+    descriptor(unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const attr,
+            any_process,
+            first_cpu,
+            no_group,
+            PERF_FLAG_FD_CLOEXEC,
+        )
+    })
+}
+
+fn set_program(event: &OwnedFd, program: i32) -> io::Result<()> {
+    for (request, argument) in [
+        (PERF_EVENT_IOC_SET_BPF, program),
+        (PERF_EVENT_IOC_ENABLE, 0),
+    ] {
+        // SAFETY: these requests take a number.
+        if unsafe { libc::ioctl(event.as_raw_fd(), request as _, argument) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+fn pin_link(link: &OwnedFd, pin: &Path) -> io::Result<()> {
+    let pathname = CString::new(pin.as_os_str().as_bytes())?;
+    let pin = ObjPin {
+        pathname: pathname.as_ptr() as u64,
+        bpf_fd: link.as_raw_fd() as u32,
+        file_flags: 0,
+    };
+    bpf(BPF_OBJ_PIN, &pin).map(drop)
+}
