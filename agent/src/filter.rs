@@ -35,6 +35,7 @@ mod pins;
 mod place;
 mod presence;
 pub mod probe;
+mod readers;
 mod room;
 mod settings;
 mod shared;
@@ -147,6 +148,10 @@ impl Filter {
             self.unban(&unwanted)?;
         }
         self.ban(bans)?;
+        if !unwanted.is_empty() {
+            // A packet that has looked where the new bans are not yet must still find the old ones.
+            readers::wait();
+        }
         self.unban(&unwanted)
     }
 

@@ -23,12 +23,12 @@ pub use limit::{
     BUCKETS, Bucket, Counted, DEFAULT_LIMIT, EVENTS_BYTES, EventRing, LIMITS_CAPACITY, Limit,
     LimitEvent, LimitEventKind, LimitsInForce, REMINDER_NS, SourceKey, Tally, Told,
 };
-pub use line::{LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
+pub use line::{BucketsInUse, LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
 pub use maps::{
     ABI, ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, MAPS,
     MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, map_name,
 };
-pub use presence::{Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, Presence};
+pub use presence::{ANY_WORDS_V4, Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, Presence};
 pub use program::program_name;
 pub use settings::{MODE_ENFORCE, MODE_OBSERVE, Settings};
 pub use verdict::{Family, TOTALS_LEN, Verdict};

@@ -1,6 +1,9 @@
 //! Cache lines of banned addresses. A ban of a single address, with its end and its drops, is found by one read of memory: the
 //! lines are an array, an address hashes to one of them, and what does not fit there is in its neighbour. The two are a
 //! bucket. A ban that fits into neither is kept as a network.
+//!
+//! Only the first buckets are in use, twice as many as before whenever they are half full ([`BucketsInUse`]): the lines of a few
+//! thousand bans lie close together, in the caches of the processor and on few pages.
 
 use crate::{AddressV4, PrefixV6, Ticks};
 
@@ -11,6 +14,38 @@ pub const LINES_V6: u32 = 1 << LINES_V6_BITS;
 
 const LINES_V4_BITS: u32 = 19;
 const LINES_V6_BITS: u32 = 18;
+
+/// How many buckets are in use: a power of two. When it doubles, what is in bucket `b` belongs into `b` or into `b` plus the number
+/// before.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(transparent)]
+pub struct BucketsInUse(u32);
+
+impl BucketsInUse {
+    /// The fewest: 128 KiB of lines.
+    pub const FEWEST: Self = Self(10);
+    /// All of IPv4.
+    pub const ALL_V4: Self = Self(LINES_V4_BITS - 1);
+    /// All of IPv6.
+    pub const ALL_V6: Self = Self(LINES_V6_BITS - 1);
+
+    /// Twice as many.
+    pub const fn doubled(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// How many.
+    pub const fn count(self) -> usize {
+        1 << self.0
+    }
+
+    /// The line in which a hash is looked for first.
+    #[inline(always)]
+    const fn line(self, hash: u64) -> u32 {
+        let bucket = (hash >> 45) as u32 & ((1 << self.0) - 1);
+        bucket << 1 | (hash >> 44) as u32 & 1
+    }
+}
 
 /// Banned IPv4 addresses: entry `i` is what is at `i` in each array. Fields of one size stand together, so that no byte of a line
 /// is lost to alignment.
@@ -29,11 +64,11 @@ impl LineV4 {
     /// Addresses in a line.
     pub const ENTRIES: usize = 4;
 
-    /// Where an address is looked for first; its bucket is this line and its [`neighbour`]. `seed` is the one in
+    /// Where an address is looked for first; its bucket is this line and its [`neighbour`]. `seed` and `buckets` are those in
     /// [`Settings`](crate::Settings).
     #[inline(always)]
-    pub const fn index_of(seed: u64, address: AddressV4) -> u32 {
-        (spread(seed, address.word() as u64) >> (64 - LINES_V4_BITS)) as u32
+    pub const fn index_of(seed: u64, buckets: BucketsInUse, address: AddressV4) -> u32 {
+        buckets.line(spread(seed, address.word() as u64))
     }
 }
 
@@ -55,11 +90,11 @@ impl LineV6 {
     /// Prefixes in a line.
     pub const ENTRIES: usize = 3;
 
-    /// Where a prefix is looked for first; its bucket is this line and its [`neighbour`]. `seed` is the one in
+    /// Where a prefix is looked for first; its bucket is this line and its [`neighbour`]. `seed` and `buckets` are those in
     /// [`Settings`](crate::Settings).
     #[inline(always)]
-    pub const fn index_of(seed: u64, prefix: PrefixV6) -> u32 {
-        (spread(seed, prefix.word()) >> (64 - LINES_V6_BITS)) as u32
+    pub const fn index_of(seed: u64, buckets: BucketsInUse, prefix: PrefixV6) -> u32 {
+        buckets.line(spread(seed, prefix.word()))
     }
 }
 
@@ -93,11 +128,29 @@ mod tests {
     #[test]
     fn a_line_is_in_the_map_and_so_is_its_neighbour() {
         for n in 0..1000 {
-            let v4 = LineV4::index_of(7, address(n));
+            let v4 = LineV4::index_of(7, BucketsInUse::ALL_V4, address(n));
             assert!(v4 < LINES_V4 && neighbour(v4) < LINES_V4);
-            let v6 = LineV6::index_of(7, PrefixV6::from_be(u64::from(n) << 32));
+            let v6 = LineV6::index_of(
+                7,
+                BucketsInUse::ALL_V6,
+                PrefixV6::from_be(u64::from(n) << 32),
+            );
             assert!(v6 < LINES_V6 && neighbour(v6) < LINES_V6);
             assert_eq!(neighbour(neighbour(v4)), v4);
+        }
+    }
+
+    #[test]
+    fn with_twice_the_buckets_an_address_stays_or_goes_as_far_as_there_were() {
+        let mut buckets = BucketsInUse::FEWEST;
+        while buckets < BucketsInUse::ALL_V4 {
+            for n in 0..1000 {
+                let before = LineV4::index_of(7, buckets, address(n));
+                let after = LineV4::index_of(7, buckets.doubled(), address(n));
+                let far = 2 * buckets.count() as u32;
+                assert!(before < far && (after == before || after == before + far));
+            }
+            buckets = buckets.doubled();
         }
     }
 
@@ -112,7 +165,8 @@ mod tests {
         for of in sets {
             let mut held = vec![0_usize; LINES_V4 as usize / 2];
             for n in 0..BANS {
-                held[LineV4::index_of(0x1234_5678_9abc_def1, of(n)) as usize / 2] += 1;
+                let line = LineV4::index_of(0x1234_5678_9abc_def1, BucketsInUse::ALL_V4, of(n));
+                held[line as usize / 2] += 1;
             }
             let room = 2 * LineV4::ENTRIES;
             let left_over: usize = held.iter().map(|held| held.saturating_sub(room)).sum();

@@ -2,8 +2,11 @@
 
 use crate::{AddressV4, AddressV6, PrefixV6, line::spread};
 
-/// 64-bit words of the `PRESENCE_V4` map: two bits for each /24.
-pub const PRESENCE_V4_WORDS: u32 = 1 << (24 + 1 - 6);
+/// 64-bit words of the `PRESENCE_V4` map: one bit for each /24, whether there is anything at all, then two for each, what. The first
+/// part alone is small enough to stay in a processor's cache, and says all that most sources are asked about.
+pub const PRESENCE_V4_WORDS: u32 = ANY_WORDS_V4 + (1 << (24 + 1 - 6));
+/// Words of the first part.
+pub const ANY_WORDS_V4: u32 = 1 << (24 - 6);
 /// 64-bit words of the `PRESENCE_V6` map: one bit for each cell that a /64 hashes to, then one for each that a /32 does.
 pub const PRESENCE_V6_WORDS: u32 = (1 << (PREFIX_BITS - 6)) + (1 << (WIDE_BITS - 6));
 
@@ -29,11 +32,17 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Of all that is in and around the /24 that begins with these 24 bits.
+    #[inline(always)]
+    pub const fn any_v4(bits: u32) -> Self {
+        Self::at(bits, 0)
+    }
+
     /// Of the addresses of the /24 that begins with these 24 bits.
     #[inline(always)]
     pub const fn addresses_v4(bits: u32) -> Self {
         Self {
-            word: bits >> 5,
+            word: ANY_WORDS_V4 + (bits >> 5),
             mask: 1 << (2 * (bits & 31)),
         }
     }
@@ -42,7 +51,7 @@ impl Cell {
     #[inline(always)]
     pub const fn networks_v4(bits: u32) -> Self {
         Self {
-            word: bits >> 5,
+            word: ANY_WORDS_V4 + (bits >> 5),
             mask: 2 << (2 * (bits & 31)),
         }
     }
@@ -101,9 +110,15 @@ mod tests {
             .chain(0..200)
             .chain([(1 << 24) - 1])
         {
-            seen.remove(&Cell::addresses_v4(bits));
-            seen.remove(&Cell::networks_v4(bits));
-            for cell in [Cell::addresses_v4(bits), Cell::networks_v4(bits)] {
+            let cells = [
+                Cell::any_v4(bits),
+                Cell::addresses_v4(bits),
+                Cell::networks_v4(bits),
+            ];
+            for cell in &cells {
+                seen.remove(cell);
+            }
+            for cell in cells {
                 assert!(cell.word < PRESENCE_V4_WORDS);
                 assert_eq!(cell.mask.count_ones(), 1);
                 assert!(seen.insert(cell), "{bits}");

@@ -1,6 +1,6 @@
 //! What the agent tells the filter to do.
 
-use crate::LimitsInForce;
+use crate::{BucketsInUse, LimitsInForce};
 
 /// [`Settings::mode`]: banned SYNs are dropped.
 pub const MODE_ENFORCE: u32 = 0;
@@ -17,10 +17,14 @@ pub struct Settings {
     pub wide_networks_v6: u32,
     /// Seed of the hashes, chosen at random when the maps are made and never changed: entries would not be found again.
     pub seed: u64,
+    /// Buckets of banned IPv4 addresses.
+    pub buckets_v4: BucketsInUse,
+    /// Buckets of banned IPv6 prefixes.
+    pub buckets_v6: BucketsInUse,
     /// Which limits there are.
     pub limits: LimitsInForce,
     /// Fills the last word.
     pub spare: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 24);
+const _: () = assert!(size_of::<Settings>() == 32);

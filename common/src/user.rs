@@ -25,7 +25,7 @@ unsafe impl aya::Pod for BanRecord {}
 unsafe impl aya::Pod for Limit {}
 // SAFETY: `repr(C)` of integers that fill its 128 bytes: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for Bucket {}
-// SAFETY: `repr(C)` of four `u32` and a `u64` in their midst: no padding, every bit pattern is a value.
+// SAFETY: `repr(C)` of six `u32` and a `u64` in their midst: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for Settings {}
 // SAFETY: `repr(C)` of integers that fill its 64 bytes: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for LineV4 {}

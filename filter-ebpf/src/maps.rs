@@ -97,15 +97,15 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn address_ban(&self, source: Source) -> Option<Found<Counter>> {
-        let seed = SETTINGS.get(0)?.seed;
+        let settings = SETTINGS.get(0)?;
         match source {
             Source::V4(address) => {
-                let index = LineV4::index_of(seed, address);
+                let index = LineV4::index_of(settings.seed, settings.buckets_v4, address);
                 find_v4(index, address).or_else(|| find_v4(neighbour(index), address))
             }
             Source::V6(address) => {
                 let prefix = address.prefix();
-                let index = LineV6::index_of(seed, prefix);
+                let index = LineV6::index_of(settings.seed, settings.buckets_v6, prefix);
                 find_v6(index, prefix).or_else(|| find_v6(neighbour(index), prefix))
             }
         }
@@ -160,6 +160,10 @@ impl Tables for Maps {
 
 #[inline(always)]
 fn presence_v4(address: AddressV4) -> Presence {
+    let any = Cell::any_v4(address.slash_24());
+    if !matches!(PRESENCE_V4.get(any.word), Some(word) if word & any.mask != 0) {
+        return Presence::default();
+    }
     let addresses = Cell::addresses_v4(address.slash_24());
     let networks = Cell::networks_v4(address.slash_24());
     match PRESENCE_V4.get(addresses.word) {

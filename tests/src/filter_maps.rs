@@ -12,7 +12,7 @@ use aya::{
 };
 use ipnet::IpNet;
 use mailwall_common::{
-    AddressV4, AddressV6, BanRecord, BanSlot, Cell, KernelInstant, Limit, LimitEvent,
+    AddressV4, AddressV6, BanRecord, BanSlot, BucketsInUse, Cell, KernelInstant, Limit, LimitEvent,
     LimitsInForce, LineV4, LineV6, PRESENCE_V4_WORDS, PrefixV6, Settings, Ticks, map_name,
     neighbour,
 };
@@ -38,6 +38,7 @@ impl Maps<'_> {
                     map_name::PRESENCE_V4,
                     Cell::addresses_v4(address.slash_24()),
                 );
+                self.mark(map_name::PRESENCE_V4, Cell::any_v4(address.slash_24()));
             }
             Place::V6(prefix) => {
                 let (index, mut line, entry) = self.line_v6(prefix, 0);
@@ -66,6 +67,7 @@ impl Maps<'_> {
                 for bits in first..=last {
                     let cell = Cell::networks_v4(bits);
                     words.or(cell);
+                    words.or(Cell::any_v4(bits));
                 }
             }
             IpNet::V6(net) if net.prefix_len() >= 32 => {
@@ -139,6 +141,8 @@ impl Maps<'_> {
         self.change_settings(|settings| {
             settings.mode = mode;
             settings.seed = SEED;
+            settings.buckets_v4 = BucketsInUse::FEWEST;
+            settings.buckets_v6 = BucketsInUse::FEWEST;
         });
     }
 
@@ -193,7 +197,7 @@ impl Maps<'_> {
 
     /// The line of an address's bucket that holds `key` (0: that has room), and where in it.
     fn line_v4(&mut self, address: AddressV4, key: u32) -> (u32, LineV4, usize) {
-        let preferred = LineV4::index_of(SEED, address);
+        let preferred = LineV4::index_of(SEED, BucketsInUse::FEWEST, address);
         for index in [preferred, neighbour(preferred)] {
             let line: LineV4 = self.get(map_name::ADDRESSES_V4, index);
             if let Some(entry) = line.keys.iter().position(|held| *held == key) {
@@ -207,7 +211,7 @@ impl Maps<'_> {
     }
 
     fn line_v6(&mut self, prefix: PrefixV6, key: u64) -> (u32, LineV6, usize) {
-        let preferred = LineV6::index_of(SEED, prefix);
+        let preferred = LineV6::index_of(SEED, BucketsInUse::FEWEST, prefix);
         for index in [preferred, neighbour(preferred)] {
             let line: LineV6 = self.get(map_name::PREFIXES_V6, index);
             if let Some(entry) = line.keys.iter().position(|held| *held == key) {

@@ -7,7 +7,7 @@ use aya::Ebpf;
 use ipnet::IpNet;
 use mailwall_common::{
     BAN_RECORDS_CAPACITY, BanSlot, KernelInstant, LINES_V4, LINES_V6, PRESENCE_V4_WORDS,
-    PRESENCE_V6_WORDS, Ticks, map_name,
+    PRESENCE_V6_WORDS, Settings, Ticks, map_name,
 };
 use tracing::warn;
 
@@ -17,6 +17,7 @@ use super::{
     maps::take_shared,
     place::{Network, Place},
     presence::{PresenceV4, PresenceV6},
+    readers,
     room::{Full, Numbers},
     settings::SettingsEntry,
     shared::{SharedArray, SharedLineV4, SharedLineV6, SharedRecord},
@@ -46,14 +47,19 @@ impl Bans {
     /// # Errors
     /// When a map is missing, or the kernel refuses.
     pub fn take(ebpf: &mut Ebpf, settings: &mut SettingsEntry) -> Result<Self, FilterError> {
-        let seed = settings.get().seed;
+        let Settings {
+            seed,
+            buckets_v4,
+            buckets_v6,
+            ..
+        } = settings.get();
         let words_v4 = take_shared(ebpf, map_name::PRESENCE_V4, PRESENCE_V4_WORDS)?;
         let words_v6 = take_shared(ebpf, map_name::PRESENCE_V6, PRESENCE_V6_WORDS)?;
         let lines_v4 = take_shared(ebpf, map_name::ADDRESSES_V4, LINES_V4)?;
         let lines_v6 = take_shared(ebpf, map_name::PREFIXES_V6, LINES_V6)?;
         let mut bans = Self {
-            addresses_v4: Addresses::new(lines_v4, seed),
-            prefixes_v6: Addresses::new(lines_v6, seed),
+            addresses_v4: Addresses::new(lines_v4, seed, buckets_v4),
+            prefixes_v6: Addresses::new(lines_v6, seed, buckets_v6),
             presence_v4: PresenceV4::new(words_v4),
             presence_v6: PresenceV6::new(words_v6, seed),
             table: Table::new(BAN_RECORDS_CAPACITY),
@@ -205,6 +211,8 @@ impl Bans {
         }
         self.numbers().check(wanted, self.table.free_records())?;
 
+        self.make_room(wanted, settings)?;
+
         // What bans longer comes first, what bans shorter last; see the table.
         let mut done = Vec::with_capacity(addresses.len());
         let mut sooner = Vec::new();
@@ -223,6 +231,32 @@ impl Bans {
         for (place, end) in sooner {
             self.renew(place, end)?;
         }
+        Ok(())
+    }
+
+    /// Takes more buckets of addresses into use, if so many more are to come.
+    fn make_room(
+        &mut self,
+        more: Numbers,
+        settings: &mut SettingsEntry,
+    ) -> Result<(), FilterError> {
+        let v4 = self.addresses_v4.buckets_for(more.addresses_v4);
+        let v6 = self.prefixes_v6.buckets_for(more.prefixes_v6);
+        if (v4, v6) == (self.addresses_v4.buckets(), self.prefixes_v6.buckets()) {
+            return Ok(());
+        }
+        let copied_v4 = self.addresses_v4.copy_to(v4)?;
+        let copied_v6 = self.prefixes_v6.copy_to(v6)?;
+        settings.change(|settings| {
+            settings.buckets_v4 = v4;
+            settings.buckets_v6 = v6;
+        })?;
+        if !copied_v4.is_empty() || !copied_v6.is_empty() {
+            // Who still looks for somebody in the old place must find them.
+            readers::wait();
+        }
+        self.addresses_v4.leave(&copied_v4)?;
+        self.prefixes_v6.leave(&copied_v6)?;
         Ok(())
     }
 

@@ -6,7 +6,9 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use mailwall_common::{AddressV4, LINES_V4, LINES_V6, LineV4, LineV6, PrefixV6, Ticks, neighbour};
+use mailwall_common::{
+    AddressV4, BucketsInUse, LINES_V4, LINES_V6, LineV4, LineV6, PrefixV6, Ticks, neighbour,
+};
 
 use super::shared::{Shared, SharedArray, SharedLineV4, SharedLineV6};
 
@@ -19,8 +21,11 @@ pub trait Line: Shared {
     /// Entries in a line.
     const ENTRIES: usize;
 
+    /// The most buckets that there can be.
+    const MOST: BucketsInUse;
+
     /// Where a key is looked for first.
-    fn index_of(seed: u64, key: Self::Key) -> u32;
+    fn index_of(seed: u64, buckets: BucketsInUse, key: Self::Key) -> u32;
     /// Whether the key can be kept in a line at all.
     fn takes(key: Self::Key) -> bool;
     /// Who is there; nobody in a free entry.
@@ -37,9 +42,10 @@ impl Line for SharedLineV4 {
     type Key = AddressV4;
     const LINES: u32 = LINES_V4;
     const ENTRIES: usize = LineV4::ENTRIES;
+    const MOST: BucketsInUse = BucketsInUse::ALL_V4;
 
-    fn index_of(seed: u64, key: AddressV4) -> u32 {
-        LineV4::index_of(seed, key)
+    fn index_of(seed: u64, buckets: BucketsInUse, key: AddressV4) -> u32 {
+        LineV4::index_of(seed, buckets, key)
     }
 
     fn takes(key: AddressV4) -> bool {
@@ -68,9 +74,10 @@ impl Line for SharedLineV6 {
     type Key = PrefixV6;
     const LINES: u32 = LINES_V6;
     const ENTRIES: usize = LineV6::ENTRIES;
+    const MOST: BucketsInUse = BucketsInUse::ALL_V6;
 
-    fn index_of(seed: u64, key: PrefixV6) -> u32 {
-        LineV6::index_of(seed, key)
+    fn index_of(seed: u64, buckets: BucketsInUse, key: PrefixV6) -> u32 {
+        LineV6::index_of(seed, buckets, key)
     }
 
     fn takes(key: PrefixV6) -> bool {
@@ -106,20 +113,32 @@ pub enum Put {
     NoRoom,
 }
 
+/// Somebody who is in two places.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied {
+    from: u32,
+    to: u32,
+    entry: usize,
+    /// Drops that went along.
+    drops: u64,
+}
+
 /// The banned addresses of one family.
 #[derive(Debug)]
 pub struct Addresses<L> {
     lines: SharedArray<L>,
     seed: u64,
+    buckets: BucketsInUse,
     len: usize,
 }
 
 impl<L: Line> Addresses<L> {
     /// Those in `lines`, which must be [read](Self::read) first.
-    pub fn new(lines: SharedArray<L>, seed: u64) -> Self {
+    pub fn new(lines: SharedArray<L>, seed: u64, buckets: BucketsInUse) -> Self {
         Self {
             lines,
             seed,
+            buckets,
             len: 0,
         }
     }
@@ -129,13 +148,13 @@ impl<L: Line> Addresses<L> {
     /// # Errors
     /// When the lines cannot be mapped.
     pub fn read(&mut self, mut note: impl FnMut(L::Key)) -> io::Result<()> {
-        let seed = self.seed;
+        let (seed, buckets) = (self.seed, self.buckets);
         self.len = self.lines.with(0, L::LINES as usize, |lines| {
             let mut len = 0;
             for (index, line) in (0..L::LINES).zip(lines) {
                 for entry in 0..L::ENTRIES {
                     let Some(key) = line.key(entry) else { continue };
-                    if Bucket::of(lines, L::index_of(seed, key)).find(Some(key))
+                    if Bucket::of(lines, L::index_of(seed, buckets, key)).find(Some(key))
                         == Some((index, entry))
                     {
                         len += 1;
@@ -163,6 +182,68 @@ impl<L: Line> Addresses<L> {
     /// Ends [`Addresses::hold`].
     pub fn release(&mut self) {
         self.lines.release();
+    }
+
+    /// How many buckets are in use.
+    pub fn buckets(&self) -> BucketsInUse {
+        self.buckets
+    }
+
+    /// How many buckets there must be for `more` beside those that are here: they are half full at most, while there are more
+    /// buckets to be had.
+    pub fn buckets_for(&self, more: usize) -> BucketsInUse {
+        let mut buckets = self.buckets;
+        while buckets < L::MOST && buckets.count() * L::ENTRIES < self.len + more {
+            buckets = buckets.doubled();
+        }
+        buckets
+    }
+
+    /// Puts a copy of everyone where they belong among so many more `buckets`, if that is another place. From then on the kernel
+    /// may look there; once it does nowhere else, [`Addresses::leave`] the old places.
+    pub fn copy_to(&mut self, buckets: BucketsInUse) -> io::Result<Vec<Copied>> {
+        let (seed, in_use) = (self.seed, self.buckets);
+        let copied = self.lines.with(0, 2 * buckets.count(), |lines| {
+            let mut copied = Vec::new();
+            for (from, line) in (0..).zip(&lines[..2 * in_use.count()]) {
+                for entry in 0..L::ENTRIES {
+                    let Some(key) = line.key(entry) else { continue };
+                    // The same line of another bucket, which gets nobody from anywhere else.
+                    let to = L::index_of(seed, buckets, key) & !1 | from & 1;
+                    if to == from {
+                        continue;
+                    }
+                    let place = &lines[to as usize];
+                    let drops = line.drops(entry).load(Ordering::Relaxed);
+                    let end = line.end(entry).load(Ordering::Relaxed);
+                    place.drops(entry).store(drops, Ordering::Relaxed);
+                    place.end(entry).store(end, Ordering::Relaxed);
+                    place.set_key(entry, Some(key));
+                    copied.push(Copied {
+                        from,
+                        to,
+                        entry,
+                        drops,
+                    });
+                }
+            }
+            copied
+        })?;
+        self.buckets = buckets;
+        Ok(copied)
+    }
+
+    /// Frees the old places of those who were copied, and adds the drops that were counted there meanwhile.
+    pub fn leave(&mut self, copied: &[Copied]) -> io::Result<()> {
+        self.lines.with(0, 2 * self.buckets.count(), |lines| {
+            for moved in copied {
+                let old = &lines[moved.from as usize];
+                let meanwhile = old.drops(moved.entry).load(Ordering::Relaxed) - moved.drops;
+                let new = lines[moved.to as usize].drops(moved.entry);
+                new.fetch_add(meanwhile, Ordering::Relaxed);
+                old.set_key(moved.entry, None);
+            }
+        })
     }
 
     /// Bans `key` until `end`, or gives its ban that end; the drops of a ban that is there stay.
@@ -227,7 +308,7 @@ impl<L: Line> Addresses<L> {
     }
 
     fn in_bucket<R>(&self, key: L::Key, work: impl FnOnce(Bucket<'_, L>) -> R) -> io::Result<R> {
-        let preferred = L::index_of(self.seed, key);
+        let preferred = L::index_of(self.seed, self.buckets, key);
         let first = preferred & !1;
         self.lines.with(first, 2, |pair| {
             work(Bucket {
@@ -288,7 +369,11 @@ mod tests {
     }
 
     fn empty() -> Addresses<SharedLineV4> {
-        Addresses::new(SharedArray::anonymous(LINES_V4).unwrap(), SEED)
+        Addresses::new(
+            SharedArray::anonymous(LINES_V4).unwrap(),
+            SEED,
+            BucketsInUse::FEWEST,
+        )
     }
 
     #[test]
@@ -318,7 +403,7 @@ mod tests {
     /// Both lines of a bucket, then no more; a place that was left is taken again.
     #[test]
     fn a_bucket_is_filled_before_there_is_no_room() {
-        let bucket = |n: &u32| LineV4::index_of(SEED, address(*n)) / 2;
+        let bucket = |n: &u32| LineV4::index_of(SEED, BucketsInUse::FEWEST, address(*n)) / 2;
         let mates: Vec<u32> = (1..).filter(|n| bucket(n) == bucket(&1)).take(9).collect();
         let mut addresses = empty();
         for mate in &mates[..8] {
@@ -338,7 +423,7 @@ mod tests {
     #[test]
     fn what_is_there_is_taken_over_but_for_what_is_out_of_place() {
         let lines = SharedArray::<SharedLineV4>::anonymous(LINES_V4).unwrap();
-        let home = LineV4::index_of(SEED, address(7));
+        let home = LineV4::index_of(SEED, BucketsInUse::FEWEST, address(7));
         let put = |index: u32, entry: usize, n| {
             lines
                 .with(index, 1, |line| line[0].set_key(entry, Some(address(n))))
@@ -349,11 +434,61 @@ mod tests {
         put(neighbour(home), 3, 7);
         put(home ^ 2, 0, 7);
         let mut found = Vec::new();
-        let mut addresses = Addresses::new(lines, SEED);
+        let mut addresses = Addresses::new(lines, SEED, BucketsInUse::FEWEST);
         addresses.read(|key| found.push(key)).unwrap();
         assert_eq!((found, addresses.len()), (vec![address(7)], 1));
         let mut left = Vec::new();
         addresses.each(|key, _| left.push(key)).unwrap();
         assert_eq!(left, [address(7)]);
+    }
+
+    #[test]
+    fn with_more_buckets_everyone_is_found_and_no_drop_is_lost() {
+        let mut addresses = empty();
+        let room = BucketsInUse::FEWEST.count() * LineV4::ENTRIES;
+        let put: Vec<u32> = (1..=room as u32)
+            .filter(|n| addresses.put(address(*n), at(u64::from(*n))).unwrap() == Put::New)
+            .collect();
+        assert_eq!(addresses.buckets_for(0), BucketsInUse::FEWEST);
+        let more = addresses.buckets_for(3 * room);
+        assert_eq!(more, BucketsInUse::FEWEST.doubled().doubled());
+
+        let dropped = |addresses: &Addresses<SharedLineV4>, n: u32| {
+            addresses
+                .in_bucket(address(n), |bucket| {
+                    let (line, entry) = bucket.entry_of(Some(address(n))).unwrap();
+                    line.drops(entry).fetch_add(1, Ordering::Relaxed);
+                })
+                .unwrap();
+        };
+        let first = put[0];
+        dropped(&addresses, first);
+        let copied = addresses.copy_to(more).unwrap();
+        // The kernel still finds the old places; then it finds the new ones.
+        for moved in &copied {
+            addresses
+                .lines
+                .with(moved.from, 1, |line| {
+                    line[0].drops(moved.entry).fetch_add(10, Ordering::Relaxed)
+                })
+                .unwrap();
+        }
+        for n in &put {
+            dropped(&addresses, *n);
+        }
+        addresses.leave(&copied).unwrap();
+
+        let moved = copied.len() as u64;
+        let mut drops = 0;
+        for n in &put {
+            let (end, dropped) = addresses.get(address(*n)).unwrap().unwrap();
+            assert_eq!(end, at(u64::from(*n)));
+            drops += dropped;
+        }
+        assert_eq!(drops, 1 + 10 * moved + put.len() as u64);
+        let mut found = 0;
+        addresses.each(|_, _| found += 1).unwrap();
+        assert_eq!((found, addresses.len()), (put.len(), put.len()));
+        assert!(moved > put.len() as u64 / 2);
     }
 }

@@ -7,14 +7,16 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use mailwall_common::{AddressV4, AddressV6, Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6};
+use mailwall_common::{
+    ANY_WORDS_V4, AddressV4, AddressV6, Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6,
+};
 
 use super::{
     shared::SharedArray,
     table::{Networks, Span},
 };
 
-/// The /24s that a word tells of.
+/// The /24s that a word of the second part of IPv4 tells of.
 const PER_WORD: u32 = 32;
 /// The bits of networks among those of a word of IPv4.
 const NETWORKS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
@@ -62,13 +64,19 @@ impl PresenceV4 {
                 wanted[word as usize] |= mask;
             }
         }
+        let (any, kinds) = wanted.split_at_mut(ANY_WORDS_V4 as usize);
+        for (any, kinds) in any.iter_mut().zip(kinds.chunks_exact(2)) {
+            *any = present(kinds[0]) | present(kinds[1]) << PER_WORD;
+        }
         write(&mut self.words, &wanted)
     }
 
     /// An address is about to enter the lines.
     pub fn add_address(&mut self, address: AddressV4) -> io::Result<()> {
         if self.addresses.add(address.slash_24()) {
-            set(&self.words, Cell::addresses_v4(address.slash_24()))?;
+            let cell = Cell::addresses_v4(address.slash_24());
+            set(&self.words, cell)?;
+            self.tell_any(cell.word, 1)?;
         }
         Ok(())
     }
@@ -76,7 +84,9 @@ impl PresenceV4 {
     /// An address has left the lines.
     pub fn remove_address(&mut self, address: AddressV4) -> io::Result<()> {
         if self.addresses.remove(address.slash_24()) {
-            clear(&self.words, Cell::addresses_v4(address.slash_24()))?;
+            let cell = Cell::addresses_v4(address.slash_24());
+            clear(&self.words, cell)?;
+            self.tell_any(cell.word, 1)?;
         }
         Ok(())
     }
@@ -119,13 +129,32 @@ impl PresenceV4 {
 
     /// The words of a range of /24s, with the bits of their networks in them. They are mapped once: a wide network has many.
     fn each_word(&self, first: u32, last: u32, change: impl Fn(&AtomicU64, u64)) -> io::Result<()> {
-        let first_word = first / PER_WORD;
-        let count = (last / PER_WORD - first_word + 1) as usize;
+        let first_word = ANY_WORDS_V4 + first / PER_WORD;
+        let count = (last / PER_WORD - first / PER_WORD + 1) as usize;
         self.words.with(first_word, count, |words| {
             for (word, (_, mask)) in words.iter().zip(network_masks(first, last)) {
                 change(word, mask);
             }
-        })
+        })?;
+        self.tell_any(first_word, count)
+    }
+
+    /// Makes the first part say what these words of the second do.
+    fn tell_any(&self, first_word: u32, count: usize) -> io::Result<()> {
+        // Each word of the first part stands for two of the second.
+        let first = (first_word - ANY_WORDS_V4) / 2;
+        let last = (first_word - ANY_WORDS_V4 + count as u32 - 1) / 2;
+        let any_count = (last - first + 1) as usize;
+        self.words
+            .with(ANY_WORDS_V4 + 2 * first, 2 * any_count, |kinds| {
+                self.words.with(first, any_count, |any| {
+                    for (any, kinds) in any.iter().zip(kinds.chunks_exact(2)) {
+                        let [low, high] =
+                            [0, 1].map(|word: usize| present(kinds[word].load(Ordering::Acquire)));
+                        any.store(low | high << PER_WORD, Ordering::Release);
+                    }
+                })
+            })?
     }
 
     /// See [`SharedArray::hold`].
@@ -312,6 +341,21 @@ fn write(words: &mut Words, wanted: &[u64]) -> io::Result<()> {
     written
 }
 
+/// Which /24s of a word of the second part have any bit: one bit for each.
+fn present(kinds: u64) -> u64 {
+    let mut bits = (kinds | kinds >> 1) & 0x5555_5555_5555_5555;
+    for (shift, mask) in [
+        (1, 0x3333_3333_3333_3333),
+        (2, 0x0f0f_0f0f_0f0f_0f0f),
+        (4, 0x00ff_00ff_00ff_00ff),
+        (8, 0x0000_ffff_0000_ffff),
+        (16, 0x0000_0000_ffff_ffff),
+    ] {
+        bits = (bits | bits >> shift) & mask;
+    }
+    bits
+}
+
 /// The first and the last /24 that an IPv4 network has a part in.
 fn slash_24s(span: Span) -> (u32, u32) {
     let (octets, len) = span.as_v4();
@@ -334,13 +378,24 @@ fn network_masks(first: u32, last: u32) -> impl Iterator<Item = (u32, u64)> {
             PER_WORD - 1
         };
         let range = u64::MAX << (2 * from) & u64::MAX >> (2 * (PER_WORD - 1 - to));
-        (word, NETWORKS & range)
+        (ANY_WORDS_V4 + word, NETWORKS & range)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_24_is_present_when_any_of_its_bits_is() {
+        for bits in 0..32 {
+            for kinds in [1, 2, 3] {
+                assert_eq!(present(kinds << (2 * bits)), 1 << bits);
+            }
+        }
+        assert_eq!(present(u64::MAX), 0xffff_ffff);
+        assert_eq!(present(0), 0);
+    }
 
     #[test]
     fn ranges_of_slash_24s_are_their_cells() {

@@ -6,7 +6,7 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
-use mailwall_common::{Settings, map_name};
+use mailwall_common::{BucketsInUse, Settings, map_name};
 
 use super::{
     error::FilterError,
@@ -31,7 +31,11 @@ impl SettingsEntry {
         if held.seed == 0 {
             // Random keys of the standard library come from the operating system.
             let seed = RandomState::new().hash_one("seed").max(1);
-            entry.change(|settings| settings.seed = seed)?;
+            entry.change(|settings| {
+                settings.seed = seed;
+                settings.buckets_v4 = BucketsInUse::FEWEST;
+                settings.buckets_v6 = BucketsInUse::FEWEST;
+            })?;
         }
         Ok(entry)
     }

@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net};
 use mailwall_common::{
-    AddressV4, AddressV6, Cell, KernelInstant, LineV4, LineV6, PRESENCE_V4_WORDS,
+    ANY_WORDS_V4, AddressV4, AddressV6, Cell, KernelInstant, LineV4, LineV6, PRESENCE_V4_WORDS,
     PRESENCE_V6_WORDS, PrefixV6,
 };
 
@@ -36,7 +36,7 @@ impl Content {
             for entry in 0..LineV4::ENTRIES {
                 let key = AddressV4::from_be(line.keys[entry]);
                 if key.word() != 0 {
-                    let home = LineV4::index_of(settings.seed, key);
+                    let home = LineV4::index_of(settings.seed, settings.buckets_v4, key);
                     let net = single(IpAddr::from(key.octets()));
                     assert_eq!(index / 2, home / 2, "{net} is not in its bucket");
                     let held = (line.ends[entry].instant(), line.drops[entry]);
@@ -48,7 +48,7 @@ impl Content {
             for entry in 0..LineV6::ENTRIES {
                 let key = PrefixV6::from_be(line.keys[entry]);
                 if key.word() != 0 {
-                    let home = LineV6::index_of(settings.seed, key);
+                    let home = LineV6::index_of(settings.seed, settings.buckets_v6, key);
                     let bits = u128::from(u64::from_be_bytes(key.octets())) << 64;
                     let net = single(Ipv6Addr::from_bits(bits));
                     assert_eq!(index / 2, home / 2, "{net} is not in its bucket");
@@ -86,6 +86,7 @@ impl Content {
             match net.addr() {
                 IpAddr::V4(address) => {
                     let bits = address_v4(address).slash_24();
+                    mark(&mut v4, Cell::any_v4(bits));
                     mark(&mut v4, Cell::addresses_v4(bits));
                 }
                 IpAddr::V6(address) => {
@@ -123,16 +124,19 @@ fn mark_networks_v4(words: &mut [u64], net: Ipv4Net) {
     let first = net.network().to_bits() >> 8;
     let last = net.broadcast().to_bits() >> 8;
     let all_of_word = (0..32).fold(0, |mask, bits| mask | Cell::networks_v4(bits).mask);
-    if last - first >= 32 {
-        let words = &mut words[first as usize / 32..=last as usize / 32];
-        for word in words {
+    if last - first >= 63 {
+        // Aligned at 64 /24s, as any network of so many.
+        let (any, kinds) = words.split_at_mut(ANY_WORDS_V4 as usize);
+        any[first as usize / 64..=last as usize / 64].fill(u64::MAX);
+        for word in &mut kinds[first as usize / 32..=last as usize / 32] {
             *word |= all_of_word;
         }
         return;
     }
     for bits in first..=last {
-        let cell = Cell::networks_v4(bits);
-        words[cell.word as usize] |= cell.mask;
+        for cell in [Cell::any_v4(bits), Cell::networks_v4(bits)] {
+            words[cell.word as usize] |= cell.mask;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use mailwall_common::{KernelInstant, LineV4, LineV6, Ticks, Verdict};
+use mailwall_common::{BucketsInUse, KernelInstant, LineV4, LineV6, Ticks, Verdict};
 
 use crate::{
     content::{Content, address_v4, prefix_v6},
@@ -112,11 +112,11 @@ impl Model {
         }
         Some(match net.addr() {
             IpAddr::V4(address) => {
-                let line = LineV4::index_of(self.seed, address_v4(address));
+                let line = LineV4::index_of(self.seed, BucketsInUse::FEWEST, address_v4(address));
                 ((true, line / 2), 2 * LineV4::ENTRIES)
             }
             IpAddr::V6(address) => {
-                let line = LineV6::index_of(self.seed, prefix_v6(address));
+                let line = LineV6::index_of(self.seed, BucketsInUse::FEWEST, prefix_v6(address));
                 ((false, line / 2), 2 * LineV6::ENTRIES)
             }
         })

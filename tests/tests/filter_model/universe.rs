@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use mailwall_common::{AddressV6, Cell, KernelInstant, LineV4, LineV6};
+use mailwall_common::{AddressV6, BucketsInUse, Cell, KernelInstant, LineV4, LineV6};
 use mailwall_tests::filter_kernel::now;
 
 use crate::{
@@ -135,7 +135,8 @@ fn beside(address: IpAddr) -> IpAddr {
 
 /// `first` and others of its bucket.
 fn crowd_v4(seed: u64, first: Ipv4Addr) -> Vec<IpNet> {
-    let bucket = |bits: u32| LineV4::index_of(seed, address_v4(bits.into())) / 2;
+    let bucket =
+        |bits: u32| LineV4::index_of(seed, BucketsInUse::FEWEST, address_v4(bits.into())) / 2;
     let wanted = bucket(first.to_bits());
     (first.to_bits()..)
         .filter(|bits| bucket(*bits) == wanted)
@@ -146,7 +147,8 @@ fn crowd_v4(seed: u64, first: Ipv4Addr) -> Vec<IpNet> {
 
 /// As [`crowd_v4`].
 pub fn crowd_v6(seed: u64, first: Ipv6Addr) -> Vec<IpNet> {
-    let bucket = |bits: u128| LineV6::index_of(seed, prefix_v6(bits.into())) / 2;
+    let bucket =
+        |bits: u128| LineV6::index_of(seed, BucketsInUse::FEWEST, prefix_v6(bits.into())) / 2;
     let wanted = bucket(first.to_bits());
     (0..)
         .map(|n: u128| first.to_bits() + (n << 64))

@@ -9,7 +9,7 @@ use aya::{
     programs::{Program, ProgramError, ProgramInfo},
 };
 use mailwall::filter::Filter;
-use mailwall_common::MAPS;
+use mailwall_common::{MAPS, choose_clock};
 use mailwall_tests::{Testbed, filter_kernel};
 
 use super::{
@@ -76,6 +76,7 @@ pub fn run(report: &mut Report) -> Result<()> {
 /// Loads every program of the agent's object over the maps of the agent.
 fn instructions(bed: &Testbed) -> Result<Table> {
     let mut loader = EbpfLoader::new();
+    choose_clock(&mut loader);
     for shape in &MAPS {
         loader.map_pin_path(shape.name, agent_pin(&bed.bpffs(), shape.name));
     }

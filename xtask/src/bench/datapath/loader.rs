@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions, include_bytes_aligned, maps::Map, programs::Xdp,
 };
-use mailwall_common::{ABI, MAPS};
+use mailwall_common::{ABI, MAPS, choose_clock};
 
 /// The object that `cargo xtask build-ebpf` makes.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../bpf/bench.bpf.o");
@@ -54,6 +54,7 @@ impl Programs {
         let own = bpffs.join("bench");
         fs::create_dir_all(&own).with_context(|| format!("make {}", own.display()))?;
         let mut loader = EbpfLoader::new();
+        choose_clock(&mut loader);
         loader.override_global("IP_VERSION", &version, true);
         loader.override_global("FIRST", &first, true);
         loader.override_global("COUNT", &count, true);
