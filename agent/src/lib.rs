@@ -7,13 +7,15 @@
 //!              follows    owns all   line to     rules,             ├─> filter   (the kernel's maps)
 //!              by inode   state      Event       Decision           └─> log line, `mailwall events`
 //!                           ▲
-//! mailwall CLI ──> control ─┘                    kernel: SYN ──> filter-ebpf ──> ban not over? ──> drop, count
+//! mailwall CLI ──> control ─┤                  kernel: SYN ──> filter-ebpf ──> ban in force? limit reached? ──> drop, count
+//!                           └── limit events ── kernel: connections counted, over a limit
 //! ```
 //!
 //! [`source`] reads whole lines and caps them; its bounded channel makes it wait when the agent is behind, so the file is
 //! the buffer. [`daemon`] hands each line to [`dialect`], which recognises the envelope and the program and says what
 //! happened, if the client's address is certain. [`judge`] asks the allowlist, then each rule. What it decides is stored,
-//! then put into the kernel's maps, then told. A checkpoint moves only together with the decisions before it.
+//! then put into the kernel's maps, then told. A checkpoint moves only together with the decisions before it. Who reaches a
+//! [`limit`] with completed connections is an event like one from a log.
 //!
 //! # Code map
 //!
@@ -22,7 +24,8 @@
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files), [`host`] (what the host says of itself).
-//! - Edges out: [`filter`] (the only place that names aya), [`store`] (SQLite).
+//! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
+//!   [`store`] (SQLite).
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`clock`], [`daemon`].
 //!
