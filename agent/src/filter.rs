@@ -29,6 +29,7 @@ mod lines;
 mod link;
 mod load;
 mod maps;
+mod migrate;
 mod netlink;
 mod pinned_link;
 mod pins;
@@ -82,8 +83,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Loads the program over the maps pinned under `bpffs_dir`, or over new ones. It is not attached yet: packets go on
-    /// meeting the program of an earlier start, if there is one.
+    /// Loads the program over the maps pinned under `bpffs_dir`, or over new ones, into which comes what an earlier version has
+    /// pinned. It is not attached yet: packets go on meeting the program of an earlier start, if there is one.
     ///
     /// # Errors
     /// When the folder cannot be used, or the kernel refuses the maps or the program.
@@ -105,7 +106,7 @@ impl Filter {
         let maps = Maps::take(&mut ebpf)?;
         let mut settings = SettingsEntry::take(&mut ebpf)?;
         let counted = maps::take_shared(&mut ebpf, map_name::CONNECTIONS, BUCKETS)?;
-        Ok(Self {
+        let mut filter = Self {
             allowed: maps.allowed()?.into_iter().collect(),
             port_words: maps.port_words()?,
             bans: Bans::take(&mut ebpf, &mut settings)?,
@@ -118,7 +119,9 @@ impl Filter {
             programs,
             maps,
             settings,
-        })
+        };
+        filter.migrate();
+        Ok(filter)
     }
 
     /// The bans in the maps, with their ends as the kernel has them: those of addresses are rounded up to its steps (134 ms), and a

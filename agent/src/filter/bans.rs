@@ -25,6 +25,8 @@ use super::{
     tries::Tries,
 };
 
+mod drops;
+
 /// From so many bans on, the maps are kept mapped while they are changed.
 const MANY: usize = 64;
 
@@ -139,24 +141,6 @@ impl Bans {
                 }
             }
             Ok(held.numbers().check(wanted, held.table.free_records())?)
-        })
-    }
-
-    /// Packets that the ban of exactly `net` dropped; `None` when there is none.
-    pub fn drops(&self, net: &IpNet) -> Result<Option<u64>, FilterError> {
-        Ok(match self.find(Place::of(*net))? {
-            None => None,
-            Some(Held::Address { drops, .. }) => Some(drops),
-            Some(Held::Network(slot)) => {
-                Some(self.record(slot, |record| record.drops.load(Ordering::Relaxed))?)
-            }
-        })
-    }
-
-    /// [`Bans::drops`] of many.
-    pub fn drops_of_each(&mut self, nets: &[IpNet]) -> Result<Vec<Option<u64>>, FilterError> {
-        self.held(nets.len(), |bans| {
-            nets.iter().map(|net| bans.drops(net)).collect()
         })
     }
 

@@ -291,6 +291,17 @@ impl<L: Line> Addresses<L> {
         })
     }
 
+    /// Makes the drops of the ban of `key` so many, if they are fewer; tells whether there is one.
+    pub fn raise_drops(&self, key: L::Key, least: u64) -> io::Result<bool> {
+        self.in_bucket(key, |bucket| {
+            let Some((line, entry)) = bucket.entry_of(Some(key)) else {
+                return false;
+            };
+            line.drops(entry).fetch_max(least, Ordering::Relaxed);
+            true
+        })
+    }
+
     /// Everyone banned, and until when.
     pub fn each(&self, mut each: impl FnMut(L::Key, Ticks)) -> io::Result<()> {
         self.lines.with(0, L::LINES as usize, |lines| {
@@ -393,6 +404,16 @@ mod tests {
             (addresses.get(address(7)).unwrap(), addresses.len()),
             (None, 0)
         );
+    }
+
+    #[test]
+    fn drops_are_raised_and_never_lowered() {
+        let mut addresses = empty();
+        addresses.put(address(7), at(10)).unwrap();
+        assert!(addresses.raise_drops(address(7), 5).unwrap());
+        assert!(addresses.raise_drops(address(7), 3).unwrap());
+        assert_eq!(addresses.get(address(7)).unwrap(), Some((at(10), 5)));
+        assert!(!addresses.raise_drops(address(8), 5).unwrap());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use aya::{
     Ebpf,
     maps::{
-        Array, Map, MapData, MapError, PerCpuArray,
+        Array, Map, MapData, MapError, PerCpuArray, PerCpuValues,
         lpm_trie::{Key, LpmTrie},
     },
     sys::SyscallError,
@@ -110,6 +110,32 @@ impl Maps {
             .get(&index, 0)
             .map_err(failed("read", map_name::TOTALS))?;
         Ok(per_cpu.iter().sum())
+    }
+
+    /// Makes the packets of this verdict and family so many, where they are fewer. No program may count meanwhile.
+    pub fn raise_total(
+        &mut self,
+        verdict: Verdict,
+        family: Family,
+        least: u64,
+    ) -> Result<(), FilterError> {
+        let missing = least.saturating_sub(self.total(verdict, family)?);
+        if missing == 0 {
+            return Ok(());
+        }
+        let index = verdict.total_index(family);
+        let held = self
+            .totals
+            .get(&index, 0)
+            .map_err(failed("read", map_name::TOTALS))?;
+        let mut per_cpu = held.to_vec();
+        if let Some(first) = per_cpu.first_mut() {
+            *first += missing;
+        }
+        let per_cpu = PerCpuValues::try_from(per_cpu)?;
+        self.totals
+            .set(index, per_cpu, 0)
+            .map_err(failed("write", map_name::TOTALS))
     }
 }
 

@@ -72,6 +72,11 @@ impl Pins {
         }
     }
 
+    /// Where an agent of another ABI has its pins, if there are any.
+    pub fn of_abi(&self, abi: u32) -> PathBuf {
+        self.root.join(abi.to_string())
+    }
+
     /// Where the map of this name is.
     pub fn map(&self, name: &str) -> PathBuf {
         self.dir.join(name)
