@@ -26,7 +26,7 @@ use crate::{
     config::{Config, ConfigError},
     control::{self, Call},
     decision::Decision,
-    filter::Filter,
+    filter::{Filter, Tracing},
     host::NetworkWatch,
     judge::Judge,
     source::Notice,
@@ -86,7 +86,7 @@ pub enum RunError {
 /// # Errors
 /// When it cannot start. A filter that cannot be loaded and a source that cannot be read are no errors: the agent goes on,
 /// and `status` says so.
-pub fn run(paths: Paths) -> Result<(), RunError> {
+pub fn run(paths: Paths, tracing: Tracing) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -95,7 +95,7 @@ pub fn run(paths: Paths) -> Result<(), RunError> {
             source,
         })?;
     runtime.block_on(async {
-        let (mut daemon, ends) = Daemon::start(paths)?;
+        let (mut daemon, ends) = Daemon::start(paths, tracing)?;
         daemon.run(ends).await;
         daemon.stop();
         Ok(())
@@ -111,6 +111,7 @@ struct Daemon {
     store: Store,
     /// `None` while it cannot be loaded: mail flows, bans are kept for when it can.
     filter: Option<Filter>,
+    tracing: Tracing,
     intake: Intake,
     /// Decisions in force that the store could not take yet.
     unsaved: Vec<Decision>,

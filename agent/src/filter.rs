@@ -41,6 +41,7 @@ mod room;
 mod settings;
 mod shared;
 mod table;
+mod trace;
 mod tracefs;
 mod tracepoint;
 mod tries;
@@ -54,16 +55,18 @@ pub use limit_events::follow as follow_limit_events;
 pub use limits::Ring;
 pub use pins::remove_pins;
 pub use room::Full;
+pub use trace::Tracing;
 pub use tracefs::TracepointError;
 
 use attachments::Attachments;
 use bans::Bans;
 use connections::Connections;
 use limits::Limits;
-use load::Programs;
+use load::{Entry, Programs};
 use maps::Maps;
 use pins::{Pinned, Pins};
 use settings::SettingsEntry;
+use trace::Trace;
 use tracepoint::Tracepoint;
 
 /// The filter in the kernel.
@@ -80,6 +83,8 @@ pub struct Filter {
     rings: Option<[Ring; 2]>,
     connections: Connections,
     tracepoint: Option<Tracepoint>,
+    tracing: Tracing,
+    trace: Option<Trace>,
 }
 
 impl Filter {
@@ -89,6 +94,15 @@ impl Filter {
     /// # Errors
     /// When the folder cannot be used, or the kernel refuses the maps or the program.
     pub fn open(bpffs_dir: &Path) -> Result<Self, FilterError> {
+        Self::open_with(bpffs_dir, Tracing::Off)
+    }
+
+    /// [`Filter::open`], with programs that tell of single packets if `tracing` says so. They are logged from
+    /// [`Filter::log_packets`] on.
+    ///
+    /// # Errors
+    /// Those of [`Filter::open`].
+    pub fn open_with(bpffs_dir: &Path, tracing: Tracing) -> Result<Self, FilterError> {
         let pins = Pins::open(bpffs_dir)?;
         match pins.inspect()? {
             Pinned::None => info!(dir = %bpffs_dir.display(), "pins new maps"),
@@ -102,7 +116,7 @@ impl Filter {
                 pins.set_maps_aside()?;
             }
         }
-        let (mut ebpf, programs) = load::pinned(&pins)?;
+        let (mut ebpf, programs) = load::pinned(&pins, tracing)?;
         let maps = Maps::take(&mut ebpf)?;
         let mut settings = SettingsEntry::take(&mut ebpf)?;
         let counted = maps::take_shared(&mut ebpf, map_name::CONNECTIONS, BUCKETS)?;
@@ -119,6 +133,8 @@ impl Filter {
             programs,
             maps,
             settings,
+            tracing,
+            trace: None,
         };
         filter.migrate();
         Ok(filter)
@@ -239,6 +255,19 @@ impl Filter {
             .flat_map(|verdict| Family::ALL.map(|family| (*verdict, family)));
         each.map(|(verdict, family)| Ok((verdict, family, self.maps.total(verdict, family)?)))
             .collect()
+    }
+
+    /// Begins to log packets, if the filter was opened to trace them and does not log yet.
+    ///
+    /// # Errors
+    /// When what the program tells cannot be read.
+    pub fn log_packets(&mut self) -> Result<(), FilterError> {
+        if self.tracing == Tracing::Packets && self.trace.is_none() {
+            let (_, program_id) = self.programs.get(Entry::Xdp)?;
+            let totals = self.pins.map(map_name::TOTALS);
+            self.trace = Some(Trace::start(program_id, &totals)?);
+        }
+        Ok(())
     }
 
     /// How many bans are in the maps.

@@ -113,6 +113,21 @@ impl Verdict {
         )
     }
 
+    /// Whether packets of this verdict are told of by the programs that trace: SYNs to guarded ports, and what was dropped.
+    pub const fn is_traced(self) -> bool {
+        !matches!(
+            self,
+            Self::NotIp
+                | Self::NotTcp
+                | Self::DeepVlan
+                | Self::Malformed
+                | Self::LaterFragment
+                | Self::TinyFragment
+                | Self::UnguardedPort
+                | Self::NotSyn
+        )
+    }
+
     /// What this verdict is in observe mode.
     pub const fn observed(self) -> Self {
         match self {
@@ -186,6 +201,14 @@ mod tests {
                 name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_or_would_be_is_traced() {
+        for verdict in Verdict::ALL {
+            assert!(verdict.is_traced() || !verdict.is_drop());
+            assert_eq!(verdict.is_traced(), verdict.observed().is_traced());
         }
     }
 

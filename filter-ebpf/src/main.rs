@@ -16,8 +16,13 @@ mod entry {
         connections,
         filter::{filter, filter_ip},
         maps::Maps,
-        packet::Packet,
+        packet::{Arrival, Packet},
         report,
+    };
+    #[cfg(feature = "trace")]
+    use mailwall_filter::{
+        segment::{bare_payload, payload},
+        trace,
     };
 
     /// The program for an interface's XDP hook; its name is `mailwall_common::program_name::XDP`.
@@ -42,15 +47,23 @@ mod entry {
     /// The same where packets have no Ethernet header, such as those of PPP and of tunnels.
     #[classifier]
     fn mailwall_tc_ip(packet: TcContext) -> i32 {
+        #[cfg(feature = "trace")]
+        trace::look(&packet, bare_payload(&packet));
         let (verdict, family) = filter_ip(&packet, &Maps);
         report::count(verdict, family);
+        #[cfg(feature = "trace")]
+        let verdict = trace::tell(&packet, verdict);
         tc_action(verdict)
     }
 
     #[inline(always)]
-    fn judge<P: Packet>(frame: &P) -> Verdict {
+    fn judge<P: Packet + Arrival>(frame: &P) -> Verdict {
+        #[cfg(feature = "trace")]
+        trace::look(frame, payload(frame));
         let (verdict, family) = filter(frame, &Maps);
         report::count(verdict, family);
+        #[cfg(feature = "trace")]
+        let verdict = trace::tell(frame, verdict);
         verdict
     }
 

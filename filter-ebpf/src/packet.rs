@@ -19,6 +19,30 @@ pub trait Packet {
     fn load<T: Wire>(&self, offset: usize) -> Option<T>;
 }
 
+/// What the kernel knows of a packet's arrival.
+#[cfg(target_arch = "bpf")]
+pub trait Arrival {
+    /// Number of the interface that it came in on.
+    fn interface(&self) -> u32;
+}
+
+#[cfg(target_arch = "bpf")]
+impl Arrival for aya_ebpf::programs::XdpContext {
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        self.ingress_ifindex() as u32
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+impl Arrival for aya_ebpf::programs::TcContext {
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        // SAFETY: the kernel hands a program of this type a socket buffer's description, which lives until it returns.
+        unsafe { (*self.skb.skb).ifindex }
+    }
+}
+
 #[cfg(target_arch = "bpf")]
 impl Packet for aya_ebpf::programs::XdpContext {
     #[inline(always)]

@@ -28,6 +28,7 @@ pub struct Setup<'a> {
     state_dir: PathBuf,
     run_dir: PathBuf,
     output: PathBuf,
+    tracing: bool,
 }
 
 /// A running agent. Dropping it kills it.
@@ -65,6 +66,7 @@ impl<'a> Setup<'a> {
             state_dir: bed.dir().join("state"),
             run_dir: bed.dir().join("run"),
             output: bed.dir().join("agent.log"),
+            tracing: false,
         };
         setup.write_config(config)?;
         Ok(setup)
@@ -74,6 +76,14 @@ impl<'a> Setup<'a> {
     pub fn using(self, binary: &Path) -> Self {
         Self {
             binary: binary.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same with `--trace-packets`.
+    pub fn tracing_packets(self) -> Self {
+        Self {
+            tracing: true,
             ..self
         }
     }
@@ -181,8 +191,13 @@ impl<'a> Setup<'a> {
             .create(true)
             .append(true)
             .open(&self.output)?;
+        let words: &[&str] = if self.tracing {
+            &["run", "--trace-packets"]
+        } else {
+            &["run"]
+        };
         self.bed.server().spawn(
-            self.command(&["run"])
+            self.command(words)
                 .stdout(output.try_clone()?)
                 .stderr(output),
         )

@@ -2,7 +2,7 @@
 
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions, include_bytes_aligned,
-    maps::{Map, MapData, PerCpuArray},
+    maps::{Map, MapData, MapInfo, PerCpuArray},
     programs::Xdp,
 };
 use ipnet::IpNet;
@@ -19,6 +19,9 @@ use crate::{
 
 /// The object.
 pub const OBJECT: &[u8] = include_bytes_aligned!("../../agent/bpf/mailwall.bpf.o");
+
+/// The object for tracing.
+pub const TRACING_OBJECT: &[u8] = include_bytes_aligned!("../../agent/bpf/mailwall-trace.bpf.o");
 
 // Of `enum xdp_action` in include/uapi/linux/bpf.h.
 const XDP_DROP: u32 = 1;
@@ -37,11 +40,20 @@ pub struct Kernel {
 impl Kernel {
     /// Loads the object.
     pub fn load() -> Self {
+        Self::load_object(OBJECT)
+    }
+
+    /// Loads the object whose programs tell of each packet.
+    pub fn load_tracing() -> Self {
+        Self::load_object(TRACING_OBJECT)
+    }
+
+    fn load_object(object: &[u8]) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests load a BPF program into the kernel, which takes root (or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)"
         );
-        let mut ebpf = object();
+        let mut ebpf = load(object);
         program_mut(&mut ebpf)
             .load()
             .expect("the verifier accepts the program");
@@ -150,6 +162,17 @@ impl Kernel {
             .verified_instruction_count()
     }
 
+    /// Names of the maps that the program refers to, as the kernel tells them: it cuts them off after 15 letters.
+    pub fn maps_in_use(&self) -> Vec<String> {
+        let info = self.program().info().expect("a loaded program has an info");
+        let ids = info.map_ids().expect("the kernel tells of its maps");
+        ids.expect("kernels since 4.15 tell their numbers")
+            .into_iter()
+            .map(|id| MapInfo::from_id(id).expect("the program holds its maps"))
+            .map(|map| map.name_as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     fn test_run(&self, frame: &[u8], repeat: u32) -> u32 {
         let options = TestRunOptions {
             data_in: Some(frame),
@@ -232,9 +255,13 @@ impl Kernel {
 
 /// The object over maps of its own, made for this kernel. No program of it is loaded yet.
 pub fn object() -> Ebpf {
+    load(OBJECT)
+}
+
+fn load(object: &[u8]) -> Ebpf {
     let mut loader = EbpfLoader::new();
     choose_clock(&mut loader);
-    loader.load(OBJECT).expect("the maps can be created")
+    loader.load(object).expect("the maps can be created")
 }
 
 /// The kernel's monotonic time.

@@ -1,6 +1,6 @@
-//! `cargo xtask build-ebpf`: builds the kernel half and puts the object where the agent takes it from, and the programs of the
-//! benchmark beside it. Both objects are checked in, so that only those who change `filter-ebpf` or `common` need what this
-//! needs: bpf-linker and the sources of `core`.
+//! `cargo xtask build-ebpf`: builds the kernel half and puts the objects where the agent takes them from, the one that is in force and
+//! the one that traces packets, and the programs of the benchmark beside them. They are checked in, so that only those who
+//! change `filter-ebpf` or `common` need what this needs: bpf-linker and the sources of `core`.
 //!
 //! The same tree gives the same bytes on every machine and in every folder: whatever the compiler would write of paths is
 //! mapped to names of our own, and the debug sections are taken out once the linker has made BTF of them.
@@ -28,17 +28,26 @@ const PACKAGE: &str = "mailwall-filter";
 struct Object {
     /// The binary that it is built from.
     binary: &'static str,
+    /// With these features of the package.
+    features: &'static str,
     /// Where it is, from the root of the tree.
     path: &'static str,
 }
 
-const OBJECTS: [Object; 2] = [
+const OBJECTS: [Object; 3] = [
     Object {
         binary: "mailwall-filter",
+        features: "",
         path: "agent/bpf/mailwall.bpf.o",
     },
     Object {
+        binary: "mailwall-filter",
+        features: "trace",
+        path: "agent/bpf/mailwall-trace.bpf.o",
+    },
+    Object {
         binary: "mailwall-bench",
+        features: "",
         path: "xtask/bpf/bench.bpf.o",
     },
 ];
@@ -57,19 +66,16 @@ pub fn run(options: Options) -> Result<()> {
     let library = match core_sources() {
         Ok(library) => library,
         Err(missing) if options.check => {
-            let [agent, bench] = OBJECTS.map(|object| object.path);
-            println!("SKIPPED: {agent} and {bench} were not built again: {missing:#}");
+            let paths = OBJECTS.map(|object| object.path).join(", ");
+            println!("SKIPPED: not built again: {paths}: {missing:#}");
             return Ok(());
         }
         Err(missing) => return Err(missing),
     };
     let toolchain = Toolchain::prepare(&tree, library)?;
-    let folder = build(&tree, &toolchain)?;
     let mut wrong = Vec::new();
     for object in &OBJECTS {
-        let linked = folder.join(object.binary);
-        let built = fs::read(&linked).with_context(|| format!("read {}", linked.display()))?;
-        let built = object::without_debug_sections(&built)?;
+        let built = object::without_debug_sections(&build(&tree, object, &toolchain)?)?;
         if !options.check {
             install(&tree, object, &built)?;
         } else if let Err(error) = check(&tree, object, &built) {
@@ -95,9 +101,9 @@ fn install(tree: &Path, object: &Object, built: &[u8]) -> Result<()> {
 }
 
 fn check(tree: &Path, object: &Object, built: &[u8]) -> Result<()> {
-    let aside = work_folder(tree).join(format!("{}.o", object.binary));
-    fs::write(&aside, built).with_context(|| format!("write {}", aside.display()))?;
     let (name, object) = (object.path, tree.join(object.path));
+    let aside = work_folder(tree).join(object.file_name().context("an object has a name")?);
+    fs::write(&aside, built).with_context(|| format!("write {}", aside.display()))?;
     let present = fs::read(&object).with_context(|| format!("read {}", object.display()))?;
     ensure!(
         present == built,
@@ -108,14 +114,14 @@ fn check(tree: &Path, object: &Object, built: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the objects, and gives the folder they are in.
-fn build(tree: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
+/// Builds an object and reads it.
+fn build(tree: &Path, object: &Object, toolchain: &Toolchain) -> Result<Vec<u8>> {
     let target_dir = work_folder(tree).join("build");
     let mut cargo = cargo(tree);
     cargo
         .args(["build", "--quiet", "--release", "--locked"])
-        .args(["--package", PACKAGE])
-        .args(OBJECTS.iter().flat_map(|object| ["--bin", object.binary]))
+        .args(["--package", PACKAGE, "--bin", object.binary])
+        .args(["--features", object.features])
         .args(["--target", TARGET, "--target-dir"])
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(tree, toolchain)?)
@@ -133,7 +139,8 @@ fn build(tree: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
         cargo.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
     }
     run_quietly(&mut cargo)?;
-    Ok(target_dir.join(TARGET).join("release"))
+    let linked = target_dir.join(TARGET).join("release").join(object.binary);
+    fs::read(&linked).with_context(|| format!("read {}", linked.display()))
 }
 
 fn rustflags(tree: &Path, toolchain: &Toolchain) -> Result<OsString> {

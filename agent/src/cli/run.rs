@@ -1,12 +1,15 @@
 //! `mailwall run`: the agent in the foreground.
 
 use super::{console::Console, exit::Exit, failure::Failure, log};
-use crate::daemon::{self, RunError};
+use crate::{
+    daemon::{self, RunError},
+    filter::Tracing,
+};
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall run                              # as the unit file does
   mailwall run -v                           # with the reasons of its decisions
-  mailwall run --config ./mailwall.toml     # with another configuration";
+  mailwall run --trace-packets              # with a line for each connection attempt";
 
 /// Run the agent in the foreground
 ///
@@ -16,11 +19,23 @@ const EXAMPLES: &str = "EXAMPLES
 /// It logs to stderr. RUST_LOG chooses what, where -v and -q are too coarse.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
-pub struct Args {}
+pub struct Args {
+    /// Log each SYN to a guarded port and what became of it
+    ///
+    /// At most 1000 lines a second; if there are more packets, it says each second how many. Each packet costs more than otherwise,
+    /// until the agent is started again without this.
+    #[arg(long)]
+    trace_packets: bool,
+}
 
-pub(super) fn run(_: Args, console: &mut Console) -> Result<Exit, Failure> {
+pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
     log::start(console.volume, console.paint_of_stderr)?;
-    match daemon::run(console.paths.clone()) {
+    let tracing = if args.trace_packets {
+        Tracing::Packets
+    } else {
+        Tracing::Off
+    };
+    match daemon::run(console.paths.clone(), tracing) {
         Ok(()) => Ok(Exit::Done),
         Err(error) => Err(Failure::from_chain(exit(&error), &error)),
     }

@@ -195,7 +195,9 @@ impl Daemon {
 
     fn retry(&mut self) {
         if self.filter.is_none() {
-            self.filter = self.health.note_filter(Filter::open(&self.paths.bpffs_dir));
+            self.filter = self
+                .health
+                .note_filter(Filter::open_with(&self.paths.bpffs_dir, self.tracing));
             if self.filter.is_some() {
                 info!("the filter could be loaded");
                 self.fill_filter();

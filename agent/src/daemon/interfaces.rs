@@ -1,5 +1,7 @@
 //! Which interfaces the filter is to be on, as the config says and the host is now, and putting it there.
 
+use tracing::warn;
+
 use super::Daemon;
 use crate::{
     config::{Attach, Interfaces},
@@ -42,6 +44,9 @@ impl Daemon {
                 attach(filter, &filter.guarded());
                 self.health.note_attach(Some(without_route(filter, &why)));
             }
+        }
+        if let Err(error) = filter.log_packets() {
+            warn!("{:#}", anyhow::Error::from(error));
         }
     }
 }

@@ -19,14 +19,14 @@ use crate::{
     clock::Clock,
     config::Config,
     control,
-    filter::Filter,
+    filter::{Filter, Tracing},
     host,
     judge::{Judge, JudgeSettings},
     store::{Opened, Store},
 };
 
 impl Daemon {
-    pub(super) fn start(paths: Paths) -> Result<(Self, Ends), RunError> {
+    pub(super) fn start(paths: Paths, tracing: Tracing) -> Result<(Self, Ends), RunError> {
         let config = Config::load(&paths.config)?;
         let clock = Clock::start();
         let Opened {
@@ -46,7 +46,7 @@ impl Daemon {
         let listener = control::listen(&paths.run_dir, config.control.group.as_deref())?;
         tokio::spawn(control::serve(listener, calls_in));
 
-        let filter = health.note_filter(Filter::open(&paths.bpffs_dir));
+        let filter = health.note_filter(Filter::open_with(&paths.bpffs_dir, tracing));
         let kept = match &filter {
             // A lost store is no reason to let the banned in: the kernel still knows them.
             Some(filter) if fresh || set_aside.is_some() => kept_bans(filter, &clock),
@@ -87,6 +87,7 @@ impl Daemon {
             store,
             filter,
             limits: LimitWatch::new(limit_news_in, clock.now()),
+            tracing,
             health,
         };
         daemon.health.manual_allowed = allowed;

@@ -69,6 +69,12 @@ pub enum FilterError {
     /// The counted connections could not be mapped into memory.
     #[error("cannot map the map CONNECTIONS into memory")]
     Connections(#[source] io::Error),
+    /// What the programs tell of packets cannot be read.
+    #[error("cannot trace packets")]
+    Trace(#[source] aya_log::Error),
+    /// Nobody can read what the programs tell of packets.
+    #[error("cannot start the thread that logs packets")]
+    TraceThread(#[source] io::Error),
     /// More bans than fit. None was added.
     #[error(transparent)]
     Full(#[from] Full),

@@ -16,10 +16,13 @@ use tracing::debug;
 use super::{
     error::FilterError,
     pins::{self, Pins},
+    trace::Tracing,
 };
 
 /// The object that `cargo xtask build-ebpf` makes of `filter-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/mailwall.bpf.o");
+/// The same with programs that tell of each packet.
+static TRACING_OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/mailwall-trace.bpf.o");
 
 /// A program of the object. They differ in where they can be put, and not in what they do.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -167,7 +170,7 @@ impl Programs {
 ///
 /// # Errors
 /// When the kernel refuses the maps, the program or the pins.
-pub fn pinned(pins: &Pins) -> Result<(Ebpf, Programs), FilterError> {
+pub fn pinned(pins: &Pins, tracing: Tracing) -> Result<(Ebpf, Programs), FilterError> {
     let mut loader = EbpfLoader::new();
     choose_clock(&mut loader);
     for shape in &MAPS {
@@ -175,7 +178,11 @@ pub fn pinned(pins: &Pins) -> Result<(Ebpf, Programs), FilterError> {
     }
     let maps = loader.load(OBJECT).map_err(FilterError::Object)?;
     // The same maps, by the pins that the first has made if there were none.
-    let mut programs = Programs::of(loader.load(OBJECT).map_err(FilterError::Object)?);
+    let object = match tracing {
+        Tracing::Off => OBJECT,
+        Tracing::Packets => TRACING_OBJECT,
+    };
+    let mut programs = Programs::of(loader.load(object).map_err(FilterError::Object)?);
     programs.load(Entry::Xdp)?;
     programs.pin(pins)?;
     Ok((maps, programs))

@@ -17,6 +17,7 @@ mod login;
 mod observe;
 mod readme;
 mod testbed;
+mod trace;
 mod upgrade;
 
 use std::{fs, path::Path};
