@@ -24,18 +24,25 @@ use crate::{Namespace, search_path};
 pub const VIRTIO_PAIR: &str = "MAILWALL_VIRTIO_PAIR";
 
 /// Addresses of the server, and of the clients.
-const SERVER: [&str; 3] = ["192.0.2.1/24", "2001:db8:77::1/64", "2001:db8:78::1/64"];
-const CLIENTS: [&str; 4] = [
+const SERVER: [&str; 4] = [
+    "192.0.2.1/24",
+    "2001:db8:77::1/64",
+    "2001:db8:78::1/64",
+    "2001:db8:79::1/64",
+];
+const CLIENTS: [&str; 6] = [
     "192.0.2.10/24",
     "192.0.2.11/24",
+    "192.0.2.12/24",
     "2001:db8:77::10/64",
     "2001:db8:78::10/64",
+    "2001:db8:79::10/64",
 ];
 
 /// Held by whoever has the cards that `VIRTIO_PAIR` names.
 static PAIR: Mutex<()> = Mutex::new(());
 
-/// A mail host, its clients, and a wire. The server has the addresses 192.0.2.1, 2001:db8:77::1 and 2001:db8:78::1; the clients have
+/// A mail host, its clients, and a wire. The server has the addresses 192.0.2.1, 2001:db8:77::1, 2001:db8:78::1 and 2001:db8:79::1; the clients have
 /// 192.0.2.10, 192.0.2.11, 2001:db8:77::10 and 2001:db8:78::10.
 #[derive(Debug)]
 pub struct Cards {

@@ -4,13 +4,14 @@
 
 use std::{
     io::ErrorKind,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     time::Duration,
 };
 
 use ipnet::IpNet;
 use mailwall::filter::{AttachChoice, AttachMode, Attachment, Filter};
+use mailwall::limit::{Counts, LimitRule};
 use mailwall_common::{Family, KernelInstant, Verdict};
 use mailwall_tests::{Cards, VIRTIO_PAIR, eventually, skip};
 use nix::{
@@ -58,24 +59,78 @@ fn virtio_net_is_guarded_generically() {
     }
 }
 
+/// Of either family, from addresses that no other test has: the kernel tells of the connections of all networks.
+#[test]
+fn open_connections_are_counted_and_limited() {
+    let cards = Cards::veth().unwrap();
+    on_the_server(&cards, |pins| {
+        let mut filter = attached(&cards, AttachMode::Native, pins);
+        let limit = LimitRule {
+            network: None,
+            per_minute: 0,
+            concurrent: 1,
+            counts: Counts::Address,
+        };
+        filter.set_limits(&[limit]).unwrap();
+        assert!(filter.count_connections().unwrap());
+        for (server, client, refused) in [
+            ("192.0.2.1", "192.0.2.12", Family::V4),
+            ("2001:db8:79::1", "2001:db8:79::10", Family::V6),
+        ] {
+            let mail = listen(server.parse().unwrap(), 25);
+            let over = |filter: &Filter| {
+                let totals = filter.totals().unwrap();
+                let over = |(verdict, family, _): &&(Verdict, Family, u64)| {
+                    (*verdict, *family) == (Verdict::OverConcurrent, refused)
+                };
+                totals
+                    .iter()
+                    .find(over)
+                    .map_or(0, |(_, _, packets)| *packets)
+            };
+            let first = cards.begin_connection(client, address(&mail)).unwrap();
+            let accepted = accept(&mail);
+            assert_eq!(over(&filter), 0);
+            let second = cards.begin_connection(client, address(&mail)).unwrap();
+            eventually("a refused SYN", WITHIN, || {
+                Ok((over(&filter) > 0).then_some(()))
+            })
+            .unwrap();
+            assert!(!second.is_connected());
+
+            // There is room again, and the SYN that was refused is sent again.
+            drop((first, accepted));
+            accept(&mail);
+            assert!(second.is_connected());
+        }
+    });
+}
+
 fn without_cards(test: &str) {
     skip(test, &format!("{VIRTIO_PAIR} names no cards"));
 }
 
 /// Tries the filter on the server's card: nothing of a banned client passes until its ban is lifted.
 fn guards(cards: &Cards, mode: AttachMode) {
-    let folder = tempfile::tempdir().unwrap();
-    let tested = cards.server().enter(|| {
-        unshare(CloneFlags::CLONE_NEWNS).unwrap();
-        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
-        let mut filter = attached(cards, mode, &folder.path().join("pins"));
+    on_the_server(cards, |pins| {
+        let mut filter = attached(cards, mode, pins);
         for (server, banned, ban, clean) in HOSTS {
             tries(cards, &mut filter, server, [banned, clean], ban);
         }
+    });
+}
+
+/// Does something in the server's network, with a folder for pins that is gone afterwards.
+fn on_the_server(cards: &Cards, work: impl FnOnce(&Path) + Send) {
+    let folder = tempfile::tempdir().unwrap();
+    let done = cards.server().enter(|| {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+        work(&folder.path().join("pins"));
         Ok(())
     });
-    tested.unwrap();
+    done.unwrap();
 }
 
 fn attached(cards: &Cards, mode: AttachMode, pins: &Path) -> Filter {
@@ -156,8 +211,13 @@ fn address(listener: &TcpListener) -> SocketAddr {
 
 /// Where the next connection comes from.
 fn next_client(listener: &TcpListener) -> IpAddr {
+    accept(listener).1.ip()
+}
+
+/// The next connection.
+fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     eventually("a connection", WITHIN, || match listener.accept() {
-        Ok((_, from)) => Ok(Some(from.ip())),
+        Ok(accepted) => Ok(Some(accepted)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error.into()),
     })

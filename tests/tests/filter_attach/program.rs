@@ -18,6 +18,7 @@ fn the_verifier_takes_every_program_with_room_to_spare() {
         let loaded = match program {
             Program::Xdp(program) => program.load(),
             Program::SchedClassifier(program) => program.load(),
+            Program::TracePoint(program) => program.load(),
             other => panic!("{name} is of no known type: {other:?}"),
         };
         match loaded {

@@ -8,7 +8,13 @@ use serde_json::Value;
 use crate::{command::run_quietly, repository};
 
 /// Names of the test programs that are run under every kernel, as under `tests/tests/`.
-const NAMES: &[&str] = &["filter", "filter_attach", "filter_cards", "filter_edge"];
+const NAMES: &[&str] = &[
+    "filter",
+    "filter_attach",
+    "filter_cards",
+    "filter_edge",
+    "filter_limits",
+];
 
 /// A test program.
 pub struct Program {
