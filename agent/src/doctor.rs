@@ -92,8 +92,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         findings.extend(kernel::lockdown(root));
         findings.push(kernel::program());
         findings.push(memory::memory(caller, &features));
-        // tracefs is root's.
-        findings.push(kernel::tracepoint(root));
+        findings.push(kernel::tracepoint());
     }
     findings.push(kernel::types(root));
     findings.push(kernel::bpffs(patient.bpffs_dir));

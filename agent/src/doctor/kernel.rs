@@ -4,16 +4,12 @@ use std::{fs, io, path::Path};
 
 use super::{Finding, ok, problem, warning};
 use crate::filter::{
-    FilterError,
+    FilterError, TracepointError,
     probe::{self, Feature, Loaded},
 };
 
 const TOPIC: &str = "kernel";
-/// Where tracefs is, and where it was before 4.1 and still may be.
-const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
-/// The tracepoint that tells of connections which open and close.
-const TRACEPOINT: &str = "events/sock/inet_sock_set_state";
-const NEWER: &str = "take a newer kernel; mailwall is tried on Linux 5.15 and later";
+const NEWER: &str = "take a newer kernel; mailwall is tried on Linux 5.10 and later";
 
 /// Whether each part is there.
 pub(super) type Features = Vec<(Feature, io::Result<bool>)>;
@@ -148,25 +144,24 @@ pub(super) fn lockdown(root: &Path) -> Option<Finding> {
     })
 }
 
-/// Whether the tracepoint for connections can be found.
-pub(super) fn tracepoint(root: &Path) -> Finding {
+/// Whether open connections can be counted.
+pub(super) fn tracepoint() -> Finding {
+    tracepoint_of(probe::tracepoint())
+}
+
+fn tracepoint_of(found: Result<(), TracepointError>) -> Finding {
     const TOPIC: &str = "tracepoint";
-    let places = TRACEFS.map(|place| root.join(place));
-    if places.iter().any(|place| place.join(TRACEPOINT).exists()) {
-        return ok(TOPIC, "inet_sock_set_state is there, to count connections");
-    }
-    if places.iter().any(|place| place.join("events").exists()) {
-        return warning(
+    match found {
+        Ok(()) => ok(TOPIC, "the kernel tells of connections, to count them"),
+        Err(error) => warning(
             TOPIC,
-            "no inet_sock_set_state: open connections cannot be counted; bans work",
+            format!(
+                "{:#}; limits only see SYNs, bans work",
+                anyhow::Error::from(error)
+            ),
             NEWER,
-        );
+        ),
     }
-    warning(
-        TOPIC,
-        "tracefs is not mounted: open connections cannot be counted; bans work",
-        "mount -t tracefs tracefs /sys/kernel/tracing",
-    )
 }
 
 /// Whether the pins have a file system to be on.
@@ -228,9 +223,9 @@ mod tests {
             &[Feature::Ring, Feature::TrafficControl, Feature::XdpLinks],
             &expect![[r#"
                 problem kernel: no links for XDP programs: the filter cannot work
-                  => take a newer kernel; mailwall is tried on Linux 5.15 and later
+                  => take a newer kernel; mailwall is tried on Linux 5.10 and later
                 warning kernel: no BPF ring buffer: connection limits cannot report; bans work
-                  => take a newer kernel; mailwall is tried on Linux 5.15 and later
+                  => take a newer kernel; mailwall is tried on Linux 5.10 and later
                 warning kernel: no BPF in the traffic control: no way round another XDP program
                   => matters only where an XDP hook is taken; CONFIG_NET_CLS_BPF has it
             "#]],
@@ -264,15 +259,16 @@ mod tests {
     }
 
     #[test]
-    fn the_tracepoint_is_looked_for_where_tracefs_may_be() {
-        let root = tempfile::tempdir().unwrap();
-        let text = || tracepoint(root.path()).text;
-        assert!(text().starts_with("tracefs is not mounted"));
-        let events = root.path().join("sys/kernel/debug/tracing/events");
-        fs::create_dir_all(&events).unwrap();
-        assert!(text().starts_with("no inet_sock_set_state"));
-        fs::create_dir_all(events.join("sock/inet_sock_set_state")).unwrap();
-        assert!(text().starts_with("inet_sock_set_state is there"));
+    fn without_the_tracepoint_limits_only_see_syns() {
+        assert_eq!(tracepoint_of(Ok(())).level, Level::Ok);
+        let missing = TracepointError::Format("it has no newstate".to_owned());
+        let finding = tracepoint_of(Err(missing));
+        assert_eq!(finding.level, Level::Warning);
+        assert_eq!(
+            finding.text,
+            "the kernel's tracepoint sock:inet_sock_set_state has another record: it has no newstate; \
+             limits only see SYNs, bans work"
+        );
     }
 
     #[test]

@@ -7,11 +7,12 @@ mod syscall;
 use std::{io, path::Path};
 
 use super::{
-    AttachMode, FilterError, attach,
+    AttachMode, FilterError, TracepointError, attach,
     interface::{self, Interface},
     link::{self, LinkKind},
     load::{Entry, Programs},
     pins::{self, Pins},
+    tracefs,
 };
 
 pub use self::{feature::Feature, occupant::Occupant};
@@ -35,6 +36,14 @@ pub fn load() -> Result<Loaded, FilterError> {
         verified_instructions: info.verified_instruction_count(),
         is_compiled: info.size_jitted() > 0,
     })
+}
+
+/// Whether the kernel tells of connections as the program that counts them reads it.
+///
+/// # Errors
+/// Why it does not.
+pub fn tracepoint() -> Result<(), TracepointError> {
+    tracefs::tracepoint().map(drop)
 }
 
 /// Whether the folder of the pins, or as much of it as exists, is on a BPF file system.
