@@ -1,31 +1,32 @@
 //! The bans in the kernel's maps: single addresses in their lines, networks in tries with records, and the presence bits of
 //! both. Every change is made in an order in which nobody who is banned before and after it is let in meanwhile.
 
-use std::{collections::HashSet, io, sync::atomic::Ordering};
+use std::{collections::HashSet, io};
 
 use aya::Ebpf;
 use ipnet::IpNet;
 use mailwall_common::{
     BAN_RECORDS_CAPACITY, BanSlot, KernelInstant, LINES_V4, LINES_V6, PRESENCE_V4_WORDS,
-    PRESENCE_V6_WORDS, Settings, Ticks, map_name,
+    PRESENCE_V6_WORDS, Ticks, map_name,
 };
 use tracing::warn;
 
 use super::{
     error::FilterError,
-    lines::{Addresses, Put},
+    lines::Addresses,
     maps::take_shared,
     place::{Network, Place},
     presence::{PresenceV4, PresenceV6},
-    readers,
     room::{Full, Numbers},
     settings::SettingsEntry,
     shared::{SharedArray, SharedLineV4, SharedLineV6, SharedRecord},
-    table::{Step, Table, span_v4, span_v6},
+    table::{Step, Table},
     tries::Tries,
 };
 
+mod addresses;
 mod drops;
+mod networks;
 
 /// From so many bans on, the maps are kept mapped while they are changed.
 const MANY: usize = 64;
@@ -49,19 +50,14 @@ impl Bans {
     /// # Errors
     /// When a map is missing, or the kernel refuses.
     pub fn take(ebpf: &mut Ebpf, settings: &mut SettingsEntry) -> Result<Self, FilterError> {
-        let Settings {
-            seed,
-            buckets_v4,
-            buckets_v6,
-            ..
-        } = settings.get();
+        let seed = settings.get().seed;
         let words_v4 = take_shared(ebpf, map_name::PRESENCE_V4, PRESENCE_V4_WORDS)?;
         let words_v6 = take_shared(ebpf, map_name::PRESENCE_V6, PRESENCE_V6_WORDS)?;
         let lines_v4 = take_shared(ebpf, map_name::ADDRESSES_V4, LINES_V4)?;
         let lines_v6 = take_shared(ebpf, map_name::PREFIXES_V6, LINES_V6)?;
         let mut bans = Self {
-            addresses_v4: Addresses::new(lines_v4, seed, buckets_v4),
-            prefixes_v6: Addresses::new(lines_v6, seed, buckets_v6),
+            addresses_v4: Addresses::new(lines_v4, seed),
+            prefixes_v6: Addresses::new(lines_v6, seed),
             presence_v4: PresenceV4::new(words_v4),
             presence_v6: PresenceV6::new(words_v6, seed),
             table: Table::new(BAN_RECORDS_CAPACITY),
@@ -218,119 +214,6 @@ impl Bans {
         Ok(())
     }
 
-    /// Takes more buckets of addresses into use, if so many more are to come.
-    fn make_room(
-        &mut self,
-        more: Numbers,
-        settings: &mut SettingsEntry,
-    ) -> Result<(), FilterError> {
-        let v4 = self.addresses_v4.buckets_for(more.addresses_v4);
-        let v6 = self.prefixes_v6.buckets_for(more.prefixes_v6);
-        if (v4, v6) == (self.addresses_v4.buckets(), self.prefixes_v6.buckets()) {
-            return Ok(());
-        }
-        let copied_v4 = self.addresses_v4.copy_to(v4)?;
-        let copied_v6 = self.prefixes_v6.copy_to(v6)?;
-        settings.change(|settings| {
-            settings.buckets_v4 = v4;
-            settings.buckets_v6 = v6;
-        })?;
-        if !copied_v4.is_empty() || !copied_v6.is_empty() {
-            // Who still looks for somebody in the old place must find them.
-            readers::wait();
-        }
-        self.addresses_v4.leave(&copied_v4)?;
-        self.prefixes_v6.leave(&copied_v6)?;
-        Ok(())
-    }
-
-    /// Bans addresses, but for ends that are to be sooner. Notes what was done, what is left to do, and who found no room.
-    fn put_addresses(
-        &mut self,
-        addresses: &[(Place, KernelInstant, Option<Ticks>)],
-        done: &mut Vec<(Place, Option<Ticks>)>,
-        sooner: &mut Vec<(Place, Ticks)>,
-        networks: &mut Vec<(Network, KernelInstant)>,
-    ) -> Result<(), FilterError> {
-        for (place, ends, before) in addresses {
-            let end = Ticks::not_before(*ends);
-            match before {
-                Some(before) if end <= *before => sooner.push((*place, end)),
-                Some(_) => {
-                    self.renew(*place, end)?;
-                    done.push((*place, *before));
-                }
-                None if self.put(*place, end)? => done.push((*place, None)),
-                None => networks.push((place.network(), *ends)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Bans an address that is not banned, with its presence; tells whether there was room.
-    fn put(&mut self, place: Place, end: Ticks) -> Result<bool, FilterError> {
-        let put = match place {
-            Place::AddressV4(address) => {
-                self.presence_v4.add_address(address)?;
-                let put = self.addresses_v4.put(address, end)?;
-                if put == Put::NoRoom {
-                    self.presence_v4.remove_address(address)?;
-                }
-                put
-            }
-            Place::PrefixV6(prefix) => {
-                self.presence_v6.add_prefix(prefix)?;
-                let put = self.prefixes_v6.put(prefix, end)?;
-                if put == Put::NoRoom {
-                    self.presence_v6.remove_prefix(prefix)?;
-                }
-                put
-            }
-            Place::Network(_) => Put::NoRoom,
-        };
-        Ok(put != Put::NoRoom)
-    }
-
-    /// Gives the ban of an address that is in its line another end.
-    fn renew(&mut self, place: Place, end: Ticks) -> Result<(), FilterError> {
-        match place {
-            Place::AddressV4(address) => self.addresses_v4.put(address, end).map(drop)?,
-            Place::PrefixV6(prefix) => self.prefixes_v6.put(prefix, end).map(drop)?,
-            Place::Network(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Removes an address; tells whether it was there.
-    fn remove_address(&mut self, place: Place) -> Result<bool, FilterError> {
-        Ok(match place {
-            Place::AddressV4(address) if self.addresses_v4.remove(address)? => {
-                self.presence_v4.remove_address(address)?;
-                true
-            }
-            Place::PrefixV6(prefix) if self.prefixes_v6.remove(prefix)? => {
-                self.presence_v6.remove_prefix(prefix)?;
-                true
-            }
-            Place::AddressV4(_) | Place::PrefixV6(_) | Place::Network(_) => false,
-        })
-    }
-
-    /// Takes back what [`Bans::put_addresses`] did.
-    fn undo(&mut self, done: &[(Place, Option<Ticks>)]) -> Result<(), FilterError> {
-        for (place, before) in done {
-            match before {
-                None => {
-                    self.remove_address(*place)?;
-                }
-                Some(before) => {
-                    self.renew(*place, *before)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Whether networks fit, with addresses among them that found no room elsewhere.
     fn check_networks(&self, networks: &[(Network, KernelInstant)]) -> Result<(), FilterError> {
         let mut wanted = Numbers::default();
@@ -364,36 +247,6 @@ impl Bans {
         Ok(())
     }
 
-    /// Sets the presence of a network that is about to enter.
-    fn mark(&mut self, network: Network, settings: &mut SettingsEntry) -> Result<(), FilterError> {
-        match network {
-            Network::V4(key) => self.presence_v4.add_network(span_v4(key))?,
-            Network::V6(key) => self.presence_v6.add_network(span_v6(key))?,
-        }
-        self.tell_wide(settings)
-    }
-
-    /// Clears the presence of a network that has left, as far as nothing else needs it.
-    fn unmark(
-        &mut self,
-        network: Network,
-        settings: &mut SettingsEntry,
-    ) -> Result<(), FilterError> {
-        match network {
-            Network::V4(key) => self
-                .presence_v4
-                .remove_network(span_v4(key), self.table.v4())?,
-            Network::V6(key) => self.presence_v6.remove_network(span_v6(key))?,
-        }
-        self.tell_wide(settings)
-    }
-
-    fn tell_wide(&self, settings: &mut SettingsEntry) -> Result<(), FilterError> {
-        // The kernel asks only whether there are any. A number of one byte cannot be seen half-written as none.
-        let wide = self.presence_v6.wide().min(u32::from(u8::MAX));
-        settings.change(|settings| settings.wide_networks_v6 = wide)
-    }
-
     /// Changes the maps. What is done is consistent in itself; after an error in the midst, the next change begins with reading
     /// what is there from the maps.
     fn change(
@@ -414,12 +267,14 @@ impl Bans {
         if !self.out_of_step {
             return Ok(());
         }
+        let in_force = settings.get();
         self.presence_v4.forget();
-        self.addresses_v4
-            .read(|address| self.presence_v4.note(address))?;
+        self.addresses_v4.read(in_force.buckets_v4, |address| {
+            self.presence_v4.note(address)
+        })?;
         self.presence_v6.forget();
         self.prefixes_v6
-            .read(|prefix| self.presence_v6.note(prefix))?;
+            .read(in_force.buckets_v6, |prefix| self.presence_v6.note(prefix))?;
         self.records.hold()?;
         let entries = self.entries();
         self.records.release();
@@ -433,66 +288,6 @@ impl Bans {
         self.presence_v6.write(self.table.v6())?;
         self.tell_wide(settings)?;
         self.out_of_step = false;
-        Ok(())
-    }
-
-    /// What the tries hold, with the ends.
-    fn entries(&self) -> Result<Vec<(Network, BanSlot, KernelInstant)>, FilterError> {
-        let entries = self.tries.entries()?.into_iter();
-        entries
-            .map(|(network, slot)| {
-                let ends = match self.record(slot, |record| record.ends_ns.load(Ordering::Acquire))
-                {
-                    Ok(ends) => KernelInstant::from_ns(ends),
-                    // An entry of a record that does not exist; `adopt` finds it.
-                    Err(FilterError::Memory(error))
-                        if error.kind() == io::ErrorKind::InvalidInput =>
-                    {
-                        KernelInstant::NEVER
-                    }
-                    Err(error) => return Err(error),
-                };
-                Ok((network, slot, ends))
-            })
-            .collect()
-    }
-
-    fn carry_out(&mut self, steps: &[Step]) -> Result<(), FilterError> {
-        if steps.len() >= MANY {
-            // One wide network can change the ends of many in it.
-            self.records.hold()?;
-        }
-        for run in steps.chunk_by(|one, next| one.is_like(next)) {
-            self.take_steps(run)?;
-        }
-        Ok(())
-    }
-
-    /// Takes steps of one kind.
-    fn take_steps(&mut self, steps: &[Step]) -> Result<(), FilterError> {
-        let mut enter = Vec::new();
-        let mut leave = Vec::new();
-        for step in steps {
-            match *step {
-                Step::Begin(slot, ends) => self.record(slot, |record| {
-                    record.drops.store(0, Ordering::Relaxed);
-                    record.ends_ns.store(ends.as_ns(), Ordering::Release);
-                })?,
-                Step::Extend(slot, ends) => self.record(slot, |record| {
-                    record.ends_ns.store(ends.as_ns(), Ordering::Release);
-                })?,
-                Step::Enter(network, slot) => enter.push((network, slot)),
-                Step::Leave(network, slot) => leave.push((network, slot)),
-            }
-        }
-        self.tries.enter(&enter)?;
-        let networks: Vec<Network> = leave.iter().map(|(network, _)| *network).collect();
-        self.tries.leave(&networks)?;
-        // Their records stay as they are: a packet that found an entry just before it went is judged as it would have been then,
-        // also when another ban goes on holding it.
-        for (_, slot) in leave {
-            self.table.release(slot);
-        }
         Ok(())
     }
 

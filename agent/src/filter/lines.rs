@@ -133,22 +133,24 @@ pub struct Addresses<L> {
 }
 
 impl<L: Line> Addresses<L> {
-    /// Those in `lines`, which must be [read](Self::read) first.
-    pub fn new(lines: SharedArray<L>, seed: u64, buckets: BucketsInUse) -> Self {
+    /// Those in `lines`, which must be [read](Self::read) first if anybody is there.
+    pub fn new(lines: SharedArray<L>, seed: u64) -> Self {
         Self {
             lines,
             seed,
-            buckets,
+            buckets: BucketsInUse::FEWEST,
             len: 0,
         }
     }
 
-    /// Takes over what is in the lines; `note` is told of everyone. Whoever is not where they would be looked for is removed.
+    /// Takes over what is in the lines, of which the kernel uses these `buckets`; `note` is told of everyone. Whoever is not where
+    /// they would be looked for is removed.
     ///
     /// # Errors
     /// When the lines cannot be mapped.
-    pub fn read(&mut self, mut note: impl FnMut(L::Key)) -> io::Result<()> {
-        let (seed, buckets) = (self.seed, self.buckets);
+    pub fn read(&mut self, buckets: BucketsInUse, mut note: impl FnMut(L::Key)) -> io::Result<()> {
+        self.buckets = buckets;
+        let seed = self.seed;
         self.len = self.lines.with(0, L::LINES as usize, |lines| {
             let mut len = 0;
             for (index, line) in (0..L::LINES).zip(lines) {
@@ -364,152 +366,4 @@ impl<'a, L: Line> Bucket<'a, L> {
 }
 
 #[cfg(test)]
-mod tests {
-    use mailwall_common::KernelInstant;
-
-    use super::*;
-
-    const SEED: u64 = 0x5555_aaaa_1234_4321;
-
-    fn at(second: u64) -> Ticks {
-        Ticks::not_before(KernelInstant::from_ns(second * 1_000_000_000))
-    }
-
-    fn address(n: u32) -> AddressV4 {
-        AddressV4::from_octets(n.to_be_bytes())
-    }
-
-    fn empty() -> Addresses<SharedLineV4> {
-        Addresses::new(
-            SharedArray::anonymous(LINES_V4).unwrap(),
-            SEED,
-            BucketsInUse::FEWEST,
-        )
-    }
-
-    #[test]
-    fn who_was_put_in_is_found_until_removed() {
-        let mut addresses = empty();
-        assert_eq!(addresses.put(address(7), at(10)).unwrap(), Put::New);
-        assert_eq!(
-            addresses.put(address(7), at(20)).unwrap(),
-            Put::Renewed(at(10))
-        );
-        assert_eq!(addresses.get(address(7)).unwrap(), Some((at(20), 0)));
-        assert_eq!(addresses.get(address(8)).unwrap(), None);
-        assert_eq!(addresses.len(), 1);
-        assert!(addresses.remove(address(7)).unwrap());
-        assert!(!addresses.remove(address(7)).unwrap());
-        assert_eq!(
-            (addresses.get(address(7)).unwrap(), addresses.len()),
-            (None, 0)
-        );
-    }
-
-    #[test]
-    fn drops_are_raised_and_never_lowered() {
-        let mut addresses = empty();
-        addresses.put(address(7), at(10)).unwrap();
-        assert!(addresses.raise_drops(address(7), 5).unwrap());
-        assert!(addresses.raise_drops(address(7), 3).unwrap());
-        assert_eq!(addresses.get(address(7)).unwrap(), Some((at(10), 5)));
-        assert!(!addresses.raise_drops(address(8), 5).unwrap());
-    }
-
-    #[test]
-    fn nobody_has_no_entry() {
-        assert_eq!(empty().put(address(0), at(1)).unwrap(), Put::NoRoom);
-    }
-
-    /// Both lines of a bucket, then no more; a place that was left is taken again.
-    #[test]
-    fn a_bucket_is_filled_before_there_is_no_room() {
-        let bucket = |n: &u32| LineV4::index_of(SEED, BucketsInUse::FEWEST, address(*n)) / 2;
-        let mates: Vec<u32> = (1..).filter(|n| bucket(n) == bucket(&1)).take(9).collect();
-        let mut addresses = empty();
-        for mate in &mates[..8] {
-            assert_eq!(addresses.put(address(*mate), at(1)).unwrap(), Put::New);
-        }
-        assert_eq!(
-            addresses.put(address(mates[8]), at(1)).unwrap(),
-            Put::NoRoom
-        );
-        assert!(addresses.remove(address(mates[3])).unwrap());
-        assert_eq!(addresses.put(address(mates[8]), at(1)).unwrap(), Put::New);
-        for (mate, there) in mates.iter().zip([true, true, true, false, true]) {
-            assert_eq!(addresses.get(address(*mate)).unwrap().is_some(), there);
-        }
-    }
-
-    #[test]
-    fn what_is_there_is_taken_over_but_for_what_is_out_of_place() {
-        let lines = SharedArray::<SharedLineV4>::anonymous(LINES_V4).unwrap();
-        let home = LineV4::index_of(SEED, BucketsInUse::FEWEST, address(7));
-        let put = |index: u32, entry: usize, n| {
-            lines
-                .with(index, 1, |line| line[0].set_key(entry, Some(address(n))))
-                .unwrap();
-        };
-        put(neighbour(home), 2, 7);
-        // The same once more where it is looked for later, and one that belongs elsewhere.
-        put(neighbour(home), 3, 7);
-        put(home ^ 2, 0, 7);
-        let mut found = Vec::new();
-        let mut addresses = Addresses::new(lines, SEED, BucketsInUse::FEWEST);
-        addresses.read(|key| found.push(key)).unwrap();
-        assert_eq!((found, addresses.len()), (vec![address(7)], 1));
-        let mut left = Vec::new();
-        addresses.each(|key, _| left.push(key)).unwrap();
-        assert_eq!(left, [address(7)]);
-    }
-
-    #[test]
-    fn with_more_buckets_everyone_is_found_and_no_drop_is_lost() {
-        let mut addresses = empty();
-        let room = BucketsInUse::FEWEST.count() * LineV4::ENTRIES;
-        let put: Vec<u32> = (1..=room as u32)
-            .filter(|n| addresses.put(address(*n), at(u64::from(*n))).unwrap() == Put::New)
-            .collect();
-        assert_eq!(addresses.buckets_for(0), BucketsInUse::FEWEST);
-        let more = addresses.buckets_for(3 * room);
-        assert_eq!(more, BucketsInUse::FEWEST.doubled().doubled());
-
-        let dropped = |addresses: &Addresses<SharedLineV4>, n: u32| {
-            addresses
-                .in_bucket(address(n), |bucket| {
-                    let (line, entry) = bucket.entry_of(Some(address(n))).unwrap();
-                    line.drops(entry).fetch_add(1, Ordering::Relaxed);
-                })
-                .unwrap();
-        };
-        let first = put[0];
-        dropped(&addresses, first);
-        let copied = addresses.copy_to(more).unwrap();
-        // The kernel still finds the old places; then it finds the new ones.
-        for moved in &copied {
-            addresses
-                .lines
-                .with(moved.from, 1, |line| {
-                    line[0].drops(moved.entry).fetch_add(10, Ordering::Relaxed)
-                })
-                .unwrap();
-        }
-        for n in &put {
-            dropped(&addresses, *n);
-        }
-        addresses.leave(&copied).unwrap();
-
-        let moved = copied.len() as u64;
-        let mut drops = 0;
-        for n in &put {
-            let (end, dropped) = addresses.get(address(*n)).unwrap().unwrap();
-            assert_eq!(end, at(u64::from(*n)));
-            drops += dropped;
-        }
-        assert_eq!(drops, 1 + 10 * moved + put.len() as u64);
-        let mut found = 0;
-        addresses.each(|_, _| found += 1).unwrap();
-        assert_eq!((found, addresses.len()), (put.len(), put.len()));
-        assert!(moved > put.len() as u64 / 2);
-    }
-}
+mod tests;
