@@ -73,26 +73,40 @@ pub fn run(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Loads every program of the agent's object over the maps of the agent.
+/// Loads every program of the agent's objects over the maps of the agent. The second object is for `--trace-packets`: nothing of
+/// it is in the first, so that tracing costs nothing while it is off.
 fn instructions(bed: &Testbed) -> Result<Table> {
+    let mut table = Table::new(
+        "programs",
+        "Programs of the agent, without and with the tracing of packets",
+        &[
+            ("program", "PROGRAM"),
+            ("tracing", "TRACING"),
+            ("verified_instructions", "VERIFIED INSTRUCTIONS"),
+            ("bytes", "BYTES, TRANSLATED"),
+            ("jited_bytes", "BYTES, COMPILED"),
+        ],
+    );
+    for (tracing, object) in [
+        ("off", filter_kernel::OBJECT),
+        ("on", filter_kernel::TRACING_OBJECT),
+    ] {
+        programs(bed, object, tracing)?
+            .into_iter()
+            .for_each(|row| table.row(row));
+    }
+    Ok(table)
+}
+
+fn programs(bed: &Testbed, object: &[u8], tracing: &str) -> Result<Vec<Vec<Cell>>> {
     let mut loader = EbpfLoader::new();
     choose_clock(&mut loader);
     for shape in &MAPS {
         loader.map_pin_path(shape.name, agent_pin(&bed.bpffs(), shape.name));
     }
     let mut ebpf = loader
-        .load(filter_kernel::OBJECT)
+        .load(object)
         .context("load the maps of the agent's object")?;
-    let mut table = Table::new(
-        "programs",
-        "Programs of the agent",
-        &[
-            ("program", "PROGRAM"),
-            ("verified_instructions", "VERIFIED INSTRUCTIONS"),
-            ("bytes", "BYTES, TRANSLATED"),
-            ("jited_bytes", "BYTES, COMPILED"),
-        ],
-    );
     let mut rows = Vec::new();
     for (name, program) in ebpf.programs_mut() {
         let info = load(program).with_context(|| format!("load the program {name}"))?;
@@ -101,6 +115,7 @@ fn instructions(bed: &Testbed) -> Result<Table> {
             name.to_owned(),
             vec![
                 Cell::text_of(name),
+                Cell::text_of(tracing),
                 number(info.verified_instruction_count()),
                 number(info.size_translated()),
                 Cell::count(info.size_jitted().into()),
@@ -108,8 +123,7 @@ fn instructions(bed: &Testbed) -> Result<Table> {
         ));
     }
     rows.sort_by(|(one, _), (other, _)| one.cmp(other));
-    rows.into_iter().for_each(|(_, row)| table.row(row));
-    Ok(table)
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 fn load(program: &mut Program) -> Result<ProgramInfo, ProgramError> {
