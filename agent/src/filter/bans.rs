@@ -270,7 +270,7 @@ impl Bans {
         let in_force = settings.get();
         self.presence_v4.forget();
         self.addresses_v4.read(in_force.buckets_v4, |address| {
-            self.presence_v4.note(address)
+            self.presence_v4.note(address);
         })?;
         self.presence_v6.forget();
         self.prefixes_v6

@@ -72,7 +72,7 @@ impl Filter {
             .map_err(FilterError::Connections)
     }
 
-    /// The rings that the kernel leaves its limit events in, for [`follow_limit_events`]; once.
+    /// The rings that the kernel leaves its limit events in, for [`follow_limit_events`](super::follow_limit_events); once.
     pub fn take_rings(&mut self) -> Option<[Ring; 2]> {
         self.rings.take()
     }
