@@ -17,6 +17,7 @@ mod attach;
 mod attachments;
 mod bans;
 mod batch;
+mod bpf;
 mod clsact;
 mod connections;
 mod error;

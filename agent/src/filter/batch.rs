@@ -7,6 +7,8 @@ use std::{
     ptr,
 };
 
+use super::bpf::bpf;
+
 /// Numbers of include/uapi/linux/bpf.h: `enum bpf_cmd`.
 const LOOKUP_BATCH: libc::c_long = 24;
 const UPDATE_BATCH: libc::c_long = 26;
@@ -94,7 +96,7 @@ pub fn read<K: aya::Pod, V: aya::Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K,
         };
         let told = bpf(LOOKUP_BATCH, &mut attributes);
         let last = match told {
-            Ok(()) => false,
+            Ok(_) => false,
             // There are no more; the count is that of the last ones.
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
             Err(error) => return Err(error),
@@ -131,22 +133,5 @@ fn call(
         map_fd: map.as_raw_fd() as u32,
         ..Attributes::default()
     };
-    bpf(command, &mut attributes)
-}
-
-fn bpf(command: libc::c_long, attributes: &mut Attributes) -> io::Result<()> {
-    // SAFETY: the attributes are of the command's layout with their true size, and the addresses in them are those of buffers
-    // with room for as many entries as they say, which outlive the call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            ptr::from_mut(attributes),
-            size_of::<Attributes>(),
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    bpf(command, &mut attributes).map(drop)
 }

@@ -6,11 +6,13 @@ use std::{
     ffi::CString,
     io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
 };
+
+use super::bpf::{bpf, descriptor};
 
 // Numbers of include/uapi/linux/bpf.h: `enum bpf_cmd`, `enum bpf_link_type`, `enum bpf_attach_type`, and flags.
 const BPF_OBJ_PIN: libc::c_long = 6;
@@ -22,6 +24,7 @@ const BPF_LINK_DETACH: libc::c_long = 34;
 const BPF_LINK_TYPE_XDP: u32 = 6;
 const BPF_LINK_TYPE_TCX: u32 = 11;
 const BPF_XDP: u32 = 37;
+const BPF_PERF_EVENT: u32 = 41;
 const BPF_TCX_INGRESS: u32 = 46;
 /// Before all programs that are there.
 const BPF_F_BEFORE: u32 = 1 << 3;
@@ -107,7 +110,8 @@ struct InfoByFd {
 #[repr(C)]
 struct Create {
     program_fd: u32,
-    if_index: u32,
+    /// An interface's number, or a descriptor.
+    target: u32,
     attach_type: u32,
     flags: u32,
 }
@@ -130,14 +134,30 @@ struct Detach {
 /// # Errors
 /// When the interface refuses, or the kernel has no such links.
 pub fn create(program: BorrowedFd<'_>, if_index: u32, hook: Hook) -> io::Result<OwnedFd> {
-    let attributes = Create {
+    create_at(program, if_index, hook.attach_type(), hook.flags())
+}
+
+/// Has a program run on a perf event. It does so no longer when the link is dropped, unless that is pinned.
+///
+/// # Errors
+/// When the event refuses, or the kernel has no such links (`EINVAL`).
+pub fn create_on_event(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    create_at(program, number(event), BPF_PERF_EVENT, 0)
+}
+
+fn create_at(
+    program: BorrowedFd<'_>,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
+    let mut attributes = Create {
         program_fd: number(program),
-        if_index,
-        attach_type: hook.attach_type(),
-        flags: hook.flags(),
+        target,
+        attach_type,
+        flags,
     };
-    let fd = bpf(BPF_LINK_CREATE, &attributes)?;
-    owned(fd)
+    bpf(BPF_LINK_CREATE, &mut attributes).and_then(descriptor)
 }
 
 /// Pins a link, so that it stays.
@@ -146,12 +166,12 @@ pub fn create(program: BorrowedFd<'_>, if_index: u32, hook: Hook) -> io::Result<
 /// When something is there already, or it is no place for a pin.
 pub fn pin(link: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let pathname = CString::new(path.as_os_str().as_bytes())?;
-    let attributes = ObjPath {
+    let mut attributes = ObjPath {
         pathname: pathname.as_ptr() as u64,
         bpf_fd: number(link),
         file_flags: 0,
     };
-    bpf(BPF_OBJ_PIN, &attributes).map(drop)
+    bpf(BPF_OBJ_PIN, &mut attributes).map(drop)
 }
 
 /// The link pinned at `path`.
@@ -161,12 +181,12 @@ pub fn pin(link: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 pub fn pinned(path: &Path) -> io::Result<Link> {
     let fd = open(path)?;
     let mut info = Info::default();
-    let attributes = InfoByFd {
+    let mut attributes = InfoByFd {
         bpf_fd: number(fd.as_fd()),
         info_len: size_of::<Info>() as u32,
         info: (&raw mut info) as u64,
     };
-    bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes)?;
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes)?;
     let kind = match info.kind {
         BPF_LINK_TYPE_XDP => LinkKind::Xdp,
         BPF_LINK_TYPE_TCX => LinkKind::Tcx,
@@ -190,13 +210,13 @@ impl Link {
     /// # Errors
     /// When the interface refuses it, or is gone (`ENOLINK`); then nothing has changed.
     pub fn update(&self, program: BorrowedFd<'_>) -> io::Result<()> {
-        let attributes = Update {
+        let mut attributes = Update {
             link_fd: number(self.fd.as_fd()),
             program_fd: number(program),
             flags: 0,
             old_program_fd: 0,
         };
-        bpf(BPF_LINK_UPDATE, &attributes).map(drop)
+        bpf(BPF_LINK_UPDATE, &mut attributes).map(drop)
     }
 }
 
@@ -206,46 +226,23 @@ impl Link {
 /// When there is no such link, or the kernel (before 5.10) knows no such call.
 pub fn detach(path: &Path) -> io::Result<()> {
     let fd = open(path)?;
-    let attributes = Detach {
+    let mut attributes = Detach {
         link_fd: number(fd.as_fd()),
     };
-    bpf(BPF_LINK_DETACH, &attributes).map(drop)
+    bpf(BPF_LINK_DETACH, &mut attributes).map(drop)
 }
 
 fn open(path: &Path) -> io::Result<OwnedFd> {
     let pathname = CString::new(path.as_os_str().as_bytes())?;
-    let attributes = ObjPath {
+    let mut attributes = ObjPath {
         pathname: pathname.as_ptr() as u64,
         bpf_fd: 0,
         file_flags: 0,
     };
-    let fd = bpf(BPF_OBJ_GET, &attributes)?;
-    owned(fd)
+    bpf(BPF_OBJ_GET, &mut attributes).and_then(descriptor)
 }
 
 /// A descriptor as the calls take it; one that is open is never negative.
 fn number(fd: BorrowedFd<'_>) -> u32 {
     fd.as_raw_fd().cast_unsigned()
-}
-
-fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
-    let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    // SAFETY: only results of calls that make a descriptor for us come here; nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Calls the kernel: `attributes` are of the layout that `command` has in `union bpf_attr`.
-pub(super) fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<libc::c_long> {
-    // SAFETY: the attributes are of the command's layout with their true size, and the addresses in them are those of
-    // buffers that outlive the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, ptr_of(attributes), size_of::<T>()) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
-}
-
-const fn ptr_of<T>(value: &T) -> *const T {
-    value
 }

@@ -3,11 +3,13 @@
 use std::{
     ffi::CStr,
     fs, io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
     path::{Path, PathBuf},
 };
 
 use mailwall_common::socket_record::{RECORD_FIELDS, RecordField};
+
+use super::bpf::descriptor;
 
 const MOUNTED: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const EVENT: &str = "events/sock/inet_sock_set_state";
@@ -131,16 +133,6 @@ fn detached_mount() -> io::Result<OwnedFd> {
             MOUNT_ATTR_RDONLY,
         )
     })
-}
-
-/// The descriptor that a system call made for us.
-pub(super) fn descriptor(result: libc::c_long) -> io::Result<OwnedFd> {
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let fd = i32::try_from(result).map_err(io::Error::other)?;
-    // SAFETY: the kernel made this descriptor for us in the call of which this is the result; nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]

@@ -7,12 +7,8 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::CString,
     io,
-    os::{
-        fd::{AsFd as _, AsRawFd as _, OwnedFd},
-        unix::ffi::OsStrExt as _,
-    },
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     path::Path,
 };
 
@@ -24,17 +20,14 @@ use aya::programs::{
 use tracing::info;
 
 use super::{
+    bpf::descriptor,
     error::FilterError,
-    link::bpf,
+    link,
     load::Programs,
     pins,
-    tracefs::{self, TracepointError, descriptor},
+    tracefs::{self, TracepointError},
 };
 
-/// Numbers of include/uapi/linux/bpf.h.
-const BPF_OBJ_PIN: libc::c_long = 6;
-const BPF_LINK_CREATE: libc::c_long = 28;
-const BPF_PERF_EVENT: u32 = 41;
 /// Numbers of include/uapi/linux/perf_event.h.
 const PERF_TYPE_TRACEPOINT: u32 = 2;
 const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
@@ -49,21 +42,6 @@ struct PerfEventAttr {
     size: u32,
     config: u64,
     others: [u64; 6],
-}
-
-#[repr(C)]
-struct LinkCreate {
-    prog_fd: u32,
-    target_fd: u32,
-    attach_type: u32,
-    flags: u32,
-}
-
-#[repr(C)]
-struct ObjPin {
-    pathname: u64,
-    bpf_fd: u32,
-    file_flags: u32,
 }
 
 const _: () = assert!(size_of::<PerfEventAttr>() == 64);
@@ -104,21 +82,15 @@ impl Tracepoint {
         let program = program
             .fd()
             .map_err(|error| TracepointError::Program(error.into()))?;
-        let program = program.as_fd().as_raw_fd();
-        let link = LinkCreate {
-            prog_fd: program as u32,
-            target_fd: event.as_raw_fd() as u32,
-            attach_type: BPF_PERF_EVENT,
-            flags: 0,
-        };
-        match bpf(BPF_LINK_CREATE, &link).and_then(descriptor) {
+        let program = program.as_fd();
+        match link::create_on_event(program, event.as_fd()) {
             Ok(link) => {
-                pin_link(&link, pin).map_err(failed("pin the link of"))?;
+                link::pin(link.as_fd(), pin).map_err(failed("pin the link of"))?;
                 info!("counts connections");
                 Ok((Self { _event: None }, Attached::Now))
             }
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                set_program(&event, program).map_err(failed("attach"))?;
+                set_program(&event, program.as_raw_fd()).map_err(failed("attach"))?;
                 info!(
                     "counts connections while the agent runs: this kernel has no links for tracepoints"
                 );
@@ -193,14 +165,4 @@ fn set_program(event: &OwnedFd, program: i32) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn pin_link(link: &OwnedFd, pin: &Path) -> io::Result<()> {
-    let pathname = CString::new(pin.as_os_str().as_bytes())?;
-    let pin = ObjPin {
-        pathname: pathname.as_ptr() as u64,
-        bpf_fd: link.as_raw_fd() as u32,
-        file_flags: 0,
-    };
-    bpf(BPF_OBJ_PIN, &pin).map(drop)
 }

@@ -2,19 +2,20 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd as _, OwnedFd},
 };
 
-/// Numbers of include/uapi/linux/bpf.h: `enum bpf_cmd`, `bpf_map_type`, `bpf_prog_type`, `bpf_attach_type`, map flags.
+use super::super::{
+    bpf::{bpf, descriptor},
+    link::{self, Hook},
+};
+
+/// Numbers of include/uapi/linux/bpf.h: `enum bpf_cmd`, `bpf_map_type`, `bpf_prog_type`, map flags.
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_PROG_LOAD: libc::c_long = 5;
-const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_PROG_TYPE_XDP: u32 = 6;
-const BPF_XDP: u32 = 37;
 const BPF_F_MMAPABLE: u32 = 1 << 10;
-/// include/uapi/linux/if_link.h
-const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 /// include/net/net_namespace.h: the loopback interface of every network namespace.
 const LOOPBACK_IFINDEX: u32 = 1;
 
@@ -49,15 +50,6 @@ struct ProgLoad {
     license: u64,
 }
 
-/// The head of the attributes of `BPF_LINK_CREATE`.
-#[repr(C)]
-struct LinkCreate {
-    prog_fd: u32,
-    target_ifindex: u32,
-    attach_type: u32,
-    flags: u32,
-}
-
 /// Whether arrays can be mapped into memory.
 ///
 /// # Errors
@@ -70,7 +62,7 @@ pub fn has_mmapable_arrays() -> io::Result<bool> {
         max_entries: 1,
         flags: BPF_F_MMAPABLE,
     };
-    known(create(BPF_MAP_CREATE, &array))
+    known(create(BPF_MAP_CREATE, array))
 }
 
 /// Whether links can hold XDP programs.
@@ -84,16 +76,14 @@ pub fn has_xdp_links() -> io::Result<bool> {
         insns: PASS.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
     };
-    let program = create(BPF_PROG_LOAD, &load)?;
+    let program = create(BPF_PROG_LOAD, load)?;
     // The loopback interface has no native mode, so nothing is attached: a kernel that knows such links refuses with
     // EOPNOTSUPP, one that does not with EINVAL (net/core/dev.c, dev_xdp_attach; kernel/bpf/syscall.c, link_create).
-    let link = LinkCreate {
-        prog_fd: program.as_raw_fd() as u32,
-        target_ifindex: LOOPBACK_IFINDEX,
-        attach_type: BPF_XDP,
-        flags: XDP_FLAGS_DRV_MODE,
-    };
-    match known(create(BPF_LINK_CREATE, &link)) {
+    match known(link::create(
+        program.as_fd(),
+        LOOPBACK_IFINDEX,
+        Hook::XdpNative,
+    )) {
         // Something else is on the loopback interface; links are known, then.
         Err(error)
             if matches!(
@@ -125,22 +115,7 @@ fn known(made: io::Result<OwnedFd>) -> io::Result<bool> {
     }
 }
 
-/// Calls for something that is made, and owns it.
-fn create<T>(command: libc::c_long, attributes: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the attributes are of the command's layout with their true size, and the addresses in them are those of
-    // constants.
-    let made = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_ref(attributes),
-            size_of::<T>(),
-        )
-    };
-    if made < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let fd = i32::try_from(made).map_err(io::Error::other)?;
-    // SAFETY: the kernel made this descriptor for us in the call above; nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+/// Calls for something that is made.
+fn create<T>(command: libc::c_long, mut attributes: T) -> io::Result<OwnedFd> {
+    bpf(command, &mut attributes).and_then(descriptor)
 }
