@@ -3,15 +3,17 @@
 //! A dialect turns a line into an [`Event`], if it is certain whom the line is about. The address is taken only from where
 //! the program itself writes it; text that a client chose is never searched.
 
+mod address;
 mod postfix;
 mod sessions;
+mod text;
 
 use std::{cell::Cell, time::SystemTime};
 
 use jiff::tz::TimeZone;
 
 use crate::{
-    envelope::{self, Dater, Stamp},
+    envelope::{self, Dater, Envelope, Stamp},
     event::{Event, EventKind, Score, Service, SessionId},
     line::{LINE_MAX, escaped},
 };
@@ -40,6 +42,13 @@ pub struct Dialect {
 pub trait Interpreter {
     /// What `line` says.
     fn read(&mut self, line: &Line<'_>) -> Reading;
+
+    /// Takes a line out of the envelope that the program writes itself, in a log file of its own. Only for forms that no
+    /// other program's lines have; asked when the line is in no form of syslog.
+    fn open<'a>(&mut self, line: &'a [u8]) -> Option<Envelope<'a>> {
+        let _ = line;
+        None
+    }
 }
 
 /// What a line says.
@@ -109,24 +118,30 @@ impl Reader {
         self.recognition = Recognition::default();
         let line = &line[..line.len().min(LINE_MAX)];
         let Some((envelope, form)) = envelope::read(line) else {
-            return self.read_bare(line, now);
+            return self
+                .read_own(line, now)
+                .unwrap_or_else(|| self.read_bare(line, now));
         };
         self.recognition.envelope = Some(form);
         for (dialect, interpreter) in &mut self.interpreters {
             if self.only || (dialect.speaks)(envelope.program) {
                 self.recognition.dialect = Some(dialect.name);
-                return interpreter.read(&Line {
-                    host: envelope.host,
-                    program: envelope.program,
-                    pid: envelope.pid,
-                    message: envelope.message,
-                    stamp: envelope.stamp,
-                    now,
-                    desk: &self.desk,
-                });
+                return interpreter.read(&Line::new(&envelope, now, &self.desk));
             }
         }
         Reading::Ignored
+    }
+
+    /// A line in the form of a program's own log file.
+    fn read_own(&mut self, line: &[u8], now: SystemTime) -> Option<Reading> {
+        for (dialect, interpreter) in &mut self.interpreters {
+            if let Some(envelope) = interpreter.open(line) {
+                self.recognition.envelope = Some(dialect.name);
+                self.recognition.dialect = Some(dialect.name);
+                return Some(interpreter.read(&Line::new(&envelope, now, &self.desk)));
+            }
+        }
+        None
     }
 
     /// What is known of the line that was read last.
@@ -141,15 +156,14 @@ impl Reader {
             let Some(program) = dialect.bare_program else {
                 continue;
             };
-            let reading = interpreter.read(&Line {
+            let envelope = Envelope {
+                stamp: None,
                 host: b"",
                 program,
                 pid: None,
                 message,
-                stamp: None,
-                now,
-                desk: &self.desk,
-            });
+            };
+            let reading = interpreter.read(&Line::new(&envelope, now, &self.desk));
             match reading {
                 _ if self.only => {}
                 Reading::Event(_) => {}
@@ -183,7 +197,19 @@ pub struct Line<'a> {
     desk: &'a Desk,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    fn new(envelope: &Envelope<'a>, now: SystemTime, desk: &'a Desk) -> Self {
+        Self {
+            host: envelope.host,
+            program: envelope.program,
+            pid: envelope.pid,
+            message: envelope.message,
+            stamp: envelope.stamp,
+            now,
+            desk,
+        }
+    }
+
     /// The event that it tells of, with the kind's own score and nobody's address.
     pub fn event(&self, kind: EventKind, service: Service) -> Event {
         Event {
@@ -209,21 +235,6 @@ impl Line<'_> {
 /// An account or a recipient as it is kept: escaped, at most [`NAME_MAX`] bytes of it.
 fn name(text: &[u8]) -> Option<Box<str>> {
     (!text.is_empty()).then(|| escaped(text, NAME_MAX).into())
-}
-
-/// Where `needle` first is.
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let &first = needle.first()?;
-    let last = text.len().checked_sub(needle.len())?;
-    let mut from = 0;
-    while from <= last {
-        from += text[from..=last].iter().position(|&byte| byte == first)?;
-        if text[from..].starts_with(needle) {
-            return Some(from);
-        }
-        from += 1;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ mod smtpd;
 mod warning;
 
 use self::{postscreen::Postscreen, smtpd::Smtpd};
-use super::{Dialect, Interpreter, Line, Reading, find};
+use super::{
+    Dialect, Interpreter, Line, Reading,
+    text::{before, find},
+};
 use crate::event::{EventKind, Service};
 
 /// Postfix.
@@ -121,19 +124,4 @@ fn after_stage(text: &[u8]) -> Option<(&[u8], &[u8])> {
         let stage = before(&text[..at], b" ");
         (stage, &text[at + b" from ".len()..])
     })
-}
-
-/// What follows `separator`, if it is in `text`.
-fn after<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
-    find(text, separator).map(|at| &text[at + separator.len()..])
-}
-
-/// What stands before `separator`; all of it if that is not in `text`.
-fn before<'a>(text: &'a [u8], separator: &[u8]) -> &'a [u8] {
-    find(text, separator).map_or(text, |at| &text[..at])
-}
-
-/// Whether `text` begins with one of `prefixes`.
-fn starts_with_any(text: &[u8], prefixes: &[&[u8]]) -> bool {
-    prefixes.iter().any(|prefix| text.starts_with(prefix))
 }

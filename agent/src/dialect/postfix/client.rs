@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::super::Reading;
+use super::super::{
+    Reading,
+    address::{LITERAL_MAX, literal},
+};
 
-/// Longest literal: an IPv6 address with an IPv4 tail.
-const ADDRESS_MAX: usize = 45;
 /// Longest name (RFC 1035).
 const NAME_MAX: usize = 255;
 
@@ -31,23 +32,14 @@ pub(super) fn client(text: &[u8]) -> Option<(Client, &[u8])> {
     let inside = text[name..].strip_prefix(b"[")?;
     let end = inside
         .iter()
-        .take(ADDRESS_MAX + 1)
+        .take(LITERAL_MAX + 1)
         .position(|&byte| byte == b']')?;
     let address = match &inside[..end] {
         b"unknown" => None,
-        literal => Some(address(literal)?),
+        text => Some(literal(text)?),
     };
     let (port, rest) = port(&inside[end + 1..]);
     Some((Client { address, port }, rest))
-}
-
-/// A strict literal; one that is mapped into IPv6 is the IPv4 address it stands for.
-pub(super) fn address(literal: &[u8]) -> Option<IpAddr> {
-    if literal.len() > ADDRESS_MAX {
-        return None;
-    }
-    let address: IpAddr = std::str::from_utf8(literal).ok()?.parse().ok()?;
-    Some(address.to_canonical())
 }
 
 /// What a line says whose client is not written as Postfix writes one: it names two or more, or none.
@@ -57,9 +49,9 @@ pub(super) fn no_client(text: &[u8]) -> Reading {
         let inside = &text[at + 1..];
         let end = inside
             .iter()
-            .take(ADDRESS_MAX + 1)
+            .take(LITERAL_MAX + 1)
             .position(|&byte| byte == b']');
-        let Some(found) = end.and_then(|end| address(&inside[..end])) else {
+        let Some(found) = end.and_then(|end| literal(&inside[..end])) else {
             continue;
         };
         if seen.is_some_and(|seen| seen != found) {

@@ -1,9 +1,10 @@
 //! postgrey, a policy server: `action=greylist, reason=early-retry (295s missing), client_name=x, client_address=192.0.2.1, ...`.
 
-use super::{
-    super::{Line, Reading, name},
-    after, before,
-    client::address,
+use super::super::{
+    Line, Reading,
+    address::literal,
+    name,
+    text::{after, before},
 };
 use crate::event::{EventKind, Score, Service};
 
@@ -18,7 +19,7 @@ pub(super) fn read(line: &Line<'_>) -> Reading {
     let Some(rest) = after(rest, b", client_address=") else {
         return Reading::Unknown;
     };
-    let Some(address) = address(before(rest, b", ")) else {
+    let Some(address) = literal(before(rest, b", ")) else {
         return Reading::Unknown;
     };
     let mut event = line.event(EventKind::ClientRejected, Service::Smtp);

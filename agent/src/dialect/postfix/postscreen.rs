@@ -6,10 +6,11 @@ use super::{
     super::{
         Line, Reading, name,
         sessions::{Key, Sessions},
+        text::{after, starts_with_any},
     },
-    after, after_queue_id, after_stage,
+    after_queue_id, after_stage,
     client::{self, Client, client},
-    reject, server_fault, starts_with_any,
+    reject, server_fault,
 };
 use crate::event::{Event, EventKind, Score, Service, SessionId};
 

@@ -2,7 +2,7 @@
 //!
 //! The code and the status stand before anything that a client can write, the reason right after what it is about.
 
-use super::{after, before, starts_with_any};
+use super::super::text::{after, before, starts_with_any};
 use crate::event::{EventKind, Score};
 
 /// A refusal.

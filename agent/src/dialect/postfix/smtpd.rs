@@ -13,11 +13,12 @@ use super::{
     super::{
         Line, Reading, name,
         sessions::{Key, Sessions},
+        text::{after, before, starts_with_any},
     },
-    after, after_queue_id, after_stage, before,
+    after_queue_id, after_stage,
     client::{self, Client, client},
     disconnect::Tally,
-    reject, server_fault, starts_with_any,
+    reject, server_fault,
 };
 use crate::event::{Event, EventKind, Score, Service, SessionId};
 

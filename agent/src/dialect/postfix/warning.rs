@@ -1,6 +1,6 @@
 //! What smtpd warns of: `warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: ...` and others.
 
-use super::{after, before, starts_with_any};
+use super::super::text::{after, before, starts_with_any};
 use crate::event::{EventKind, Score};
 
 /// How a login ended that did not succeed.

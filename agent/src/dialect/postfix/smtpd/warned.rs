@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        super::{Line, Reading, name},
+        super::{Line, Reading, address::literal, name},
         after_queue_id,
         client::{self, Client, client},
         server_fault,
@@ -21,10 +21,10 @@ impl Smtpd {
         if let Some((kind, score, rest)) = warning::from_client(text) {
             return self.from(line, rest, kind, score);
         }
-        if let Some(literal) = warning::unresolved(text) {
+        if let Some(text) = warning::unresolved(text) {
             // Its name is refused: Postfix goes on to call it unknown. Half the honest world has no better name.
             let mut event = line.event(EventKind::ClientRejected, Service::Smtp);
-            event.address = client::address(literal);
+            event.address = literal(text);
             event.score = Score::ZERO;
             let reading = event.address.map(|_| Reading::Event(event));
             return reading.unwrap_or(Reading::Unknown);

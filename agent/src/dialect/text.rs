@@ -1,0 +1,31 @@
+//! Searching in the text of a line.
+
+/// Where `needle` first is.
+pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let &first = needle.first()?;
+    let last = text.len().checked_sub(needle.len())?;
+    let mut from = 0;
+    while from <= last {
+        from += text[from..=last].iter().position(|&byte| byte == first)?;
+        if text[from..].starts_with(needle) {
+            return Some(from);
+        }
+        from += 1;
+    }
+    None
+}
+
+/// What follows `separator`, if it is in `text`.
+pub(super) fn after<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
+    find(text, separator).map(|at| &text[at + separator.len()..])
+}
+
+/// What stands before `separator`; all of it if that is not in `text`.
+pub(super) fn before<'a>(text: &'a [u8], separator: &[u8]) -> &'a [u8] {
+    find(text, separator).map_or(text, |at| &text[..at])
+}
+
+/// Whether `text` begins with one of `prefixes`.
+pub(super) fn starts_with_any(text: &[u8], prefixes: &[&[u8]]) -> bool {
+    prefixes.iter().any(|prefix| text.starts_with(prefix))
+}
