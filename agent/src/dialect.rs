@@ -123,13 +123,22 @@ impl Reader {
                 .unwrap_or_else(|| self.read_bare(line, now));
         };
         self.recognition.envelope = Some(form);
+        // Several programs go by the name of `imapd`: the line is of the first that knows it.
+        let mut unknown = Reading::Ignored;
         for (dialect, interpreter) in &mut self.interpreters {
-            if self.only || (dialect.speaks)(envelope.program) {
+            if !self.only && !(dialect.speaks)(envelope.program) {
+                continue;
+            }
+            let reading = interpreter.read(&Line::new(&envelope, now, &self.desk));
+            if self.recognition.dialect.is_none() || reading != Reading::Unknown {
                 self.recognition.dialect = Some(dialect.name);
-                return interpreter.read(&Line::new(&envelope, now, &self.desk));
+            }
+            match reading {
+                Reading::Unknown => unknown = reading,
+                known => return known,
             }
         }
-        Reading::Ignored
+        unknown
     }
 
     /// A line in the form of a program's own log file.
