@@ -37,6 +37,7 @@ mod pins;
 mod place;
 mod presence;
 pub mod probe;
+mod ranges;
 mod readers;
 mod room;
 mod settings;
@@ -121,10 +122,13 @@ impl Filter {
         let maps = Maps::take(&mut ebpf)?;
         let mut settings = SettingsEntry::take(&mut ebpf)?;
         let counted = maps::take_shared(&mut ebpf, map_name::CONNECTIONS, BUCKETS)?;
+        let allowed: HashSet<IpNet> = maps.allowed()?.into_iter().collect();
+        let mut bans = Bans::take(&mut ebpf, &mut settings)?;
+        bans.allow(allowed.iter())?;
         let mut filter = Self {
-            allowed: maps.allowed()?.into_iter().collect(),
+            allowed,
             port_words: maps.port_words()?,
-            bans: Bans::take(&mut ebpf, &mut settings)?,
+            bans,
             attached: Attachments::default(),
             limits: Limits::take(&mut ebpf)?,
             rings: Some(Limits::take_rings(&mut ebpf)?),
@@ -217,19 +221,12 @@ impl Filter {
         check_allowed(&wanted)?;
         let leave: Vec<IpNet> = self.allowed.difference(&wanted).copied().collect();
         let enter: Vec<IpNet> = wanted.difference(&self.allowed).copied().collect();
-        // A full trie takes no entry before one left it.
-        let crowded = self.allowed.len() + enter.len() > ALLOWED_CAPACITY as usize;
-        if crowded {
-            self.disallow(&leave)?;
+        let changed = self.change_allowed(&enter, &leave);
+        if !enter.is_empty() || !leave.is_empty() {
+            // Also of a change that failed half-way.
+            self.bans.allow(self.allowed.iter())?;
         }
-        for net in enter {
-            self.maps.allow(net)?;
-            self.allowed.insert(net);
-        }
-        if !crowded {
-            self.disallow(&leave)?;
-        }
-        Ok(())
+        changed
     }
 
     /// Packets that the ban of exactly `net` dropped; `None` when there is none. A packet counts for one ban: that of its
@@ -279,6 +276,22 @@ impl Filter {
     /// Whether no ban is in the maps.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn change_allowed(&mut self, enter: &[IpNet], leave: &[IpNet]) -> Result<(), FilterError> {
+        // A full trie takes no entry before one left it.
+        let crowded = self.allowed.len() + enter.len() > ALLOWED_CAPACITY as usize;
+        if crowded {
+            self.disallow(leave)?;
+        }
+        for net in enter {
+            self.maps.allow(*net)?;
+            self.allowed.insert(*net);
+        }
+        if !crowded {
+            self.disallow(leave)?;
+        }
+        Ok(())
     }
 
     fn disallow(&mut self, nets: &[IpNet]) -> Result<(), FilterError> {

@@ -26,7 +26,7 @@ impl KernelInstant {
     }
 }
 
-/// A [`KernelInstant`] in a word: steps of 2^27 ns (134 ms). It reaches 18 years from the clock's start.
+/// A [`KernelInstant`] in 31 bits: steps of 2^27 ns (134 ms). It reaches 9 years from the clock's start.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(transparent)]
 pub struct Ticks(u32);
@@ -35,12 +35,12 @@ impl Ticks {
     const SHIFT: u32 = 27;
 
     /// The end of what has no end.
-    pub const NEVER: Self = Self(u32::MAX);
+    pub const NEVER: Self = Self(u32::MAX >> 1);
 
     /// The first step that is not before `instant`: a ban may last a step longer, never less. What is out of reach has no end.
     pub const fn not_before(instant: KernelInstant) -> Self {
         let steps = instant.0.div_ceil(1 << Self::SHIFT);
-        if steps >= u32::MAX as u64 {
+        if steps >= Self::NEVER.0 as u64 {
             return Self::NEVER;
         }
         Self(steps as u32)
@@ -49,24 +49,23 @@ impl Ticks {
     /// When the step begins.
     #[inline(always)]
     pub const fn instant(self) -> KernelInstant {
-        if self.0 == u32::MAX {
+        if self.0 == Self::NEVER.0 {
             return KernelInstant::NEVER;
         }
         KernelInstant((self.0 as u64) << Self::SHIFT)
     }
 
-    /// From the word in the map.
-    pub const fn from_word(word: u32) -> Self {
-        Self(word)
+    /// From its bits; one more is left out.
+    #[inline(always)]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits & Self::NEVER.0)
     }
 
-    /// The word in the map.
-    pub const fn word(self) -> u32 {
+    /// Its bits.
+    pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 }
-
-const _: () = assert!(size_of::<Ticks>() == 4);
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_step_is_never_early_and_at_most_one_step_late() {
-        for ns in [0, 1, 1 << 27, (1 << 27) + 1, 123_456_789_012, 1 << 58] {
+        for ns in [0, 1, 1 << 27, (1 << 27) + 1, 123_456_789_012, 1 << 57] {
             let late = Ticks::not_before(KernelInstant::from_ns(ns))
                 .instant()
                 .as_ns()
@@ -93,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_is_out_of_reach_has_no_end() {
-        for ns in [u64::MAX, u64::MAX - 1, u64::from(u32::MAX) << 27] {
+        for ns in [u64::MAX, u64::MAX - 1, u64::from(u32::MAX >> 1) << 27] {
             assert_eq!(Ticks::not_before(KernelInstant::from_ns(ns)), Ticks::NEVER);
         }
         assert_eq!(Ticks::NEVER.instant(), KernelInstant::NEVER);

@@ -23,7 +23,7 @@ pub use limit::{
     BUCKETS, Bucket, Counted, DEFAULT_LIMIT, EVENTS_BYTES, EventRing, LIMITS_CAPACITY, Limit,
     LimitEvent, LimitEventKind, LimitsInForce, REMINDER_NS, SourceKey, Tally, Told,
 };
-pub use line::{BucketsInUse, LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
+pub use line::{BanEnd, BucketsInUse, LINES_V4, LINES_V6, LineV4, LineV6, neighbour};
 pub use maps::{
     ABI, ADDRESSES_V4_CAPACITY, ALLOWED_CAPACITY, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, MAPS,
     MapKind, MapShape, NETWORKS_CAPACITY, PORT_WORDS, PREFIXES_V6_CAPACITY, map_name,

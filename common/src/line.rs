@@ -24,10 +24,18 @@ pub struct BucketsInUse(u32);
 impl BucketsInUse {
     /// The fewest: 128 KiB of lines.
     pub const FEWEST: Self = Self(10);
+    /// 512 KiB of lines, with 16,384 IPv4 bans or 12,288 IPv6 bans at the most.
+    const FEW_BITS: u32 = 12;
     /// All of IPv4.
     pub const ALL_V4: Self = Self(LINES_V4_BITS - 1);
     /// All of IPv6.
     pub const ALL_V6: Self = Self(LINES_V6_BITS - 1);
+
+    /// Whether they are so few that their lines stay in a processor's cache.
+    #[inline(always)]
+    pub const fn are_few(self) -> bool {
+        self.0 <= Self::FEW_BITS
+    }
 
     /// Twice as many.
     pub const fn doubled(self) -> Self {
@@ -47,6 +55,48 @@ impl BucketsInUse {
     }
 }
 
+/// When a ban in a line is over, and whether the filter has to ask the allowlist before it drops a packet for it: the trie that
+/// holds that costs as much as all the rest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(transparent)]
+pub struct BanEnd(u32);
+
+impl BanEnd {
+    const MAY_BE_ALLOWED: u32 = 1 << 31;
+
+    /// A ban until `end`, of an address of which the allowlist holds all, something (of an IPv6 /64) or nothing.
+    pub const fn new(end: Ticks, may_be_allowed: bool) -> Self {
+        let flag = if may_be_allowed {
+            Self::MAY_BE_ALLOWED
+        } else {
+            0
+        };
+        Self(end.bits() | flag)
+    }
+
+    /// When it is over.
+    #[inline(always)]
+    pub const fn ticks(self) -> Ticks {
+        Ticks::from_bits(self.0)
+    }
+
+    /// Whether the allowlist may hold who is banned. Where this says no, it does not.
+    #[inline(always)]
+    pub const fn may_be_allowed(self) -> bool {
+        self.0 & Self::MAY_BE_ALLOWED != 0
+    }
+
+    /// From the word in the map.
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The word in the map.
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+}
+
 /// Banned IPv4 addresses: entry `i` is what is at `i` in each array. Fields of one size stand together, so that no byte of a line
 /// is lost to alignment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -55,7 +105,7 @@ pub struct LineV4 {
     /// [`AddressV4::word`], or 0 where nobody is.
     pub keys: [u32; Self::ENTRIES],
     /// When the bans are over.
-    pub ends: [Ticks; Self::ENTRIES],
+    pub ends: [BanEnd; Self::ENTRIES],
     /// Packets dropped (in observe mode: that would have been) because of them.
     pub drops: [u64; Self::ENTRIES],
 }
@@ -81,7 +131,7 @@ pub struct LineV6 {
     /// Packets dropped (in observe mode: that would have been) because of them.
     pub drops: [u64; Self::ENTRIES],
     /// When the bans are over.
-    pub ends: [Ticks; Self::ENTRIES],
+    pub ends: [BanEnd; Self::ENTRIES],
     /// Fills the line.
     pub spare: u32,
 }
@@ -138,6 +188,22 @@ mod tests {
             assert!(v6 < LINES_V6 && neighbour(v6) < LINES_V6);
             assert_eq!(neighbour(neighbour(v4)), v4);
         }
+    }
+
+    #[test]
+    fn an_end_keeps_its_ticks_and_whether_to_ask() {
+        for end in [Ticks::default(), Ticks::NEVER] {
+            for may_be_allowed in [false, true] {
+                let word = BanEnd::from_word(BanEnd::new(end, may_be_allowed).word());
+                assert_eq!((word.ticks(), word.may_be_allowed()), (end, may_be_allowed));
+            }
+        }
+        // What versions before this wrote for a ban without an end.
+        let earlier = BanEnd::from_word(u32::MAX);
+        assert_eq!(
+            (earlier.ticks(), earlier.may_be_allowed()),
+            (Ticks::NEVER, true)
+        );
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub trait Tables {
     fn guards(&self, port: u16) -> bool;
     /// Whether bans are enforced, and not only observed.
     fn enforces(&self) -> bool;
+    /// Whether looking for the source's address costs less than asking whether there can be any.
+    fn has_few_addresses(&self, source: Source) -> bool;
     /// Which of the two below can find anything. They find nothing where this says so.
     fn presence(&self, source: Source) -> Presence;
     /// The ban of the source's address (IPv6: of its /64), over or not.
@@ -32,6 +34,8 @@ pub trait Tables {
 pub struct Found<C> {
     /// When it is over.
     pub end: KernelInstant,
+    /// Whether the allowlist may hold the source.
+    pub may_be_allowed: bool,
     /// Where its drops are counted.
     pub counter: C,
 }
@@ -52,24 +56,31 @@ pub enum Standing<C> {
 }
 
 /// How the bans see `source`: its address before the networks it is in. Most clean sources cost the look at where bans can be,
-/// and nothing else; clock and allowlist are only asked when there is a ban.
+/// or, where few addresses are banned, at those; clock and allowlist are only asked when there is a ban.
 #[inline(always)]
 pub fn standing<T: Tables>(tables: &T, source: Source) -> Standing<T::Counter> {
-    let presence = tables.presence(source);
+    let few = tables.has_few_addresses(source);
+    let mut presence = Presence::default();
+    if !few {
+        presence = tables.presence(source);
+    }
     let mut expired = false;
-    if presence.address
+    if (few || presence.address)
         && let Some(ban) = tables.address_ban(source)
     {
         if !ban.end.is_over_at(tables.now()) {
-            return banned(tables, source, Standing::BannedAddress(ban.counter));
+            return banned(tables, source, ban, Standing::BannedAddress(ban.counter));
         }
         expired = true;
+    }
+    if few {
+        presence = tables.presence(source);
     }
     if presence.network
         && let Some(ban) = tables.network_ban(source)
     {
         if !ban.end.is_over_at(tables.now()) {
-            return banned(tables, source, Standing::BannedNetwork(ban.counter));
+            return banned(tables, source, ban, Standing::BannedNetwork(ban.counter));
         }
         expired = true;
     }
@@ -84,9 +95,10 @@ pub fn standing<T: Tables>(tables: &T, source: Source) -> Standing<T::Counter> {
 fn banned<T: Tables>(
     tables: &T,
     source: Source,
+    ban: Found<T::Counter>,
     standing: Standing<T::Counter>,
 ) -> Standing<T::Counter> {
-    if tables.allows(source) {
+    if ban.may_be_allowed && tables.allows(source) {
         Standing::Allowed
     } else {
         standing

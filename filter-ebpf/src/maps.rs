@@ -10,9 +10,9 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use mailwall_common::{
-    ALLOWED_CAPACITY, AddressV4, AddressV6, BAN_RECORDS_CAPACITY, BanRecord, BanSlot, Cell,
+    ALLOWED_CAPACITY, AddressV4, AddressV6, BAN_RECORDS_CAPACITY, BanEnd, BanRecord, BanSlot, Cell,
     KernelInstant, LINES_V4, LINES_V6, LineV4, LineV6, MODE_ENFORCE, NETWORKS_CAPACITY, PORT_WORDS,
-    PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6, Presence, Settings, Ticks, neighbour,
+    PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6, Presence, Settings, neighbour,
 };
 
 use crate::{
@@ -88,6 +88,17 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn has_few_addresses(&self, source: Source) -> bool {
+        let Some(settings) = SETTINGS.get(0) else {
+            return false;
+        };
+        match source {
+            Source::V4(_) => settings.buckets_v4.are_few(),
+            Source::V6(_) => settings.buckets_v6.are_few(),
+        }
+    }
+
+    #[inline(always)]
     fn presence(&self, source: Source) -> Presence {
         match source {
             Source::V4(address) => presence_v4(address),
@@ -122,6 +133,7 @@ impl Tables for Maps {
         let ends_ns = unsafe { (&raw const (*record).ends_ns).read_volatile() };
         Some(Found {
             end: KernelInstant::from_ns(ends_ns),
+            may_be_allowed: true,
             // SAFETY: as above; nothing is read.
             counter: Counter(unsafe { &raw mut (*record).drops }),
         })
@@ -189,22 +201,27 @@ fn presence_v6(address: AddressV6) -> Presence {
     }
 }
 
-/// The entry of `address` in one line. The agent may write while this reads: an entry that it takes away and gives to somebody
-/// else meanwhile is, for this one packet, as if it had not been taken away.
+/// The entry of `key` among those of one line, whose parts are at these places. The agent may write while this reads: an entry that
+/// it takes away and gives to somebody else meanwhile is, for this one packet, as if it had not been taken away.
+///
+/// # Safety
+/// The places are those of a line in an array, which lives as long as the map; the agent writes words whole.
 #[inline(always)]
-fn find_v4(index: u32, address: AddressV4) -> Option<Found<Counter>> {
-    if address.word() == 0 {
-        return None;
-    }
-    let line = ADDRESSES_V4.get_ptr_mut(index)?;
-    for entry in 0..LineV4::ENTRIES {
-        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes words whole.
+unsafe fn find<K: Copy + Eq, const ENTRIES: usize>(
+    key: K,
+    keys: *const [K; ENTRIES],
+    ends: *const [BanEnd; ENTRIES],
+    drops: *mut [u64; ENTRIES],
+) -> Option<Found<Counter>> {
+    for entry in 0..ENTRIES {
+        // SAFETY: by the promise of who calls.
         unsafe {
-            if (&raw const (*line).keys[entry]).read_volatile() == address.word() {
-                let end: Ticks = (&raw const (*line).ends[entry]).read_volatile();
+            if (&raw const (*keys)[entry]).read_volatile() == key {
+                let end = (&raw const (*ends)[entry]).read_volatile();
                 return Some(Found {
-                    end: end.instant(),
-                    counter: Counter(&raw mut (*line).drops[entry]),
+                    end: end.ticks().instant(),
+                    may_be_allowed: end.may_be_allowed(),
+                    counter: Counter(&raw mut (*drops)[entry]),
                 });
             }
         }
@@ -212,26 +229,30 @@ fn find_v4(index: u32, address: AddressV4) -> Option<Found<Counter>> {
     None
 }
 
-/// The entry of `prefix` in one line, as [`find_v4`].
+#[inline(always)]
+fn find_v4(index: u32, address: AddressV4) -> Option<Found<Counter>> {
+    if address.word() == 0 {
+        return None;
+    }
+    let line = ADDRESSES_V4.get_ptr_mut(index)?;
+    // SAFETY: the pointer is to an element of the array.
+    unsafe {
+        let (keys, ends) = (&raw const (*line).keys, &raw const (*line).ends);
+        find(address.word(), keys, ends, &raw mut (*line).drops)
+    }
+}
+
 #[inline(always)]
 fn find_v6(index: u32, prefix: PrefixV6) -> Option<Found<Counter>> {
     if prefix.word() == 0 {
         return None;
     }
     let line = PREFIXES_V6.get_ptr_mut(index)?;
-    for entry in 0..LineV6::ENTRIES {
-        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes words whole.
-        unsafe {
-            if (&raw const (*line).keys[entry]).read_volatile() == prefix.word() {
-                let end: Ticks = (&raw const (*line).ends[entry]).read_volatile();
-                return Some(Found {
-                    end: end.instant(),
-                    counter: Counter(&raw mut (*line).drops[entry]),
-                });
-            }
-        }
+    // SAFETY: the pointer is to an element of the array.
+    unsafe {
+        let (keys, ends) = (&raw const (*line).keys, &raw const (*line).ends);
+        find(prefix.word(), keys, ends, &raw mut (*line).drops)
     }
-    None
 }
 
 #[inline(always)]

@@ -151,6 +151,10 @@ impl ban::Tables for Tables {
         true
     }
 
+    fn has_few_addresses(&self, _: Source) -> bool {
+        false
+    }
+
     fn presence(&self, _: Source) -> Presence {
         Presence::default()
     }

@@ -46,6 +46,7 @@ impl SceneTables<'_> {
         bans.filter(|(_, (net, _))| is_address(net) == as_address && covers(net, source))
             .max_by_key(|(_, (net, _))| net.prefix_len())
             .map(|(index, (_, end))| Found {
+                may_be_allowed: true,
                 end: *end,
                 counter: index,
             })
@@ -62,6 +63,10 @@ impl Tables for SceneTables<'_> {
 
     fn enforces(&self) -> bool {
         self.scene.mode == MODE_ENFORCE
+    }
+
+    fn has_few_addresses(&self, _: Source) -> bool {
+        false
     }
 
     fn presence(&self, source: Source) -> Presence {

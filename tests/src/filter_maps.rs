@@ -12,11 +12,16 @@ use aya::{
 };
 use ipnet::IpNet;
 use mailwall_common::{
-    AddressV4, AddressV6, BanRecord, BanSlot, BucketsInUse, Cell, KernelInstant, Limit, LimitEvent,
-    LimitsInForce, LineV4, LineV6, PRESENCE_V4_WORDS, PrefixV6, Settings, Ticks, map_name,
-    neighbour,
+    AddressV4, AddressV6, BanEnd, BanRecord, BanSlot, BucketsInUse, Cell, KernelInstant, Limit,
+    LimitEvent, LimitsInForce, LineV4, LineV6, PRESENCE_V4_WORDS, PrefixV6, Settings, Ticks,
+    map_name, neighbour,
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Buckets in use: of IPv4 so many that presence is asked first, of IPv6 so few that it is not.
+const BUCKETS_V4: BucketsInUse = BucketsInUse::FEWEST.doubled().doubled().doubled();
+const BUCKETS_V6: BucketsInUse = BucketsInUse::FEWEST;
+const _: () = assert!(!BUCKETS_V4.are_few() && BUCKETS_V6.are_few());
 
 /// Seed of the hashes in tests.
 pub const SEED: u64 = 0x0123_4567_89ab_cdef;
@@ -31,7 +36,7 @@ impl Maps<'_> {
             Place::V4(address) => {
                 let (index, mut line, entry) = self.line_v4(address, 0);
                 line.keys[entry] = address.word();
-                line.ends[entry] = Ticks::not_before(end);
+                line.ends[entry] = BanEnd::new(Ticks::not_before(end), true);
                 line.drops[entry] = 0;
                 self.set(map_name::ADDRESSES_V4, index, line);
                 self.mark(
@@ -43,7 +48,7 @@ impl Maps<'_> {
             Place::V6(prefix) => {
                 let (index, mut line, entry) = self.line_v6(prefix, 0);
                 line.keys[entry] = prefix.word();
-                line.ends[entry] = Ticks::not_before(end);
+                line.ends[entry] = BanEnd::new(Ticks::not_before(end), true);
                 line.drops[entry] = 0;
                 self.set(map_name::PREFIXES_V6, index, line);
                 self.mark(map_name::PRESENCE_V6, Cell::prefix_v6(SEED, prefix));
@@ -105,12 +110,12 @@ impl Maps<'_> {
         match place(net) {
             Place::V4(address) => {
                 let (index, mut line, entry) = self.line_v4(address, address.word());
-                line.ends[entry] = Ticks::not_before(end);
+                line.ends[entry] = BanEnd::new(Ticks::not_before(end), true);
                 self.set(map_name::ADDRESSES_V4, index, line);
             }
             Place::V6(prefix) => {
                 let (index, mut line, entry) = self.line_v6(prefix, prefix.word());
-                line.ends[entry] = Ticks::not_before(end);
+                line.ends[entry] = BanEnd::new(Ticks::not_before(end), true);
                 self.set(map_name::PREFIXES_V6, index, line);
             }
             Place::Network => {
@@ -141,8 +146,8 @@ impl Maps<'_> {
         self.change_settings(|settings| {
             settings.mode = mode;
             settings.seed = SEED;
-            settings.buckets_v4 = BucketsInUse::FEWEST;
-            settings.buckets_v6 = BucketsInUse::FEWEST;
+            settings.buckets_v4 = BUCKETS_V4;
+            settings.buckets_v6 = BUCKETS_V6;
         });
     }
 
@@ -197,7 +202,7 @@ impl Maps<'_> {
 
     /// The line of an address's bucket that holds `key` (0: that has room), and where in it.
     fn line_v4(&mut self, address: AddressV4, key: u32) -> (u32, LineV4, usize) {
-        let preferred = LineV4::index_of(SEED, BucketsInUse::FEWEST, address);
+        let preferred = LineV4::index_of(SEED, BUCKETS_V4, address);
         for index in [preferred, neighbour(preferred)] {
             let line: LineV4 = self.get(map_name::ADDRESSES_V4, index);
             if let Some(entry) = line.keys.iter().position(|held| *held == key) {
@@ -211,7 +216,7 @@ impl Maps<'_> {
     }
 
     fn line_v6(&mut self, prefix: PrefixV6, key: u64) -> (u32, LineV6, usize) {
-        let preferred = LineV6::index_of(SEED, BucketsInUse::FEWEST, prefix);
+        let preferred = LineV6::index_of(SEED, BUCKETS_V6, prefix);
         for index in [preferred, neighbour(preferred)] {
             let line: LineV6 = self.get(map_name::PREFIXES_V6, index);
             if let Some(entry) = line.keys.iter().position(|held| *held == key) {

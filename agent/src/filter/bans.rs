@@ -1,7 +1,7 @@
 //! The bans in the kernel's maps: single addresses in their lines, networks in tries with records, and the presence bits of
 //! both. Every change is made in an order in which nobody who is banned before and after it is let in meanwhile.
 
-use std::{collections::HashSet, io};
+use std::{collections::HashSet, io, net::IpAddr};
 
 use aya::Ebpf;
 use ipnet::IpNet;
@@ -17,6 +17,7 @@ use super::{
     maps::take_shared,
     place::{Network, Place},
     presence::{PresenceV4, PresenceV6},
+    ranges::Ranges,
     room::{Full, Numbers},
     settings::SettingsEntry,
     shared::{SharedArray, SharedLineV4, SharedLineV6, SharedRecord},
@@ -138,6 +139,29 @@ impl Bans {
             }
             Ok(held.numbers().check(wanted, held.table.free_records())?)
         })
+    }
+
+    /// Takes note that the allowlist in the kernel holds these nets. Before a net leaves it this need not be told; once one is in it,
+    /// bans of its addresses go on until this is.
+    ///
+    /// # Errors
+    /// When the maps cannot be changed.
+    pub fn allow<'a>(&mut self, nets: impl Iterator<Item = &'a IpNet>) -> Result<(), FilterError> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for net in nets {
+            match (net.network(), net.broadcast()) {
+                (IpAddr::V4(first), IpAddr::V4(last)) => {
+                    v4.push((first.to_bits().into(), last.to_bits().into()));
+                }
+                (IpAddr::V6(first), IpAddr::V6(last)) => {
+                    let prefix = |address: std::net::Ipv6Addr| (address.to_bits() >> 64) as u64;
+                    v6.push((prefix(first), prefix(last)));
+                }
+                _ => {}
+            }
+        }
+        self.addresses_v4.allow(Ranges::new(v4))?;
+        Ok(self.prefixes_v6.allow(Ranges::new(v6))?)
     }
 
     /// How many.

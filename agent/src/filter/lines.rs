@@ -7,10 +7,13 @@ use std::{
 };
 
 use mailwall_common::{
-    AddressV4, BucketsInUse, LINES_V4, LINES_V6, LineV4, LineV6, PrefixV6, Ticks, neighbour,
+    AddressV4, BanEnd, BucketsInUse, LINES_V4, LINES_V6, LineV4, LineV6, PrefixV6, Ticks, neighbour,
 };
 
-use super::shared::{Shared, SharedArray, SharedLineV4, SharedLineV6};
+use super::{
+    ranges::Ranges,
+    shared::{Shared, SharedArray, SharedLineV4, SharedLineV6},
+};
 
 /// A cache line of entries.
 pub trait Line: Shared {
@@ -26,13 +29,15 @@ pub trait Line: Shared {
 
     /// Where a key is looked for first.
     fn index_of(seed: u64, buckets: BucketsInUse, key: Self::Key) -> u32;
+    /// Its place in the order of addresses.
+    fn number(key: Self::Key) -> u64;
     /// Whether the key can be kept in a line at all.
     fn takes(key: Self::Key) -> bool;
     /// Who is there; nobody in a free entry.
     fn key(&self, entry: usize) -> Option<Self::Key>;
     /// Puts somebody there, or frees the entry.
     fn set_key(&self, entry: usize, key: Option<Self::Key>);
-    /// When the ban is over, in [`Ticks`].
+    /// When the ban is over, a [`BanEnd`].
     fn end(&self, entry: usize) -> &AtomicU32;
     /// Packets that the ban dropped.
     fn drops(&self, entry: usize) -> &AtomicU64;
@@ -46,6 +51,10 @@ impl Line for SharedLineV4 {
 
     fn index_of(seed: u64, buckets: BucketsInUse, key: AddressV4) -> u32 {
         LineV4::index_of(seed, buckets, key)
+    }
+
+    fn number(key: AddressV4) -> u64 {
+        u32::from_be(key.word()).into()
     }
 
     fn takes(key: AddressV4) -> bool {
@@ -78,6 +87,10 @@ impl Line for SharedLineV6 {
 
     fn index_of(seed: u64, buckets: BucketsInUse, key: PrefixV6) -> u32 {
         LineV6::index_of(seed, buckets, key)
+    }
+
+    fn number(key: PrefixV6) -> u64 {
+        u64::from_be(key.word())
     }
 
     fn takes(key: PrefixV6) -> bool {
@@ -130,6 +143,8 @@ pub struct Addresses<L> {
     seed: u64,
     buckets: BucketsInUse,
     len: usize,
+    /// What the allowlist holds, by [`Line::number`].
+    allowed: Ranges,
 }
 
 impl<L: Line> Addresses<L> {
@@ -140,7 +155,30 @@ impl<L: Line> Addresses<L> {
             seed,
             buckets: BucketsInUse::FEWEST,
             len: 0,
+            allowed: Ranges::default(),
         }
+    }
+
+    /// Notes at each ban whether the allowlist, which holds these now, may hold who is banned.
+    ///
+    /// # Errors
+    /// When the lines cannot be mapped.
+    pub fn allow(&mut self, allowed: Ranges) -> io::Result<()> {
+        self.lines.with(0, 2 * self.buckets.count(), |lines| {
+            for line in lines {
+                for entry in 0..L::ENTRIES {
+                    let Some(key) = line.key(entry) else { continue };
+                    let end = line.end(entry);
+                    let noted = BanEnd::from_word(end.load(Ordering::Relaxed));
+                    let now = BanEnd::new(noted.ticks(), allowed.holds(L::number(key)));
+                    if now != noted {
+                        end.store(now.word(), Ordering::Release);
+                    }
+                }
+            }
+        })?;
+        self.allowed = allowed;
+        Ok(())
     }
 
     /// Takes over what is in the lines, of which the kernel uses these `buckets`; `note` is told of everyone. Whoever is not where
@@ -253,10 +291,11 @@ impl<L: Line> Addresses<L> {
         if !L::takes(key) {
             return Ok(Put::NoRoom);
         }
+        let end = BanEnd::new(end, self.allowed.holds(L::number(key)));
         let put = self.in_bucket(key, |bucket| {
             if let Some((line, entry)) = bucket.entry_of(Some(key)) {
                 let before = line.end(entry).swap(end.word(), Ordering::AcqRel);
-                return Put::Renewed(Ticks::from_word(before));
+                return Put::Renewed(BanEnd::from_word(before).ticks());
             }
             let Some((line, entry)) = bucket.entry_of(None) else {
                 return Put::NoRoom;
@@ -288,8 +327,8 @@ impl<L: Line> Addresses<L> {
     pub fn get(&self, key: L::Key) -> io::Result<Option<(Ticks, u64)>> {
         self.in_bucket(key, |bucket| {
             let (line, entry) = bucket.entry_of(Some(key))?;
-            let end = Ticks::from_word(line.end(entry).load(Ordering::Acquire));
-            Some((end, line.drops(entry).load(Ordering::Relaxed)))
+            let end = BanEnd::from_word(line.end(entry).load(Ordering::Acquire));
+            Some((end.ticks(), line.drops(entry).load(Ordering::Relaxed)))
         })
     }
 
@@ -310,10 +349,8 @@ impl<L: Line> Addresses<L> {
             for line in lines {
                 for entry in 0..L::ENTRIES {
                     if let Some(key) = line.key(entry) {
-                        each(
-                            key,
-                            Ticks::from_word(line.end(entry).load(Ordering::Acquire)),
-                        );
+                        let end = BanEnd::from_word(line.end(entry).load(Ordering::Acquire));
+                        each(key, end.ticks());
                     }
                 }
             }

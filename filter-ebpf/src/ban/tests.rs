@@ -36,7 +36,33 @@ fn a_banned_address_is_not_looked_for_in_networks() {
         ..Answers::default()
     });
     assert_eq!(standing, Standing::BannedAddress(ADDRESS));
-    assert_eq!(asked, ["presence", "address", "clock", "allowlist"]);
+    assert_eq!(asked, ["presence", "address", "clock"]);
+}
+
+#[test]
+fn few_addresses_are_looked_at_before_presence() {
+    let few = Answers {
+        few: true,
+        ..Answers::default()
+    };
+    let (standing, asked) = ask(few);
+    assert_eq!(standing, Standing::Clean);
+    assert_eq!(asked, ["address", "presence"]);
+    let (standing, asked) = ask(Answers {
+        address: Some(IN_FORCE),
+        ..few
+    });
+    assert_eq!(standing, Standing::BannedAddress(ADDRESS));
+    assert_eq!(asked, ["address", "clock"]);
+    let (standing, asked) = ask(Answers {
+        network: Some(IN_FORCE),
+        ..few
+    });
+    assert_eq!(standing, Standing::BannedNetwork(NETWORK));
+    assert_eq!(
+        asked,
+        ["address", "presence", "network", "clock", "allowlist"]
+    );
 }
 
 #[test]
@@ -81,6 +107,8 @@ struct Answers {
     network: Option<KernelInstant>,
     /// Presence tells of bans in any case.
     neighbours: bool,
+    /// Few addresses are banned.
+    few: bool,
     allowed: bool,
 }
 
@@ -117,6 +145,10 @@ impl Tables for Oracle {
         true
     }
 
+    fn has_few_addresses(&self, _: Source) -> bool {
+        self.answers.few
+    }
+
     fn presence(&self, _: Source) -> Presence {
         self.note("presence");
         let Answers {
@@ -135,6 +167,7 @@ impl Tables for Oracle {
         self.note("address");
         self.answers.address.map(|end| Found {
             end,
+            may_be_allowed: self.answers.allowed,
             counter: ADDRESS,
         })
     }
@@ -143,6 +176,7 @@ impl Tables for Oracle {
         self.note("network");
         self.answers.network.map(|end| Found {
             end,
+            may_be_allowed: true,
             counter: NETWORK,
         })
     }

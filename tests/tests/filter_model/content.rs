@@ -32,6 +32,8 @@ impl Content {
     pub fn read(pinned: &Pinned) -> Self {
         let settings = pinned.settings();
         let mut singles = BTreeMap::new();
+        // Those for which the filter asks the allowlist.
+        let mut asked = BTreeSet::new();
         for (index, line) in used(pinned.lines_v4.elements()) {
             for entry in 0..LineV4::ENTRIES {
                 let key = AddressV4::from_be(line.keys[entry]);
@@ -39,7 +41,11 @@ impl Content {
                     let home = LineV4::index_of(settings.seed, settings.buckets_v4, key);
                     let net = single(IpAddr::from(key.octets()));
                     assert_eq!(index / 2, home / 2, "{net} is not in its bucket");
-                    let held = (line.ends[entry].instant(), line.drops[entry]);
+                    let end = line.ends[entry];
+                    if end.may_be_allowed() {
+                        asked.insert(net);
+                    }
+                    let held = (end.ticks().instant(), line.drops[entry]);
                     assert_eq!(singles.insert(net, held), None, "{net} is there twice");
                 }
             }
@@ -52,7 +58,11 @@ impl Content {
                     let bits = u128::from(u64::from_be_bytes(key.octets())) << 64;
                     let net = single(Ipv6Addr::from_bits(bits));
                     assert_eq!(index / 2, home / 2, "{net} is not in its bucket");
-                    let held = (line.ends[entry].instant(), line.drops[entry]);
+                    let end = line.ends[entry];
+                    if end.may_be_allowed() {
+                        asked.insert(net);
+                    }
+                    let held = (end.ticks().instant(), line.drops[entry]);
                     assert_eq!(singles.insert(net, held), None, "{net} is there twice");
                 }
             }
@@ -73,6 +83,10 @@ impl Content {
             allowed: pinned.allowed().into_iter().collect(),
         };
         content.check_presence(pinned);
+        let meets = |net: &IpNet, other: &IpNet| net.contains(other) || other.contains(net);
+        let is_asked = |net: &&IpNet| content.allowed.iter().any(|other| meets(net, other));
+        let expected: BTreeSet<IpNet> = content.singles.keys().filter(is_asked).copied().collect();
+        assert_eq!(asked, expected, "bans for which the allowlist is asked");
         content
     }
 

@@ -143,3 +143,32 @@ fn with_more_buckets_everyone_is_found_and_no_drop_is_lost() {
     assert_eq!((found, addresses.len()), (put.len(), put.len()));
     assert!(moved > put.len() as u64 / 2);
 }
+
+#[test]
+fn the_allowlist_is_asked_where_it_holds_somebody() {
+    let mut addresses = empty();
+    for n in [6, 7, 8] {
+        addresses.put(address(n), at(10)).unwrap();
+    }
+    let asked = |addresses: &Addresses<SharedLineV4>| -> Vec<u32> {
+        let asks = |n: &u32| {
+            let end = addresses.in_bucket(address(*n), |bucket| {
+                let (line, entry) = bucket.entry_of(Some(address(*n))).unwrap();
+                BanEnd::from_word(line.end(entry).load(Ordering::Relaxed))
+            });
+            end.unwrap().may_be_allowed()
+        };
+        [6, 7, 8].into_iter().filter(asks).collect()
+    };
+    assert_eq!(asked(&addresses), [0_u32; 0]);
+    addresses.allow(Ranges::new(vec![(7, 8)])).unwrap();
+    assert_eq!(asked(&addresses), [7, 8]);
+    // A renewal and a new ban are told alike.
+    addresses.put(address(7), at(20)).unwrap();
+    addresses.remove(address(8)).unwrap();
+    addresses.put(address(8), at(20)).unwrap();
+    assert_eq!(asked(&addresses), [7, 8]);
+    assert_eq!(addresses.get(address(7)).unwrap(), Some((at(20), 0)));
+    addresses.allow(Ranges::new(vec![(6, 6)])).unwrap();
+    assert_eq!(asked(&addresses), [6]);
+}
