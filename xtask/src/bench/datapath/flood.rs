@@ -123,7 +123,11 @@ pub fn run(quick: bool, report: &mut Report) -> Result<()> {
 /// Sets everybody up; those that do not work here are skipped by name.
 fn contenders(scene: Scene, report: &mut Report) -> Result<Vec<Contender>> {
     let bans = scene.bans;
-    let mut contenders = vec![xdp::drop_all(&scene)?, xdp::mailwall(scene)?];
+    let mut contenders = vec![
+        xdp::drop_all(&scene)?,
+        xdp::drop_syns(&scene)?,
+        xdp::mailwall(scene)?,
+    ];
     let mut add = |name: &str, contender: Result<Contender>| match contender {
         Ok(contender) => {
             eprintln!("{name} is set up");

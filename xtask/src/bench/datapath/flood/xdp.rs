@@ -1,4 +1,4 @@
-//! XDP programs in the flood: one that drops everything, and mailwall's.
+//! XDP programs in the flood: one that drops everything, one that drops every SYN to a guarded port, and mailwall's.
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::programs::XdpMode;
@@ -16,6 +16,8 @@ use crate::bench::datapath::{
 
 /// The name of the program that drops everything.
 pub const DROP_ALL: &str = "drop everything (XDP)";
+/// The name of the program that drops every SYN to a guarded port.
+pub const DROP_SYNS: &str = "drop every SYN (XDP)";
 /// The name of the project's own filter.
 pub const MAILWALL: &str = "mailwall";
 
@@ -24,30 +26,42 @@ pub const MAILWALL: &str = "mailwall";
 /// # Errors
 /// When it cannot be attached.
 pub fn drop_all(scene: &Scene) -> Result<Contender> {
+    plain(scene, DROP_ALL, "drop_all")
+}
+
+/// An XDP program that does nothing but read the headers and drop.
+///
+/// # Errors
+/// When it cannot be attached.
+pub fn drop_syns(scene: &Scene) -> Result<Contender> {
+    plain(scene, DROP_SYNS, "drop_syns")
+}
+
+fn plain(scene: &Scene, name: &'static str, program: &str) -> Result<Contender> {
     let road = Road::new(Testbed::new()?)?;
     let mut programs = scene.programs(Sources::Fixed)?;
-    let program = programs.program_mut("drop_all")?;
+    let program = programs.program_mut(program)?;
     road.bed.server().enter(|| {
         program
             .attach(MAIL, XdpMode::Driver)
-            .context("attach the program that drops everything")?;
+            .with_context(|| format!("attach the program that is to {name}"))?;
         Ok(())
     })?;
     Ok(Contender {
-        name: DROP_ALL,
+        name,
         road,
-        filter: Box::new(DropAll {
+        filter: Box::new(Plain {
             _programs: programs,
         }),
     })
 }
 
 /// Attached for as long as the object is loaded; it has no counter, but the interface has.
-struct DropAll {
+struct Plain {
     _programs: Programs,
 }
 
-impl Drops for DropAll {
+impl Drops for Plain {
     fn dropped(&self, road: &Road) -> Result<u64> {
         let said = tool(road.bed.server(), &["ethtool", "--statistics", MAIL])?;
         said.lines()
