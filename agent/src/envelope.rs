@@ -5,10 +5,14 @@
 
 mod bsd;
 mod dated;
+mod own;
 mod stamp;
 mod tag;
 
-pub use self::stamp::{Dater, Stamp};
+pub use self::{
+    own::stamp as own_stamp,
+    stamp::{Dater, Stamp},
+};
 
 /// A line, taken out of its envelope.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,6 +7,19 @@ use super::{
 };
 
 pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
+    let (stamp, rest) = stamp(line)?;
+    let (host, program, pid, message) = host_and_tag(rest.strip_prefix(b" ")?)?;
+    Some(Envelope {
+        stamp: Some(stamp),
+        host,
+        program,
+        pid,
+        message,
+    })
+}
+
+/// `Mmm DD HH:MM:SS`.
+pub(super) fn stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
     let month = month(line.first_chunk()?)?;
     let rest = line[3..].strip_prefix(b" ")?;
     // The day is padded with a blank, with a zero or not at all.
@@ -17,19 +30,13 @@ pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
         return None;
     }
     let (time, rest) = clock_time(rest)?;
-    let (host, program, pid, message) = host_and_tag(rest.strip_prefix(b" ")?)?;
-    Some(Envelope {
-        stamp: Some(Stamp::Yearless(Civil {
-            year: 0,
-            month,
-            day,
-            time,
-        })),
-        host,
-        program,
-        pid,
-        message,
-    })
+    let civil = Civil {
+        year: 0,
+        month,
+        day,
+        time,
+    };
+    Some((Stamp::Yearless(civil), rest))
 }
 
 fn month(name: &[u8; 3]) -> Option<u8> {

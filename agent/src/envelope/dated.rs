@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
-    let (stamp, rest) = stamp(line)?;
+    let (stamp, rest) = stamp(line, b'T')?;
     let (host, program, pid, message) = host_and_tag(rest.strip_prefix(b" ")?)?;
     Some(Envelope {
         stamp: Some(stamp),
@@ -24,7 +24,7 @@ pub(super) fn read_rfc5424(line: &[u8]) -> Option<Envelope<'_>> {
     let rest = line.strip_prefix(b"1 ")?;
     let (stamp, rest) = match rest.strip_prefix(b"-") {
         Some(rest) => (None, rest),
-        None => stamp(rest).map(|(stamp, rest)| (Some(stamp), rest))?,
+        None => stamp(rest, b'T').map(|(stamp, rest)| (Some(stamp), rest))?,
     };
     let (host, rest) = word(rest.strip_prefix(b" ")?)?;
     let (program, rest) = word(rest)?;
@@ -75,12 +75,15 @@ fn after_structured_data(text: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(b" ")
 }
 
-/// `YYYY-MM-DDTHH:MM:SS[.fraction][Z|+HH:MM|+HHMM]`.
-fn stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
+/// `YYYY-MM-DDTHH:MM:SS[.fraction][Z|+HH:MM|+HHMM]`, with `between` in place of the `T`.
+pub(super) fn stamp(text: &[u8], between: u8) -> Option<(Stamp, &[u8])> {
     let (date, rest) = text.split_first_chunk::<11>()?;
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T'] = date else {
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, separator] = date else {
         return None;
     };
+    if separator != between {
+        return None;
+    }
     let year = tag::number(&[y0, y1, y2, y3])?;
     let month = two_digits(m0, m1)?;
     let day = two_digits(d0, d1)?;
