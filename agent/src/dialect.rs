@@ -117,10 +117,8 @@ impl Reader {
     pub fn read(&mut self, line: &[u8], now: SystemTime) -> Reading {
         self.recognition = Recognition::default();
         let line = &line[..line.len().min(LINE_MAX)];
-        let Some((envelope, form)) = envelope::read(line) else {
-            return self
-                .read_own(line, now)
-                .unwrap_or_else(|| self.read_bare(line, now));
+        let Some((envelope, form)) = envelope::read(line).or_else(|| self.open(line)) else {
+            return self.read_bare(line, now);
         };
         self.recognition.envelope = Some(form);
         // Several programs go by the name of `imapd`: the line is of the first that knows it.
@@ -135,22 +133,23 @@ impl Reader {
             }
             match reading {
                 Reading::Unknown => unknown = reading,
+                Reading::Event(event) => {
+                    return Reading::Event(Event {
+                        told_by: dialect.name,
+                        ..event
+                    });
+                }
                 known => return known,
             }
         }
         unknown
     }
 
-    /// A line in the form of a program's own log file.
-    fn read_own(&mut self, line: &[u8], now: SystemTime) -> Option<Reading> {
-        for (dialect, interpreter) in &mut self.interpreters {
-            if let Some(envelope) = interpreter.open(line) {
-                self.recognition.envelope = Some(dialect.name);
-                self.recognition.dialect = Some(dialect.name);
-                return Some(interpreter.read(&Line::new(&envelope, now, &self.desk)));
-            }
-        }
-        None
+    /// Takes a line out of the envelope of a program's own log file, and names the dialect that knows it.
+    fn open<'a>(&mut self, line: &'a [u8]) -> Option<(Envelope<'a>, &'static str)> {
+        self.interpreters
+            .iter_mut()
+            .find_map(|(dialect, interpreter)| Some((interpreter.open(line)?, dialect.name)))
     }
 
     /// What is known of the line that was read last.
@@ -180,8 +179,9 @@ impl Reader {
             }
             self.recognition.dialect = Some(dialect.name);
             return match reading {
-                Reading::Event(event) if !self.only => Reading::Event(Event {
-                    score: Score::ZERO,
+                Reading::Event(event) => Reading::Event(Event {
+                    score: if self.only { event.score } else { Score::ZERO },
+                    told_by: dialect.name,
                     ..event
                 }),
                 reading => reading,
@@ -230,6 +230,7 @@ impl<'a> Line<'a> {
             recipient: None,
             session: None,
             score: kind.score(),
+            told_by: "",
         }
     }
 

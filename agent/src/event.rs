@@ -21,6 +21,8 @@ pub struct Event {
     pub session: Option<SessionId>,
     /// What it weighs against the client (or, when negative, for it).
     pub score: Score,
+    /// Name of the dialect that told it, or what else did: several may tell of one thing.
+    pub told_by: &'static str,
 }
 
 impl Event {

@@ -285,6 +285,7 @@ fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<E
         recipient: None,
         session: None,
         score: kind.score(),
+        told_by: "log",
     };
     for field in fields {
         let (key, value) = field.split_once('=')?;

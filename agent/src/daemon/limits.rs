@@ -292,6 +292,7 @@ fn rate_limited(at: SystemTime, client: IpAddr, port: u16) -> Event {
         recipient: None,
         session: None,
         score: EventKind::RateLimited.score(),
+        told_by: "kernel",
     }
 }
 
