@@ -4,6 +4,8 @@
 //! the program itself writes it; text that a client chose is never searched.
 
 mod address;
+mod dovecot;
+mod pam;
 mod postfix;
 mod sessions;
 mod text;
@@ -21,7 +23,7 @@ use crate::{
 pub use self::sessions::SESSIONS_MAX;
 
 /// Every dialect, in the order they are asked whether a program is theirs.
-pub const DIALECTS: &[&Dialect] = &[&postfix::DIALECT];
+pub const DIALECTS: &[&Dialect] = &[&postfix::DIALECT, &dovecot::DIALECT, &pam::DIALECT];
 
 /// Most bytes kept of an account or a recipient: the longest address that RFC 5321 allows.
 pub const NAME_MAX: usize = 320;

@@ -70,7 +70,7 @@ impl Interpreter for Postfix {
 }
 
 /// `message repeated 3 times: [ MESSAGE]`, as rsyslog reduces repeated messages.
-fn without_repeats(message: &[u8]) -> (&[u8], i16) {
+pub(super) fn without_repeats(message: &[u8]) -> (&[u8], i16) {
     let inside = || {
         let rest = message.strip_prefix(b"message repeated ")?;
         let at = find(&rest[..rest.len().min(16)], b" times: [ ")?;

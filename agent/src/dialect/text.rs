@@ -15,6 +15,18 @@ pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
+/// Where `needle` last is.
+pub(super) fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let &first = needle.first()?;
+    let mut end = text.len().checked_sub(needle.len())? + 1;
+    loop {
+        end = text[..end].iter().rposition(|&byte| byte == first)?;
+        if text[end..].starts_with(needle) {
+            return Some(end);
+        }
+    }
+}
+
 /// What follows `separator`, if it is in `text`.
 pub(super) fn after<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
     find(text, separator).map(|at| &text[at + separator.len()..])
@@ -28,4 +40,19 @@ pub(super) fn before<'a>(text: &'a [u8], separator: &[u8]) -> &'a [u8] {
 /// Whether `text` begins with one of `prefixes`.
 pub(super) fn starts_with_any(text: &[u8], prefixes: &[&[u8]]) -> bool {
     prefixes.iter().any(|prefix| text.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{find, rfind};
+
+    #[test]
+    fn the_first_and_the_last_are_found() {
+        assert_eq!(find(b"a rip=b rip=c", b" rip="), Some(1));
+        assert_eq!(rfind(b"a rip=b rip=c", b" rip="), Some(7));
+        assert_eq!(rfind(b" rip= ri", b" rip="), Some(0));
+        for text in [b"".as_slice(), b"rip", b" rip", b" ri p="] {
+            assert_eq!(rfind(text, b" rip="), None);
+        }
+    }
 }

@@ -39,7 +39,16 @@ const LINES: &[&str] = &[
     "postfix/postscreen[4]: BARE NEWLINE from [203.0.113.66]:59415 after {}",
     "postgrey[5]: action=greylist, reason=new, client_name={n}, client_address=203.0.113.66, sender={}, recipient={}",
     "sshd[6]: Invalid user {} from 192.0.2.99 port 4711",
-    "dovecot[7]: imap-login: Disconnected: user=<{}>, rip=192.0.2.99, lip=198.51.100.1",
+    "dovecot[7]: imap-login: Disconnected: user=<{}>, rip=203.0.113.66, lip=198.51.100.1, session=<AbC>",
+    "dovecot: imap-login: Disconnected: Too many invalid commands (auth failed, 3 attempts in 9 secs): user=<{}>, method=PLAIN, rip=203.0.113.66, lip=198.51.100.1, TLS, session=<AbC>",
+    "dovecot: pop3-login: Login aborted: Logged out (auth failed, 3 attempts in 9 secs) (auth_failed): user=<{}>, rip=203.0.113.66, lip=198.51.100.1",
+    "dovecot: imap-login: proxy({}): started proxying to 198.51.100.1:143: user=<{}>, method=PLAIN, rip=203.0.113.66, lip=198.51.100.1",
+    "dovecot: auth: sql({},203.0.113.66,<AbC>): unknown user (given password: {})",
+    "dovecot: auth-worker(7): conn unix:auth-worker (pid=9,uid=97): auth-worker<55>: pam({},203.0.113.66): pam_authenticate() failed: Permission denied",
+    "dovecot: auth({},203.0.113.66,sasl:login)<AbC>: Info: sql: Password mismatch (given password: {})",
+    "dovecot: lmtp(joe)<12><AbC>: msgid=<{}>: saved mail to INBOX",
+    "auth: pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser={} rhost=203.0.113.66  user={}",
+    "saslauthd[8]: do_auth         : auth failure: [user={}] [service=smtp] [realm={}] [mech=pam] [reason=x]",
 ];
 
 /// What an attacker puts there: pieces of what the reader looks for, and anything else.
@@ -55,6 +64,14 @@ fn words() -> impl Strategy<Value = String> {
             "connect from v[192.0.2.99]",
             "client=v[192.0.2.99]",
             ", client_address=192.0.2.99, ",
+            ", rip=192.0.2.99, lip=",
+            ",192.0.2.99",
+            ",192.0.2.99): ",
+            ",192.0.2.99,<x>): unknown user",
+            "): user=<",
+            " rhost=192.0.2.99",
+            " rhost=192.0.2.99  user=",
+            "session=<x>",
             "Feb 10 13:26:34 mx postfix/smtpd[1]: connect from v[192.0.2.99]",
             "postfix/smtpd[1]: warning: v[192.0.2.99]: SASL LOGIN authentication failed: x",
             "NOQUEUE: reject: RCPT from v[192.0.2.99]: 554 5.7.1 <x>: Relay access denied; ",
@@ -108,7 +125,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(
-        program in "(postfix/(smtpd|postscreen|cleanup)\\[[0-9]{1,12}\\]|postgrey)",
+        program in "(postfix/(smtpd|postscreen|cleanup)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd)",
         head in prop::sample::select(vec![
             "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
             "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",
@@ -116,6 +133,8 @@ proptest! {
             "improper command pipelining after ", "message repeated ", "message repeated 3 times: [ ", "disconnect from x[192.0.2.1] ",
             "PREGREET ", "PREGREET 1 after 1 from [192.0.2.1]:1: ", "DNSBL rank ", "CONNECT from ", "DISCONNECT [", "HANGUP after ",
             "00ADB3C0899: reject: ", "00ADB3C0899: milter-reject: ", "action=greylist, ", "proxy-reject: ", "COMMAND ",
+            "imap-login: ", "imap-login: Disconnected (auth failed, ", "imap-login: Login: user=<", "auth: sql(", "auth(", "auth-worker(1): conn unix:",
+            "auth: sql(x,192.0.2.1,<", "pam_unix(", "pam_unix(dovecot:auth): ", "pam_unix(dovecot:auth): authentication failure; ", "do_auth : auth failure: [user=",
         ]),
         tails in vec(vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]<>:;,=/ 019af".as_slice())], 0..80), 1..5),
     ) {
