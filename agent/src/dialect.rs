@@ -5,6 +5,7 @@
 
 mod address;
 mod dovecot;
+mod opensmtpd;
 mod pam;
 mod postfix;
 mod sessions;
@@ -23,7 +24,12 @@ use crate::{
 pub use self::sessions::SESSIONS_MAX;
 
 /// Every dialect, in the order they are asked whether a program is theirs.
-pub const DIALECTS: &[&Dialect] = &[&postfix::DIALECT, &dovecot::DIALECT, &pam::DIALECT];
+pub const DIALECTS: &[&Dialect] = &[
+    &postfix::DIALECT,
+    &dovecot::DIALECT,
+    &opensmtpd::DIALECT,
+    &pam::DIALECT,
+];
 
 /// Most bytes kept of an account or a recipient: the longest address that RFC 5321 allows.
 pub const NAME_MAX: usize = 320;

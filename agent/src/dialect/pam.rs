@@ -45,7 +45,6 @@ const PROGRAMS: &[&[u8]] = &[
     b"sendmail",
     b"sieve",
     b"sm-mta",
-    b"smtpd",
     b"solid-pop3d",
 ];
 

@@ -48,6 +48,12 @@ const LINES: &[&str] = &[
     "dovecot: auth({},203.0.113.66,sasl:login)<AbC>: Info: sql: Password mismatch (given password: {})",
     "dovecot: lmtp(joe)<12><AbC>: msgid=<{}>: saved mail to INBOX",
     "auth: pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser={} rhost=203.0.113.66  user={}",
+    "smtpd[9]: 38dd06274cde1fd7 smtp connected address=203.0.113.66 host={n}",
+    "smtpd[9]: 38dd06274cde1fd7 smtp failed-command command=\"{}\" result=\"550 {}\"",
+    "smtpd[9]: 38dd06274cde1fd7 smtp authentication user={} result=permfail",
+    "smtpd[9]: 38dd06274cde1fd7 smtp event=failed-command address=203.0.113.66 host={n} command=\"{}\" result=\"550 {}\"",
+    "smtpd[9]: smtp-in: New session 38dd06274cde1fd7 from host {n} [203.0.113.66]",
+    "smtpd[9]: smtp-in: Authentication failed for user {} on session 38dd06274cde1fd7",
     "saslauthd[8]: do_auth         : auth failure: [user={}] [service=smtp] [realm={}] [mech=pam] [reason=x]",
 ];
 
@@ -70,6 +76,9 @@ fn words() -> impl Strategy<Value = String> {
             ",192.0.2.99,<x>): unknown user",
             "): user=<",
             " rhost=192.0.2.99",
+            "address=192.0.2.99 host=v",
+            "38dd06274cde1fd7 smtp connected address=192.0.2.99 host=v",
+            "\" result=\"",
             " rhost=192.0.2.99  user=",
             "session=<x>",
             "Feb 10 13:26:34 mx postfix/smtpd[1]: connect from v[192.0.2.99]",
@@ -125,7 +134,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(
-        program in "(postfix/(smtpd|postscreen|cleanup)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd)",
+        program in "(postfix/(smtpd|postscreen|cleanup)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd)",
         head in prop::sample::select(vec![
             "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
             "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",

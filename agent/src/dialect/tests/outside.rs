@@ -31,7 +31,7 @@ struct Expected {
 }
 
 /// One for each dialect that the sets have something of.
-const EXPECTED: &[Expected] = &[POSTFIX, DOVECOT];
+const EXPECTED: &[Expected] = &[POSTFIX, DOVECOT, OPENSMTPD];
 
 /// Why a case is harmless where that is a question: connections lost anywhere may be a bad line; `helo_nodns` is a 450, which
 /// may be our resolver; messages that are too large are honest mistakes. Untold: 3.10 waits for the end of a message with bare
@@ -75,6 +75,37 @@ const DOVECOT: Expected = Expected {
         "submission_quit",
     ],
     untold: &[],
+};
+
+/// `auth_ok_relay` is not harmless here: logins are not offered without TLS, and the server does not relay. Untold: messages are
+/// accepted whatever they hold, commands that do nothing are answered, and 6.8 cannot do TLS, so nothing comes after it.
+const OPENSMTPD: Expected = Expected {
+    programs: &["opensmtpd"],
+    mta: "opensmtpd",
+    servers: &["opensmtpd-6.8", "opensmtpd-7.6"],
+    harmless: &[
+        "connect_quit",
+        "drop_after_mail",
+        "drop_after_rcpt",
+        "drop_in_data",
+        "ehlo_drop",
+        "ehlo_quit",
+        "ok_delivery",
+        "ok_starttls_delivery",
+        "rset_quit",
+        "scan_noise",
+        "size_declared",
+        "size_exceeded",
+        "swaks_ok",
+    ],
+    untold: &[
+        ("opensmtpd-6.8", "auth_fail_plain_tls"),
+        ("opensmtpd-6.8", "content_reject"),
+        ("opensmtpd-6.8", "swaks_auth_fail"),
+        ("opensmtpd-6.8", "too_many_junk"),
+        ("opensmtpd-7.6", "content_reject"),
+        ("opensmtpd-7.6", "too_many_junk"),
+    ],
 };
 
 /// The folder, or a loud word that it is not there.
