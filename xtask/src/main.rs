@@ -5,6 +5,7 @@ mod bench;
 mod build_ebpf;
 mod ci;
 mod command;
+mod conformance;
 mod demo;
 mod postfix_root;
 mod repository;
@@ -33,6 +34,8 @@ enum Task {
     BuildEbpf(build_ebpf::Options),
     /// Measures, and prints ratios and medians
     Bench(bench::Options),
+    /// Tells how well log lines are understood, program by program
+    Conformance(conformance::Options),
     /// Installs what the demo and the tests need, and says what
     Tools(tools::Options),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Ci(options) => ci::run(options),
         Task::BuildEbpf(options) => build_ebpf::run(options),
         Task::Bench(options) => bench::run(options),
+        Task::Conformance(options) => conformance::run(options),
         Task::Tools(options) => tools::run(options),
     };
     match done {
