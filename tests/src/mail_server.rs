@@ -4,7 +4,9 @@ use std::{env, path::Path};
 
 use anyhow::{Context as _, Result};
 
-use crate::{Postfix, Responder, Testbed};
+use nix::sys::signal::Signal;
+
+use crate::{POSTFIX, Responder, Server, Testbed};
 
 /// Recipients that exist.
 pub const RECIPIENTS: [&str; 3] = [
@@ -17,7 +19,7 @@ pub const RECIPIENTS: [&str; 3] = [
 #[derive(Debug)]
 pub enum MailServer {
     /// The real one.
-    Postfix(Postfix),
+    Postfix(Server),
     /// The built-in one, where Postfix cannot be had.
     Responder(Responder),
 }
@@ -31,7 +33,7 @@ impl MailServer {
         if env::var_os("MAILWALL_MAIL_SERVER").is_some_and(|choice| choice == "responder") {
             return Self::start_responder(bed);
         }
-        Postfix::start(bed).map(Self::Postfix)
+        Server::start(bed, &POSTFIX).map(Self::Postfix)
     }
 
     /// Starts the built-in responder.
@@ -56,7 +58,7 @@ impl MailServer {
     /// When it is not running.
     pub fn reopen_log(&self) -> Result<()> {
         match self {
-            Self::Postfix(postfix) => postfix.reload(),
+            Self::Postfix(postfix) => postfix.signal(Signal::SIGHUP),
             // It opens the log for each line.
             Self::Responder(_) => Ok(()),
         }

@@ -25,17 +25,25 @@ pub fn agent_binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// The folder with Postfix in it, whether it is there or not: `target/postfix-root`; `MAILWALL_POSTFIX_ROOT` names another.
+/// The folder of the private roots, whether it is there or not: `target/roots`; `MAILWALL_ROOTS` names another.
 ///
 /// # Errors
 /// When the running program does not lie in a target folder.
-pub fn postfix_root() -> Result<PathBuf> {
-    if let Some(named) = env::var_os("MAILWALL_POSTFIX_ROOT") {
+pub fn roots() -> Result<PathBuf> {
+    if let Some(named) = env::var_os("MAILWALL_ROOTS") {
         return Ok(PathBuf::from(named));
     }
     let profile = profile_dir()?;
     let target = profile.parent().context("a build folder has a parent")?;
-    Ok(target.join("postfix-root"))
+    Ok(target.join("roots"))
+}
+
+/// The private root of a mail server, whether it is there or not.
+///
+/// # Errors
+/// When the running program does not lie in a target folder.
+pub fn server_root(name: &str) -> Result<PathBuf> {
+    Ok(roots()?.join(name))
 }
 
 /// Where programs are looked for: the caller's path, and the folders of root's programs, which are not on everybody's.

@@ -156,7 +156,7 @@ impl Testbed {
 impl Drop for Testbed {
     fn drop(&mut self) {
         if thread::panicking() {
-            for name in ["agent.log", "log/mail.log", "postfix/output"] {
+            for name in ["agent.log", "log/mail.log", "log/mainlog", "server/output"] {
                 if let Ok(bytes) = fs::read(self.dir.join(name)) {
                     let text = String::from_utf8_lossy(&bytes);
                     let lines: Vec<&str> = text.lines().collect();

@@ -27,20 +27,20 @@ pub const TEST_BED: [Program; 3] = [
     Program {
         name: "unshare",
         package: "util-linux",
-        purpose: "a process namespace for Postfix",
+        purpose: "a process namespace for a mail server",
     },
     Program {
         name: "mount",
         package: "mount",
-        purpose: "an overlay for Postfix",
+        purpose: "an overlay for a mail server",
     },
 ];
 
-/// What a private Postfix is made with.
-pub const POSTFIX_ROOT: [Program; 1] = [Program {
+/// What private roots are made with.
+pub const ROOTS: [Program; 1] = [Program {
     name: "debootstrap",
     package: "debootstrap",
-    purpose: "a private Debian root with Postfix in it",
+    purpose: "private Debian roots with mail servers in them",
 }];
 
 /// What other kernels are booted with.

@@ -8,10 +8,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use mailwall_tests::{MailServer, Testbed};
+use mailwall_tests::{MailServer, POSTFIX, Testbed};
 use narrator::Narrator;
 
-use crate::{apt, command, postfix_root, repository};
+use crate::{apt, command, repository, roots};
 
 /// Options of the command.
 #[derive(Args)]
@@ -63,7 +63,7 @@ pub fn run(options: Options) -> Result<()> {
 
 /// Whether there is a Postfix to use; says so when not.
 fn prepare_postfix() -> bool {
-    match postfix_root::ensure() {
+    match roots::ensure_one(&POSTFIX) {
         Ok(_) => true,
         Err(error) => {
             println!("Postfix cannot be had here: {error:#}");

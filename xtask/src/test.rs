@@ -5,10 +5,10 @@ mod tally;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use mailwall_tests::{Stopwatch, Testbed};
+use mailwall_tests::{POSTFIX, SERVERS, Stopwatch, Testbed};
 use tally::Tally;
 
-use crate::{apt, command, postfix_root, repository, skips::Skips};
+use crate::{apt, command, repository, roots, skips::Skips};
 
 /// Options of the command.
 #[derive(Args)]
@@ -107,16 +107,21 @@ fn prepare(skips: &mut Skips) -> Bed {
         skips.add("the filter and system tests", &format!("{error:#}"));
         return Bed::None;
     }
-    match postfix_root::ensure() {
-        Ok(_) => Bed::Whole,
-        Err(error) => {
-            skips.add(
-                "the system tests against a real Postfix (they run against the built-in responder)",
-                &format!("{error:#}"),
-            );
-            Bed::WithoutPostfix
-        }
+    let mut bed = Bed::Whole;
+    for (software, made) in roots::ensure(SERVERS) {
+        let Err(error) = made else { continue };
+        let title = software.title;
+        let what = if software.name == POSTFIX.name {
+            bed = Bed::WithoutPostfix;
+            format!(
+                "the system tests against a real {title} (they run against the built-in responder)"
+            )
+        } else {
+            format!("the system tests against a real {title}")
+        };
+        skips.add(&what, &format!("{error:#}"));
     }
+    bed
 }
 
 fn report(tally: &Tally, skips: &Skips, watch: Stopwatch) -> Result<()> {

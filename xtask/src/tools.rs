@@ -4,8 +4,9 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::Result;
 use clap::Args;
+use mailwall_tests::SERVERS;
 
-use crate::{apt, command, postfix_root, repository};
+use crate::{apt, command, repository, roots};
 
 /// Version of cargo-deny.
 const CARGO_DENY: &str = "0.20.2";
@@ -20,8 +21,9 @@ pub struct Options {}
 /// When something cannot be installed.
 pub fn run(_options: Options) -> Result<()> {
     apt::ensure(&apt::TEST_BED)?;
-    let root = postfix_root::ensure()?;
-    println!("Postfix: {}", root.display());
+    for (software, made) in roots::ensure(SERVERS) {
+        println!("{}: {}", software.title, made?.display());
+    }
     let deny = cargo_deny()?;
     println!("cargo-deny: {}", deny.display());
     Ok(())
