@@ -236,6 +236,8 @@ impl<'a> Line<'a> {
             service,
             account: None,
             recipient: None,
+            recipients: None,
+            bytes: None,
             session: None,
             score: kind.score(),
             told_by: "",

@@ -17,6 +17,10 @@ pub struct Event {
     pub account: Option<Box<str>>,
     /// The recipient a client named.
     pub recipient: Option<Box<str>>,
+    /// How many recipients a message has that was accepted.
+    pub recipients: Option<u32>,
+    /// How many bytes such a message has.
+    pub bytes: Option<u64>,
     /// The session it belongs to; unique within one run of a dialect.
     pub session: Option<SessionId>,
     /// What it weighs against the client (or, when negative, for it).

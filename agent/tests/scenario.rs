@@ -283,6 +283,8 @@ fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<E
         service: Service::Smtp,
         account: None,
         recipient: None,
+        recipients: None,
+        bytes: None,
         session: None,
         score: kind.score(),
         told_by: "log",

@@ -290,6 +290,8 @@ fn rate_limited(at: SystemTime, client: IpAddr, port: u16) -> Event {
         service: Service::at_port(port),
         account: None,
         recipient: None,
+        recipients: None,
+        bytes: None,
         session: None,
         score: EventKind::RateLimited.score(),
         told_by: "kernel",

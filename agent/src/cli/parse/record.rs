@@ -26,6 +26,10 @@ pub(super) struct Record<'a> {
     account: Option<&'a str>,
     score: f64,
     recipient: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipients: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     session: Option<u64>,
     at: Option<String>,
     dialect: Option<&'static str>,
@@ -70,6 +74,8 @@ impl<'a> Record<'a> {
             account: None,
             score: 0.0,
             recipient: None,
+            recipients: None,
+            bytes: None,
             session: None,
             at: None,
             dialect: recognition.dialect,
@@ -91,6 +97,8 @@ impl<'a> Record<'a> {
             account: event.account.as_deref(),
             score: event.score.as_f64(),
             recipient: event.recipient.as_deref(),
+            recipients: event.recipients,
+            bytes: event.bytes,
             session: event.session.map(|id| id.0),
             at: rfc3339(event.at),
             ..self
