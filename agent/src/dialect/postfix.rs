@@ -1,18 +1,23 @@
-//! Postfix, 2.x to 3.11: what smtpd and postscreen say about clients.
+//! Postfix, 2.x to 3.11: what smtpd, postscreen and the daemons beside them say about clients, and what becomes of the
+//! messages that these send.
 //!
-//! Shapes are those of `smtpd.c`, `smtpd_check.c`, `smtpd_sasl_glue.c`, `anvil.c` and `postscreen*.c`, and of the logs in
-//! `tests/corpus/postfix.txt`. Other daemons are not believed about addresses: cleanup writes header text before the
-//! client's address, smtp and lmtp write those of other servers, and header checks may write anything.
+//! Shapes are those of `smtpd.c`, `smtpd_check.c`, `smtpd_sasl_glue.c`, `anvil.c`, `tlsproxy.c`, `qmgr_active.c` and
+//! `postscreen*.c`, and of the logs in `tests/corpus/postfix.txt`. Other daemons are not believed about addresses: cleanup
+//! writes header text before the client's address, smtp and lmtp write those of other servers, and header checks may write
+//! anything. Their lines are joined to a client by the queue id.
 
+mod anvil;
 mod client;
 mod disconnect;
 mod postgrey;
 mod postscreen;
+mod queue;
 mod reject;
 mod smtpd;
+mod tlsproxy;
 mod warning;
 
-use self::{postscreen::Postscreen, smtpd::Smtpd};
+use self::{postscreen::Postscreen, queue::Queue, smtpd::Smtpd};
 use super::{
     Dialect, Interpreter, Line, Reading,
     text::{before, find},
@@ -34,6 +39,7 @@ const REPEATS_MAX: i16 = 100;
 struct Postfix {
     smtpd: Smtpd,
     postscreen: Postscreen,
+    queue: Queue,
 }
 
 /// `postfix/smtpd`, `postfix/submission/smtpd`, `postfix-in/smtpd`; and postgrey, which speaks for Postfix about clients.
@@ -53,10 +59,17 @@ impl Interpreter for Postfix {
             _ => (line.message, 1),
         };
         let reading = match daemon {
-            b"smtpd" => self.smtpd.read(line, message),
+            b"smtpd" => self.smtpd.read(line, message, &mut self.queue),
             b"postscreen" => self.postscreen.read(line, message),
-            b"cleanup" => self.smtpd.read_cleanup(line),
+            b"cleanup" => self.smtpd.read_cleanup(line, &mut self.queue),
+            b"qmgr" | b"nqmgr" | b"oqmgr" => self.queue.read_manager(line),
+            b"smtp" | b"lmtp" | b"local" | b"virtual" | b"pipe" | b"error" => {
+                self.queue.read_delivery(line)
+            }
+            b"anvil" => anvil::read(line),
+            b"tlsproxy" => tlsproxy::read(line),
             b"postgrey" => postgrey::read(line),
+            // dnsblog and policy servers say what smtpd and postscreen say again when they act on it.
             _ => Reading::Ignored,
         };
         match reading {

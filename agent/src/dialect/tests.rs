@@ -47,6 +47,12 @@ fn told(reading: &Reading) -> String {
     if let Some(recipient) = &event.recipient {
         write!(told, " recipient={recipient}").unwrap();
     }
+    if let Some(recipients) = event.recipients {
+        write!(told, " recipients={recipients}").unwrap();
+    }
+    if let Some(bytes) = event.bytes {
+        write!(told, " bytes={bytes}").unwrap();
+    }
     told
 }
 

@@ -19,12 +19,19 @@ pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
 pub(super) fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
     let &first = needle.first()?;
     let mut end = text.len().checked_sub(needle.len())? + 1;
-    loop {
-        end = text[..end].iter().rposition(|&byte| byte == first)?;
-        if text[end..].starts_with(needle) {
-            return Some(end);
+    while let Some(at) = text[..end].iter().rposition(|&byte| byte == first) {
+        if text[at..].starts_with(needle) {
+            return Some(at);
         }
+        end = at;
     }
+    None
+}
+
+/// The number that `text` is, in decimal digits.
+pub(super) fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    let is_digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    is_digits.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
 }
 
 /// What follows `separator`, if it is in `text`.

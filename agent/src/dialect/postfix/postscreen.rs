@@ -82,7 +82,7 @@ impl Postscreen {
         if starts_with_any(text, &[b"fatal: ", b"panic: ", b"error: "]) {
             return server_fault(line);
         }
-        if starts_with_any(text, SILENT) {
+        if starts_with_any(text, SILENT) || is_filtered(text) {
             return Reading::Ignored;
         }
         client::no_client(text)
@@ -261,6 +261,17 @@ fn misdeed(text: &[u8]) -> Option<(EventKind, Score, &[u8])> {
         let rest = text.strip_prefix(head)?;
         Some((kind, Score::tenths(tenths), rest))
     })
+}
+
+/// `[ADDRESS]:PORT: replacing command "..." with "..."`, `[ADDRESS]:PORT: discarding EHLO keywords: ...`; some versions leave
+/// out the colon before the port.
+fn is_filtered(text: &[u8]) -> bool {
+    let Some((_, rest)) = client(text) else {
+        return false;
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let says: [&[u8]; 2] = [b": replacing command \"", b": discarding EHLO keywords: "];
+    starts_with_any(&rest[digits..], &says)
 }
 
 /// What follows ` from `. What stands before it are numbers.

@@ -148,6 +148,10 @@ fn kind(stage: &[u8], status: &[u8], reason: &[u8], temporary: bool) -> EventKin
         Because::Is(EventKind::ServerFault) if !temporary => kind_by_status(stage, status),
         Because::Is(kind) => kind,
         Because::Recipient if is_unknown_recipient(status, detail) => EventKind::UnknownRecipient,
+        Because::Recipient if detail.starts_with(b"Relay access denied") => EventKind::RelayDenied,
+        Because::Recipient if detail.starts_with(b"Domain not found") => {
+            EventKind::UnknownRecipient
+        }
         Because::Recipient => kind_by_status(b"", status),
         Because::List if is_listed(detail) => EventKind::DnsblRejected,
         Because::List if temporary => EventKind::ServerFault,

@@ -6,8 +6,6 @@
 mod session;
 mod warned;
 
-use std::net::IpAddr;
-
 use self::session::{Auth, Session};
 use super::{
     super::{
@@ -18,29 +16,23 @@ use super::{
     after_queue_id, after_stage,
     client::{self, Client, client},
     disconnect::Tally,
+    queue::{self, Message, Queue},
     reject, server_fault,
 };
-use crate::event::{Event, EventKind, Score, Service, SessionId};
+use crate::event::{Event, EventKind, Score, Service};
 
 /// All processes of smtpd.
 #[derive(Default)]
 pub(super) struct Smtpd {
     sessions: Sessions<Session>,
-    /// By queue id, for what cleanup says about them.
-    messages: Sessions<Message>,
-}
-
-/// Whom a message came from.
-#[derive(Clone, Copy, Debug)]
-struct Message {
-    address: IpAddr,
-    process: Key,
-    session: SessionId,
 }
 
 /// Lines that say nothing about what a client does.
 const SILENT: &[&[u8]] = &[
+    b"< ",
+    b"> ",
     b"Anonymous TLS ",
+    b"Relaying allowed for certified client: ",
     b"Trusted TLS ",
     b"Untrusted TLS ",
     b"Verified TLS ",
@@ -74,7 +66,7 @@ const SILENT: &[&[u8]] = &[
 ];
 
 impl Smtpd {
-    pub(super) fn read(&mut self, line: &Line<'_>, message: &[u8]) -> Reading {
+    pub(super) fn read(&mut self, line: &Line<'_>, message: &[u8], queue: &mut Queue) -> Reading {
         let (queue_id, text) = after_queue_id(message);
         let then = |head: &[u8]| text.strip_prefix(head);
         match text.first() {
@@ -83,7 +75,7 @@ impl Smtpd {
                     return self.connect(line, rest);
                 }
                 if let Some(rest) = then(b"client=") {
-                    return self.accepted(line, queue_id, rest);
+                    return self.begun(line, queue, queue_id, rest);
                 }
             }
             Some(b'd') => {
@@ -108,6 +100,9 @@ impl Smtpd {
                 if let Some(rest) = then(b"milter-reject: ") {
                     return self.reject(line, rest);
                 }
+                if let Some(reading) = self.chunk(line, text) {
+                    return reading;
+                }
             }
             Some(b'l' | b't' | b'i') => {
                 if let Some(reading) = self.after_command(line, text) {
@@ -117,6 +112,11 @@ impl Smtpd {
             Some(b'p') => {
                 if let Some(rest) = then(b"proxy-reject: ") {
                     return self.proxy_reject(line, rest);
+                }
+            }
+            Some(b'n' | b'B') => {
+                if let Some(reading) = self.chunk(line, text) {
+                    return reading;
                 }
             }
             Some(b'S' | b'a') => {
@@ -153,8 +153,15 @@ impl Smtpd {
         told(line, &session, kind, score)
     }
 
-    /// `client=NAME[ADDRESS], sasl_method=PLAIN, sasl_username=joe`, written with the first recipient that is accepted.
-    fn accepted(&mut self, line: &Line<'_>, queue_id: &[u8], text: &[u8]) -> Reading {
+    /// `client=NAME[ADDRESS], sasl_method=PLAIN, sasl_username=joe`, written with the first recipient that is accepted. The
+    /// message is not accepted before qmgr has it: the client may still go away, or be refused for what it sends.
+    fn begun(
+        &mut self,
+        line: &Line<'_>,
+        queue: &mut Queue,
+        queue_id: &[u8],
+        text: &[u8],
+    ) -> Reading {
         let Some((client, rest @ ([] | [b',', ..]))) = client(text) else {
             return client::no_client(text);
         };
@@ -170,21 +177,24 @@ impl Smtpd {
         let session = self.update(line, client, |session| {
             session.has_authenticated |= account.is_some();
         });
-        if let (Some(process), Some(address)) = (process(line), client.address) {
-            let message = Message {
-                address,
-                process,
+        let account = account.and_then(name);
+        queue.begin(
+            Key::new(&[line.host, queue_id]),
+            Message {
+                address: client.address,
+                account: account.clone(),
                 session: session.id,
-            };
-            self.messages
-                .insert(Key::new(&[line.host, queue_id]), message);
+                process: process(line),
+                is_accepted: queue_id == b"NOQUEUE",
+            },
+            queue::Forwarded::read(line, rest),
+        );
+        if account.is_none() {
+            return Reading::Ignored;
         }
-        let kind = match account {
-            Some(_) => EventKind::AuthSuccess,
-            None => EventKind::MailAccepted,
-        };
+        let kind = EventKind::AuthSuccess;
         let mut event = event_of(line, &session, kind, kind.score());
-        event.account = account.and_then(name);
+        event.account = account;
         Reading::Event(event)
     }
 
@@ -249,6 +259,21 @@ impl Smtpd {
         Some(self.from(line, rest, kind, kind.score()))
     }
 
+    /// What is wrong with a BDAT command (RFC 3030), said with or without `warning: `.
+    pub(super) fn chunk(&mut self, line: &Line<'_>, text: &[u8]) -> Option<Reading> {
+        const WRONG: [&[u8]; 2] = [
+            b"null BDAT request from ",
+            b"malformed BDAT command syntax from ",
+        ];
+        if let Some(rest) = WRONG.iter().find_map(|head| text.strip_prefix(*head)) {
+            let (kind, score) = (EventKind::ProtocolError, Score::tenths(10));
+            return Some(self.from(line, rest, kind, score));
+        }
+        // An honest mistake, as with other messages that are too large.
+        let rest = text.strip_prefix(b"BDAT request from ")?;
+        Some(self.from(line, rest, EventKind::ContentRejected, Score::ZERO))
+    }
+
     fn lost(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
         let Some((stage, rest)) = after_stage(text) else {
             return Reading::Unknown;
@@ -287,13 +312,18 @@ impl Smtpd {
 
     /// cleanup's refusal of a message. Only the queue id is believed: what stands before the client's address is the
     /// message's.
-    pub(super) fn read_cleanup(&mut self, line: &Line<'_>) -> Reading {
+    pub(super) fn read_cleanup(&mut self, line: &Line<'_>, queue: &mut Queue) -> Reading {
+        const REFUSALS: &[&[u8]] = &[
+            b"reject: ",
+            b"milter-header-reject: ",
+            b"milter-body-reject: ",
+        ];
         let (queue_id, text) = after_queue_id(line.message);
         let milter = text.strip_prefix(b"milter-reject: ");
-        if queue_id.is_empty() || (milter.is_none() && !text.starts_with(b"reject: ")) {
+        if queue_id.is_empty() || (milter.is_none() && !starts_with_any(text, REFUSALS)) {
             return Reading::Ignored;
         }
-        let Some(&mut message) = self.messages.get(Key::new(&[line.host, queue_id])) else {
+        let Some(message) = queue.get(Key::new(&[line.host, queue_id])) else {
             return Reading::Ignored;
         };
         // `END-OF-MESSAGE from NAME[ADDRESS]: 4.7.1 ...`
@@ -302,13 +332,14 @@ impl Smtpd {
             .and_then(|(_, rest)| client(rest))
             .is_some_and(|(_, rest)| rest.starts_with(b": 4"));
         let mut event = line.event(EventKind::ContentRejected, Service::Smtp);
-        event.address = Some(message.address);
+        event.address = message.address;
         event.session = Some(message.session);
-        if is_temporary || reject::is_bounce(text) {
+        if is_temporary || reject::is_bounce(text) || event.address.is_none() {
             event.score = Score::ZERO;
         }
-        if let Some(session) = self.sessions.get(message.process)
-            && session.id == message.session
+        let process = message.process;
+        if let Some(session) = process.and_then(|process| self.sessions.get(process))
+            && Some(session.id) == event.session
         {
             session.weigh(event.score);
         }
@@ -376,9 +407,16 @@ fn other(line: &Line<'_>, text: &[u8]) -> Reading {
         Reading::Ignored
     } else if starts_with_any(text, &[b"fatal: ", b"panic: ", b"error: "]) {
         server_fault(line)
+    } else if is_replacement(text) {
+        Reading::Ignored
     } else {
         client::no_client(text)
     }
+}
+
+/// `NAME[ADDRESS]: replacing command "..." with "..."` (`smtpd_command_filter`).
+fn is_replacement(text: &[u8]) -> bool {
+    client(text).is_some_and(|(_, rest)| rest.starts_with(b": replacing command \""))
 }
 
 /// The process that wrote the line.

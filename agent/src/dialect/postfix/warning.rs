@@ -52,6 +52,9 @@ pub(super) fn from_client(text: &[u8]) -> Option<(EventKind, Score, &[u8])> {
         // Some mailing lists have such senders: less than a broken order of commands.
         return Some((EventKind::ProtocolError, Score::tenths(10), rest));
     }
+    if let Some(rest) = REFUSED.iter().find_map(|head| text.strip_prefix(*head)) {
+        return Some((EventKind::ServerFault, Score::ZERO, rest));
+    }
     // anvil's limits: `Connection rate limit exceeded: 31 from NAME[ADDRESS] for service smtpd`.
     let limit = before(&text[..text.len().min(64)], b": ");
     if !limit.ends_with(b" limit exceeded") {
@@ -63,6 +66,13 @@ pub(super) fn from_client(text: &[u8]) -> Option<(EventKind, Score, &[u8])> {
     let is_count = digits.iter().all(u8::is_ascii_digit);
     is_count.then(|| (EventKind::RateLimited, EventKind::RateLimited.score(), rest))
 }
+
+/// Sessions that the server cannot serve with TLS as it should.
+const REFUSED: &[&[u8]] = &[
+    b"Refusing STARTTLS request from ",
+    b"Refusing TLS service request from ",
+    b"Wrapper-mode request dropped from ",
+];
 
 /// Reasons that are the server's (Dovecot's and Cyrus SASL's words).
 const SERVER_FAULTS: &[&[u8]] = &[
@@ -79,8 +89,14 @@ const SERVER_FAULTS: &[&[u8]] = &[
 
 /// Warnings that a client cannot cause, or that say nothing about one.
 const SILENT: &[&[u8]] = &[
-    b"SASL authentication failure: ",
-    b"SASL authentication problem: ",
+    b"SASL authentication ",
+    b"bad ETRN ",
+    b"bad IPv4 client address syntax from proxy: ",
+    b"bad IPv6 client address syntax from proxy: ",
+    b"bad TCP client port number syntax from proxy: ",
+    b"haproxy read: ",
+    b"Unable to look up ",
+    b"malformed domain name in resource data of ",
     b"TLS library problem: ",
     b"network_biopair_interop: ",
     b"reject: ETRN ",
@@ -123,7 +139,20 @@ const FAULTS: &[&[u8]] = &[
     b"write ",
     b"service ",
     b"unknown smtpd restriction",
+    b"unknown address verification status ",
     b"restriction ",
+    b"access table ",
+    b"check_policy_service: ",
+    b"don't know ",
+    b"malformed UTF-8 in policy server ",
+    b"mapping DSN status ",
+    b"received garbage from proxy ",
+    b"timeout talking to ",
+    b"milter_",
+    b"rbl response code configuration error",
+    b"See earlier parsing error ",
+    b"SMTP reply code configuration error",
+    b"DSN detail code configuration error",
     b"xsasl_",
 ];
 
@@ -138,11 +167,26 @@ pub(super) enum Clientless {
 pub(super) fn clientless(text: &[u8]) -> Clientless {
     if starts_with_any(text, SILENT) {
         Clientless::Silent
-    } else if starts_with_any(text, FAULTS) {
+    } else if starts_with_any(text, FAULTS) || is_lookup_error(text) {
         Clientless::Fault
     } else {
         Clientless::Unknown
     }
+}
+
+/// `1.2.0.192.bl.example: RBL lookup error: ...`, and the like for other names that were looked up.
+fn is_lookup_error(text: &[u8]) -> bool {
+    const ERRORS: &[&[u8]] = &[
+        b": RBL lookup error: ",
+        b": TXT lookup error: ",
+        b": MX or address lookup error: ",
+        b": address or MX lookup error: ",
+    ];
+    let name = before(&text[..text.len().min(512)], b" ");
+    let Some(name) = name.strip_suffix(b":") else {
+        return false;
+    };
+    starts_with_any(&text[name.len()..], ERRORS)
 }
 
 /// Whether `TLS library problem: ` tells of bytes that are no TLS at all. The text is OpenSSL's.

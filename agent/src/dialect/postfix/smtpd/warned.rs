@@ -33,6 +33,9 @@ impl Smtpd {
         if rest == b"queue file size limit exceeded" {
             return self.of_process(line, EventKind::ContentRejected, Score::ZERO);
         }
+        if let Some(reading) = self.chunk(line, rest) {
+            return reading;
+        }
         if warning::is_tls_garbage(text)
             && let Some(session) = process(line).and_then(|process| self.sessions.get(process))
         {
