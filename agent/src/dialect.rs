@@ -16,7 +16,7 @@ use std::{cell::Cell, time::SystemTime};
 use jiff::tz::TimeZone;
 
 use crate::{
-    envelope::{self, Dater, Envelope, Stamp},
+    envelope::{self, Dater, Envelope, Inside, Opened, Repeat, Stamp, Wrappings},
     event::{Event, EventKind, Score, Service, SessionId},
     line::{LINE_MAX, escaped},
 };
@@ -79,6 +79,10 @@ pub struct Recognition {
     pub envelope: Option<&'static str>,
     /// Name of its dialect.
     pub dialect: Option<&'static str>,
+    /// Whether it is not by the program that it names, so that it was refused.
+    pub is_forged: bool,
+    /// How many lines the logger says there that it lost.
+    pub lost: u64,
 }
 
 /// Reads the lines of one log. Lines share their sessions, so they must come in order.
@@ -87,6 +91,10 @@ pub struct Reader {
     interpreters: Vec<(&'static Dialect, Box<dyn Interpreter + Send>)>,
     only: bool,
     recognition: Recognition,
+    wrappings: Wrappings,
+    is_rewritten: bool,
+    /// The last line, if it gave an event: what `last message repeated` is about.
+    last: Vec<u8>,
 }
 
 /// What all interpreters of a reader share.
@@ -117,47 +125,167 @@ impl Reader {
             interpreters: dialects.iter().map(started).collect(),
             only,
             recognition: Recognition::default(),
+            wrappings: Wrappings::default(),
+            is_rewritten: false,
+            last: Vec::new(),
+        }
+    }
+
+    /// The same, which believes what these units of systemd wrote to journald as it does those of known mail services.
+    pub fn believing(self, units: &[String]) -> Self {
+        Self {
+            wrappings: Wrappings::believing(units),
+            ..self
         }
     }
 
     /// What `line` says. Its event is dated by the log; `now` tells the year where the stamp names none, and dates lines
-    /// without a stamp. At most [`LINE_MAX`] bytes are looked at.
+    /// without a stamp. At most [`LINE_MAX`] bytes are looked at, of a record [`RECORD_MAX`](crate::line::RECORD_MAX).
     pub fn read(&mut self, line: &[u8], now: SystemTime) -> Reading {
         self.recognition = Recognition::default();
-        let line = &line[..line.len().min(LINE_MAX)];
-        let Some((envelope, form)) = envelope::read(line).or_else(|| self.open(line)) else {
-            return self.read_bare(line, now);
+        self.is_rewritten = false;
+        let short = &line[..line.len().min(LINE_MAX)];
+        let reading = match envelope::read(short) {
+            Some((envelope, form)) => match self.read_enveloped(&envelope, form, now) {
+                // Behind such a stamp there may be a form of a program's own, which looks tagged.
+                Reading::Ignored if form == "tai64n" && self.recognition.dialect.is_none() => {
+                    self.read_wrapped(line, now)
+                }
+                reading => reading,
+            },
+            None => match envelope::repeat(short) {
+                Some(repeat) => return self.read_repeat(&repeat, now),
+                None => self.read_wrapped(line, now),
+            },
         };
+        self.last.clear();
+        if matches!(reading, Reading::Event(_)) && !self.is_rewritten {
+            self.last.extend_from_slice(short);
+        }
+        reading
+    }
+
+    /// The line that was read last as people are shown it: without the record around it.
+    pub fn text<'a>(&'a self, line: &'a [u8]) -> &'a [u8] {
+        match self.is_rewritten {
+            true => self.wrappings.text(),
+            false => line,
+        }
+    }
+
+    fn read_enveloped(
+        &mut self,
+        envelope: &Envelope<'_>,
+        form: &'static str,
+        now: SystemTime,
+    ) -> Reading {
         self.recognition.envelope = Some(form);
+        let (message, times) = envelope::repeated(envelope.message);
+        let line = Envelope {
+            message,
+            ..*envelope
+        };
         // Several programs go by the name of `imapd`: the line is of the first that knows it.
         let mut unknown = Reading::Ignored;
         for (dialect, interpreter) in &mut self.interpreters {
-            if !self.only && !(dialect.speaks)(envelope.program) {
+            if !self.only && !(dialect.speaks)(line.program) {
                 continue;
             }
-            let reading = interpreter.read(&Line::new(&envelope, now, &self.desk));
+            let reading = interpreter.read(&Line::new(&line, now, &self.desk));
             if self.recognition.dialect.is_none() || reading != Reading::Unknown {
                 self.recognition.dialect = Some(dialect.name);
             }
             match reading {
                 Reading::Unknown => unknown = reading,
                 Reading::Event(event) => {
-                    return Reading::Event(Event {
+                    let event = Event {
                         told_by: dialect.name,
                         ..event
-                    });
+                    };
+                    return weighed(Reading::Event(event), times);
                 }
                 known => return known,
             }
         }
+        if self.recognition.dialect.is_none() {
+            self.recognition.lost = envelope::lost(line.program, message);
+        }
         unknown
     }
 
-    /// Takes a line out of the envelope of a program's own log file, and names the dialect that knows it.
-    fn open<'a>(&mut self, line: &'a [u8]) -> Option<(Envelope<'a>, &'static str)> {
-        self.interpreters
+    /// A line that says that the one before it was written again: read again, it says the same again.
+    fn read_repeat(&mut self, repeat: &Repeat<'_>, now: SystemTime) -> Reading {
+        let last = std::mem::take(&mut self.last);
+        let reading = match envelope::read(&last) {
+            Some((envelope, form)) if envelope.host == repeat.host => {
+                let again = Envelope {
+                    stamp: Some(repeat.stamp),
+                    ..envelope
+                };
+                weighed(self.read_enveloped(&again, form, now), repeat.times)
+            }
+            // Whose line it was is not certain.
+            Some(_) | None => Reading::Ignored,
+        };
+        self.last = last;
+        reading
+    }
+
+    fn read_wrapped(&mut self, line: &[u8], now: SystemTime) -> Reading {
+        let mut wrappings = std::mem::take(&mut self.wrappings);
+        let reading = match wrappings.open(line) {
+            Opened::Bare => {
+                let line = &line[..line.len().min(LINE_MAX)];
+                self.read_own(line, None, now)
+                    .unwrap_or_else(|| self.read_bare(line, None, now))
+            }
+            Opened::Nothing => Reading::Ignored,
+            Opened::Inside(inside) => self.read_inside(&inside, line, now),
+        };
+        self.wrappings = wrappings;
+        reading
+    }
+
+    fn read_inside(&mut self, inside: &Inside<'_>, line: &[u8], now: SystemTime) -> Reading {
+        self.is_rewritten = !line.ends_with(inside.text) || line.first() == Some(&b'{');
+        let text = &inside.text[..inside.text.len().min(LINE_MAX)];
+        let reading = match envelope::read(text) {
+            Some((envelope, _)) if !inside.is_believed => {
+                let is_read = |dialect: &Dialect| (dialect.speaks)(envelope.program);
+                let claimed = self
+                    .interpreters
+                    .iter()
+                    .find(|(dialect, _)| is_read(dialect));
+                self.recognition.dialect = claimed.map(|(dialect, _)| dialect.name);
+                self.recognition.is_forged = claimed.is_some();
+                match claimed {
+                    Some(_) => Reading::Refused,
+                    None => Reading::Ignored,
+                }
+            }
+            Some((envelope, form)) => {
+                // A container's own stamps are of its own time zone, which nobody knows here.
+                let stamp = inside.stamp.or(envelope.stamp);
+                self.read_enveloped(&Envelope { stamp, ..envelope }, form, now)
+            }
+            None if !inside.is_believed => Reading::Ignored,
+            None => self
+                .read_own(text, inside.stamp, now)
+                .unwrap_or_else(|| self.read_bare(text, inside.stamp, now)),
+        };
+        self.recognition.envelope = Some(inside.form);
+        reading
+    }
+
+    /// A line in the form of a program's own log file.
+    fn read_own(&mut self, line: &[u8], stamp: Option<Stamp>, now: SystemTime) -> Option<Reading> {
+        let opened = self
+            .interpreters
             .iter_mut()
-            .find_map(|(dialect, interpreter)| Some((interpreter.open(line)?, dialect.name)))
+            .find_map(|(dialect, interpreter)| Some((interpreter.open(line)?, dialect.name)));
+        let (envelope, name) = opened?;
+        let stamp = stamp.or(envelope.stamp);
+        Some(self.read_enveloped(&Envelope { stamp, ..envelope }, name, now))
     }
 
     /// What is known of the line that was read last.
@@ -167,13 +295,13 @@ impl Reader {
 
     /// A line without an envelope. No program signs for it, so unless the operator says whose it is it may be anybody's
     /// text: it is understood, but weighs nothing.
-    fn read_bare(&mut self, message: &[u8], now: SystemTime) -> Reading {
+    fn read_bare(&mut self, message: &[u8], stamp: Option<Stamp>, now: SystemTime) -> Reading {
         for (dialect, interpreter) in &mut self.interpreters {
             let Some(program) = dialect.bare_program else {
                 continue;
             };
             let envelope = Envelope {
-                stamp: None,
+                stamp,
                 host: b"",
                 program,
                 pid: None,
@@ -196,6 +324,17 @@ impl Reader {
             };
         }
         Reading::Ignored
+    }
+}
+
+/// What a line says that stands for several.
+fn weighed(reading: Reading, times: i16) -> Reading {
+    match reading {
+        Reading::Event(event) if times > 1 => Reading::Event(Event {
+            score: event.score.times(times),
+            ..event
+        }),
+        reading => reading,
     }
 }
 

@@ -1,17 +1,24 @@
 //! What a log writes around a mail program's own words: when, on which host, by which program.
 //!
 //! Reading an envelope never allocates and never searches: fields are taken from the left, each where its form puts it. A
-//! line that is not exactly of a form has no envelope.
+//! line that is not exactly of a form has no envelope. Around the envelope there may be a wrapping, of a container or of
+//! journald ([`Wrappings`]).
 
 mod bsd;
 mod dated;
+mod journal;
 mod own;
+mod repeated;
 mod stamp;
 mod tag;
+mod tai;
+mod wrapping;
 
 pub use self::{
     own::stamp as own_stamp,
+    repeated::{REPEATS_MAX, Repeat, lost, repeat, repeated},
     stamp::{Dater, Stamp},
+    wrapping::{Inside, Opened, Wrappings},
 };
 
 /// A line, taken out of its envelope.
@@ -50,6 +57,10 @@ pub const FORMS: &[Form] = &[
     Form {
         name: "rfc5424",
         read: dated::read_rfc5424,
+    },
+    Form {
+        name: "tai64n",
+        read: tai::read,
     },
 ];
 

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 /// Most bytes of a line that are looked at (`research`: no mail program writes longer lines; Postfix caps at 2 KiB a
 /// logged value, syslog at 8 KiB a message). What is beyond is cut by the source and counted.
 pub const LINE_MAX: usize = 8 * 1024;
+/// Most bytes of a line that is a record around a message (JSON): its bytes may be written as four characters each.
+pub const RECORD_MAX: usize = 64 * 1024;
 
 /// `bytes` as text that is safe to show and to store: control characters, and bytes that are not UTF-8, are written as
 /// `\xNN`; at most `max` characters, and an ellipsis where that cuts.

@@ -120,8 +120,9 @@ pub fn run(
             out,
             |out, number, reader, reading, line| {
                 total.count(&reading);
+                total.lost += reader.recognition().lost;
                 let record = Record::new(number, file.as_deref(), reader.recognition(), &reading);
-                record.write(format, line, out)
+                record.write(format, reader.text(line), out)
             },
         )?;
     }
@@ -140,8 +141,8 @@ fn show_unknown(
 ) -> Result<(), ParseError> {
     let mut shapes = Shapes::default();
     for path in &args.files {
-        read_each(path, dialect, now, out, |_, _, _, reading, line| {
-            shapes.note(&reading, line);
+        read_each(path, dialect, now, out, |_, _, reader, reading, line| {
+            shapes.note(&reading, reader.text(line));
             Ok(())
         })?;
     }
@@ -199,6 +200,8 @@ struct Total {
     offences: u64,
     unknown: u64,
     refused: u64,
+    /// Lines that the logger says it lost.
+    lost: u64,
 }
 
 impl Total {
@@ -230,7 +233,11 @@ impl std::fmt::Display for Total {
             s(self.offences),
             self.unknown,
             self.refused,
-        )
+        )?;
+        match self.lost {
+            0 => Ok(()),
+            lost => write!(f, "; the logger lost {lost} more"),
+        }
     }
 }
 

@@ -16,7 +16,6 @@ mod told;
 use self::told::Told;
 use super::{
     Dialect, Interpreter, Line, Reading,
-    postfix::without_repeats,
     text::{after, before},
 };
 use crate::{
@@ -119,8 +118,8 @@ impl<'a> Process<'a> {
 
 impl Interpreter for Dovecot {
     fn read(&mut self, line: &Line<'_>) -> Reading {
-        let (message, times) = without_repeats(line.message);
-        let reading = if line.program.starts_with(b"dovecot") && line.program != b"dovecot-auth" {
+        let message = line.message;
+        if line.program.starts_with(b"dovecot") && line.program != b"dovecot-auth" {
             // `dovecot[442]: dovecot: auth(default): ...`, from a logger that adds a tag of its own.
             let message = message.strip_prefix(b"dovecot: ").unwrap_or(message);
             self.of_message(line, message)
@@ -128,13 +127,6 @@ impl Interpreter for Dovecot {
             self.login(line, service, message)
         } else {
             self.auth(line, message)
-        };
-        match reading {
-            Reading::Event(mut event) if times > 1 => {
-                event.score = event.score.times(times);
-                Reading::Event(event)
-            }
-            reading => reading,
         }
     }
 

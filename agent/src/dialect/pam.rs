@@ -8,7 +8,6 @@ use super::{
     Dialect, Interpreter, Line, Reading,
     address::{LITERAL_MAX, literal},
     name,
-    postfix::without_repeats,
     text::{after, before, find, starts_with_any},
 };
 use crate::event::{Event, EventKind, Score, Service};
@@ -57,18 +56,11 @@ fn speaks(program: &[u8]) -> bool {
 
 impl Interpreter for Pam {
     fn read(&mut self, line: &Line<'_>) -> Reading {
-        let (message, times) = without_repeats(line.message);
-        let reading = match message.strip_prefix(b"pam_") {
+        let message = line.message;
+        match message.strip_prefix(b"pam_") {
             Some(rest) => module(line, rest),
             None if line.program == b"saslauthd" => saslauthd(line, message),
             None => Reading::Unknown,
-        };
-        match reading {
-            Reading::Event(mut event) if times > 1 => {
-                event.score = event.score.times(times);
-                Reading::Event(event)
-            }
-            reading => reading,
         }
     }
 }

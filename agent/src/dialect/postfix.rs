@@ -32,9 +32,6 @@ pub(super) const DIALECT: Dialect = Dialect {
     start: || Box::new(Postfix::default()),
 };
 
-/// Most that a `message repeated N times` of rsyslog counts.
-const REPEATS_MAX: i16 = 100;
-
 #[derive(Default)]
 struct Postfix {
     smtpd: Smtpd,
@@ -54,13 +51,9 @@ impl Interpreter for Postfix {
     fn read(&mut self, line: &Line<'_>) -> Reading {
         let daemon = line.program.rsplit(|&byte| byte == b'/').next();
         let daemon = daemon.unwrap_or_default();
-        let (message, times) = match daemon {
-            b"smtpd" | b"postscreen" => without_repeats(line.message),
-            _ => (line.message, 1),
-        };
-        let reading = match daemon {
-            b"smtpd" => self.smtpd.read(line, message, &mut self.queue),
-            b"postscreen" => self.postscreen.read(line, message),
+        match daemon {
+            b"smtpd" => self.smtpd.read(line, line.message, &mut self.queue),
+            b"postscreen" => self.postscreen.read(line, line.message),
             b"cleanup" => self.smtpd.read_cleanup(line, &mut self.queue),
             b"qmgr" | b"nqmgr" | b"oqmgr" => self.queue.read_manager(line),
             b"smtp" | b"lmtp" | b"local" | b"virtual" | b"pipe" | b"error" => {
@@ -71,28 +64,8 @@ impl Interpreter for Postfix {
             b"postgrey" => postgrey::read(line),
             // dnsblog and policy servers say what smtpd and postscreen say again when they act on it.
             _ => Reading::Ignored,
-        };
-        match reading {
-            Reading::Event(mut event) if times > 1 => {
-                event.score = event.score.times(times);
-                Reading::Event(event)
-            }
-            reading => reading,
         }
     }
-}
-
-/// `message repeated 3 times: [ MESSAGE]`, as rsyslog reduces repeated messages.
-pub(super) fn without_repeats(message: &[u8]) -> (&[u8], i16) {
-    let inside = || {
-        let rest = message.strip_prefix(b"message repeated ")?;
-        let at = find(&rest[..rest.len().min(16)], b" times: [ ")?;
-        let times: u32 = std::str::from_utf8(&rest[..at]).ok()?.parse().ok()?;
-        let message = rest[at..].strip_prefix(b" times: [ ")?.strip_suffix(b"]")?;
-        let times = i16::try_from(times).unwrap_or(REPEATS_MAX);
-        Some((message, times.clamp(1, REPEATS_MAX)))
-    };
-    inside().unwrap_or((message, 1))
 }
 
 /// A line of a known program that tells of its server's trouble.

@@ -1,5 +1,6 @@
 mod hostile;
 mod outside;
+mod wrapped;
 
 use std::{
     fmt::Write as _,

@@ -8,7 +8,7 @@ use super::{
 
 pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
     let (stamp, rest) = stamp(line)?;
-    let (host, program, pid, message) = host_and_tag(rest.strip_prefix(b" ")?)?;
+    let (host, program, pid, message) = host_and_tag(rest)?;
     Some(Envelope {
         stamp: Some(stamp),
         host,
@@ -18,7 +18,7 @@ pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
     })
 }
 
-/// `Mmm DD HH:MM:SS`.
+/// The stamp, and what follows the blank after it.
 pub(super) fn stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
     let month = month(line.first_chunk()?)?;
     let rest = line[3..].strip_prefix(b" ")?;
@@ -30,13 +30,13 @@ pub(super) fn stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
         return None;
     }
     let (time, rest) = clock_time(rest)?;
-    let civil = Civil {
+    let stamp = Stamp::Yearless(Civil {
         year: 0,
         month,
         day,
         time,
-    };
-    Some((Stamp::Yearless(civil), rest))
+    });
+    Some((stamp, rest.strip_prefix(b" ")?))
 }
 
 fn month(name: &[u8; 3]) -> Option<u8> {

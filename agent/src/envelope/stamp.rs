@@ -27,6 +27,11 @@ pub enum Stamp {
         /// How far its clocks are ahead of UTC.
         offset_s: i32,
     },
+    /// As a point in time.
+    Exact {
+        /// Since 1970-01-01 UTC.
+        since_epoch: Duration,
+    },
 }
 
 /// Date and time of day.
@@ -63,6 +68,10 @@ impl Dater {
     pub fn time(&self, stamp: Option<Stamp>, now: SystemTime) -> SystemTime {
         let (utc_s, time) = match stamp {
             None => return now,
+            Some(Stamp::Exact { since_epoch }) => {
+                let at = SystemTime::UNIX_EPOCH.checked_add(since_epoch);
+                return at.unwrap_or(now);
+            }
             Some(Stamp::Zoned { civil, offset_s }) => {
                 (civil.seconds() - i64::from(offset_s), civil.time)
             }

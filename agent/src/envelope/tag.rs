@@ -9,7 +9,8 @@ const HOST_MAX: usize = 255;
 pub(super) type Tagged<'a> = (&'a [u8], &'a [u8], Option<u32>, &'a [u8]);
 
 /// What follows the stamp: the host (which what is read from `/dev/log` lacks), then the tag. FreeBSD's `syslogd -v` puts
-/// `<facility.level>` before the host, busybox `facility.level` after it.
+/// `<facility.level>` before the host (in numbers, with a second `-v` in names), busybox `facility.level` after it; Solaris
+/// begins the message with `[ID number facility.level]`.
 pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
     let text = match text {
         [b'<', ..] => without_level(text)?,
@@ -31,7 +32,7 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
 }
 
 /// `TAG: MESSAGE` or `TAG[PID]: MESSAGE`.
-fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
+pub(super) fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
     let end = text
         .iter()
         .take(TAG_MAX)
@@ -48,10 +49,23 @@ fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
         _ => (None, rest),
     };
     match rest {
-        [b':', b' ', message @ ..] => Some((program, pid, message)),
+        [b':', b' ', message @ ..] => Some((program, pid, without_id(message))),
         [b':'] => Some((program, pid, b"")),
         _ => None,
     }
+}
+
+/// What follows Solaris' `[ID 801593 mail.info] `.
+fn without_id(message: &[u8]) -> &[u8] {
+    let inside = || {
+        let rest = message.strip_prefix(b"[ID ")?;
+        let (id, rest) = word(rest)?;
+        number(id)?;
+        let end = rest.iter().take(24).position(|&byte| byte == b']')?;
+        is_level(&rest[..end]).then_some(())?;
+        rest[end..].strip_prefix(b"] ")
+    };
+    inside().unwrap_or(message)
 }
 
 /// The first word and what follows the blank after it.
@@ -76,14 +90,29 @@ pub(super) fn number(digits: &[u8]) -> Option<u32> {
     Some(value)
 }
 
+/// What follows `facility.level` or `<facility.level>`, if there is such a thing.
+pub(super) fn after_level(text: &[u8]) -> &[u8] {
+    without_level(text).unwrap_or(text)
+}
+
 /// What follows `facility.level` or `<facility.level>`.
 fn without_level(text: &[u8]) -> Option<&[u8]> {
     let (first, rest) = word(text)?;
-    let level = match first {
-        [b'<', level @ .., b'>'] => level,
-        _ => first,
+    let is_one = match first {
+        [b'<', level @ .., b'>'] => is_level(level) || is_numeric_level(level),
+        _ => is_level(first),
     };
-    is_level(level).then_some(rest)
+    is_one.then_some(rest)
+}
+
+/// `facility.level`, by number.
+fn is_numeric_level(word: &[u8]) -> bool {
+    let mut parts = word.splitn(2, |&byte| byte == b'.');
+    let mut is_below = |limit| {
+        let part = parts.next().filter(|part| part.len() <= 2);
+        part.and_then(number).is_some_and(|value| value < limit)
+    };
+    is_below(24) && is_below(8)
 }
 
 /// `facility.level`, by name.
@@ -117,10 +146,10 @@ fn is_level(word: &[u8]) -> bool {
     (is_local || FACILITIES.contains(&facility)) && LEVELS.contains(&level)
 }
 
-fn is_tag_byte(byte: u8) -> bool {
+pub(super) fn is_tag_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'@' | b'+')
 }
 
-fn is_host_byte(byte: u8) -> bool {
+pub(super) fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
 }

@@ -150,6 +150,8 @@ fn variants_of_syslog_daemons_are_read() {
         "Nov 21 17:26:38 mx mail.info postfix/smtpd[1]: hi",
         "Nov 21 17:26:38 <mail.notice> mx postfix/smtpd[1]: hi",
         "<22>Nov 21 17:26:38 mx postfix/smtpd[1]: hi",
+        "Nov 21 17:26:38 <2.5> mx postfix/smtpd[1]: hi",
+        "Nov 21 17:26:38 mx postfix/smtpd[1]: [ID 801593 mail.info] hi",
     ] {
         check(
             "UTC",
@@ -181,6 +183,8 @@ fn a_tag_in_somebodys_words_is_none() {
         "Aug 14 10:00:00 mx two words postfix/smtpd[1]: x",
         "  postfix/smtpd[1]: x",
         "Aug 14 10:00 mx postfix/smtpd[1]: x",
+        "Aug 14 10:00:00 <24.5> mx postfix/smtpd[1]: x",
+        "Aug 14 10:00:00 <2.5.1> mx postfix/smtpd[1]: x",
         "Aug 99 10:00:00 mx postfix/smtpd[1]: x",
         "2025-13-01T00:00:00Z mx postfix/smtpd[1]: x",
         "",

@@ -64,6 +64,7 @@ impl<'a> Record<'a> {
             Reading::Ignored if recognition.envelope.is_some() => ("ignored", "(other program)"),
             Reading::Ignored => ("ignored", "(no log header)"),
             Reading::Unknown => ("unknown", "(not understood)"),
+            Reading::Refused if recognition.is_forged => ("refused", "(not believed)"),
             Reading::Refused => ("refused", "(two addresses)"),
         };
         let record = Self {
