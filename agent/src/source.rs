@@ -7,12 +7,13 @@
 
 mod file;
 mod lines;
+mod packing;
 mod reading;
 mod rotated;
 mod tail;
 mod wake;
 
-pub use self::file::follow;
+pub use self::{file::follow, packing::Packing};
 pub use crate::checkpoint::Checkpoint;
 
 /// Most lines of a batch.
@@ -28,7 +29,7 @@ pub enum Notice {
     Batch {
         /// Of which source.
         source: SourceId,
-        /// The lines in their order, without line ends, at most `LINE_MAX` bytes each; at most [`BATCH_LINES_MAX`].
+        /// The lines in their order, without line ends, at most `LINE_MAX` bytes each (`RECORD_MAX` of a record); at most [`BATCH_LINES_MAX`].
         lines: Vec<Box<[u8]>>,
         /// How many of them were cut, or lost because their end never came.
         cut: u64,

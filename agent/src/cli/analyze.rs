@@ -19,7 +19,12 @@ use self::{
     progress::Progress,
     report::Report,
 };
-use super::{console::Console, exit::Exit, failure::Failure, parse::InputError};
+use super::{
+    console::Console,
+    exit::Exit,
+    failure::Failure,
+    parse::{InputError, time_zone},
+};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
     clock::Clock,
@@ -31,7 +36,7 @@ use crate::{
 const EXAMPLES: &str = "EXAMPLES
   mailwall analyze /var/log/mail.log /var/log/mail.log.1    # with the rules in force
   mailwall analyze --preset strict -v /var/log/mail.log     # with others; -v: and the evidence
-  zcat mail.log.3.gz mail.log.2.gz | mailwall analyze --json - | jq   # oldest first";
+  mailwall analyze --json mail.log.*.gz | jq                # compressed, for programs";
 
 /// Show what would have been banned, when and why
 ///
@@ -41,12 +46,15 @@ const EXAMPLES: &str = "EXAMPLES
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Logs to read; - for stdin
+    /// Logs to read, also compressed ones (.gz, .xz, .zst); - for stdin
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Judge by this preset in place of the configuration's
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
     preset: Option<String>,
+    /// Zone of time stamps that name none [default: what the configuration says of the log, else this host's]
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    time_zone: Option<TimeZone>,
     /// Hand the bans that would still be in force to the agent, for what is left of them
     #[arg(long)]
     apply: bool,
@@ -68,7 +76,10 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
     let logs = args
         .files
         .iter()
-        .map(|path| Log::open(path, zone_of(&config, path), now))
+        .map(|path| {
+            let zone = args.time_zone.clone();
+            Log::open(path, zone.unwrap_or_else(|| zone_of(&config, path)), now)
+        })
         .collect::<Result<Vec<_>, _>>()
         .map_err(unreadable)?;
     let agent = match args.apply {
@@ -97,7 +108,10 @@ fn replay(
     report: &mut Report,
     console: &mut Console,
 ) -> Result<Totals, Failure> {
-    let mut progress = Progress::new(console, logs.iter().map(Log::size).sum());
+    let mut progress = Progress::new(
+        console,
+        logs.iter().map(Log::size).sum::<Option<u64>>().unwrap_or(0),
+    );
     let mut logs = Logs::new(logs);
     let mut totals = Totals::default();
     loop {
@@ -131,9 +145,10 @@ fn replay(
 fn unreadable(error: InputError) -> Failure {
     let failure = Failure::from_chain(Exit::Failed, &error);
     match error {
-        InputError::Compressed(path) => {
-            failure.hint(format!("zcat {} | mailwall analyze -", path.display()))
-        }
+        InputError::Compressed(path) => failure.hint(format!(
+            "unpack it for mailwall, such as bzcat {} | mailwall analyze -",
+            path.display()
+        )),
         InputError::Read { .. } | InputError::Directory(_) => failure,
     }
 }

@@ -33,7 +33,7 @@ pub use self::input::InputError;
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall parse /var/log/mail.log                     # every line, and what it was taken for
-  zcat mail.log.2.gz | mailwall parse --json - | jq    # of an old log, for programs
+  mailwall parse --json mail.log.2.gz | jq             # of an old log, for programs
   mailwall parse --unknown /var/log/mail.log           # what is not understood, by shape";
 
 /// Most characters of a line that people are shown.
@@ -47,12 +47,15 @@ const SHOWN_MAX: usize = 200;
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Logs to read; - for stdin
+    /// Logs to read, also compressed ones (.gz, .xz, .zst); - for stdin
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Read every line as of this mail program, whatever it is called
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(dialect_names()))]
     dialect: Option<String>,
+    /// Zone of time stamps that name none, such as Europe/Berlin [default: this host's]
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    time_zone: Option<TimeZone>,
     /// Show only what is not understood of programs that are, grouped by shape
     #[arg(long)]
     unknown: bool,
@@ -78,9 +81,10 @@ pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Fail
         Err(ParseError::Input(error)) => {
             let failure = Failure::from_chain(Exit::Failed, &error);
             Err(match error {
-                InputError::Compressed(path) => {
-                    failure.hint(format!("zcat {} | mailwall parse -", path.display()))
-                }
+                InputError::Compressed(path) => failure.hint(format!(
+                    "unpack it for mailwall, such as bzcat {} | mailwall parse -",
+                    path.display()
+                )),
                 InputError::Read { .. } | InputError::Directory(_) => failure,
             })
         }
@@ -115,7 +119,7 @@ pub fn run(
         }
         read_each(
             path,
-            dialect,
+            reader(args, dialect),
             now,
             out,
             |out, number, reader, reading, line| {
@@ -141,10 +145,16 @@ fn show_unknown(
 ) -> Result<(), ParseError> {
     let mut shapes = Shapes::default();
     for path in &args.files {
-        read_each(path, dialect, now, out, |_, _, reader, reading, line| {
-            shapes.note(&reading, reader.text(line));
-            Ok(())
-        })?;
+        read_each(
+            path,
+            reader(args, dialect),
+            now,
+            out,
+            |_, _, reader, reading, line| {
+                shapes.note(&reading, reader.text(line));
+                Ok(())
+            },
+        )?;
     }
     shapes.write(format, out)?;
     Ok(())
@@ -153,17 +163,12 @@ fn show_unknown(
 /// Reads one log: each line with its number, its reader and what it says.
 fn read_each<W: Write>(
     path: &Path,
-    dialect: Option<&'static Dialect>,
+    mut reader: Reader,
     now: SystemTime,
     out: &mut W,
     mut show: impl FnMut(&mut W, u64, &Reader, Reading, &[u8]) -> io::Result<()>,
 ) -> Result<(), ParseError> {
     let mut input = Input::open(path, now)?;
-    let zone = TimeZone::system();
-    let mut reader = match dialect {
-        Some(dialect) => Reader::only(zone, dialect),
-        None => Reader::new(zone),
-    };
     let mut line = Vec::new();
     let mut number = 0;
     loop {
@@ -179,6 +184,20 @@ fn read_each<W: Write>(
         let reading = reader.read(&line, input.now);
         show(out, number, &reader, reading, &line)?;
     }
+}
+
+fn reader(args: &Args, dialect: Option<&'static Dialect>) -> Reader {
+    let zone = args.time_zone.clone().unwrap_or_else(TimeZone::system);
+    match dialect {
+        Some(dialect) => Reader::only(zone, dialect),
+        None => Reader::new(zone),
+    }
+}
+
+/// A time zone by its IANA name.
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| "not an IANA name, such as \"Europe/Berlin\" or \"UTC\"".to_owned())
 }
 
 fn dialect_names() -> impl Iterator<Item = &'static str> {

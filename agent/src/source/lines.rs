@@ -1,12 +1,12 @@
 //! Takes bytes apart into lines, with a cap on what is remembered of an unfinished one.
 
 use super::BATCH_LINES_MAX;
-use crate::line::LINE_MAX;
+use crate::line::{LINE_MAX, RECORD_MAX};
 
 /// The unfinished line at the end of what was read.
 #[derive(Debug, Default)]
 pub(super) struct LineAssembly {
-    /// Its first bytes, at most [`LINE_MAX`].
+    /// Its first bytes, at most [`LINE_MAX`], or [`RECORD_MAX`] of a record.
     text: Vec<u8>,
     /// All its bytes, those beyond the cap too.
     len: u64,
@@ -54,22 +54,30 @@ impl LineAssembly {
             let nuls = bytes.iter().take_while(|byte| **byte == 0).count();
             bytes = &bytes[nuls..];
         }
-        let room = LINE_MAX + 1 - self.text.len();
+        let room = max_of(self.text.first().or(bytes.first())) + 1 - self.text.len();
         self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// One byte beyond the cap is kept, to know a line that is cut from one that fits.
     fn is_cut(&self) -> bool {
-        self.text.len() > LINE_MAX
-            && !(self.text.len() == LINE_MAX + 1 && self.text.ends_with(b"\r"))
+        let max = max_of(self.text.first());
+        self.text.len() > max && !(self.text.len() == max + 1 && self.text.ends_with(b"\r"))
     }
 
     fn finish(&mut self) -> Box<[u8]> {
         let line = self.text.strip_suffix(b"\r").unwrap_or(&self.text);
-        let line = line[..line.len().min(LINE_MAX)].into();
+        let line = line[..line.len().min(max_of(line.first()))].into();
         self.text.clear();
         self.len = 0;
         line
+    }
+}
+
+/// Most bytes of a line that begins with `first`.
+fn max_of(first: Option<&u8>) -> usize {
+    match first {
+        Some(b'{') => RECORD_MAX,
+        _ => LINE_MAX,
     }
 }
 

@@ -60,9 +60,17 @@ impl Log {
         })
     }
 
-    /// Bytes of it, as far as that is known.
-    pub(super) fn size(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    /// Bytes of it; `None` where that is not known.
+    pub(super) fn size(&self) -> Option<u64> {
+        let metadata = fs::metadata(&self.path).ok();
+        metadata
+            .filter(|_| !self.input.is_unpacked)
+            .map(|metadata| metadata.len())
+    }
+
+    /// The line that was read last, as people are shown it.
+    fn text(&self) -> &[u8] {
+        self.reader.text(&self.line)
     }
 
     /// Reads up to the next event; its line stays in `self.line`.
@@ -122,7 +130,7 @@ impl Logs {
             session: event.session.map(|id| self.session_of(index, id)),
             ..event
         });
-        Ok(event.map(|event| (event, self.logs[index].line.as_slice())))
+        Ok(event.map(|event| (event, self.logs[index].text())))
     }
 
     /// What was read so far.

@@ -1,4 +1,4 @@
-//! Where lines come from: files and stdin, a capped line at a time.
+//! Where lines come from: files, compressed ones too, and stdin, a capped line at a time.
 
 use std::{
     fs::File,
@@ -7,13 +7,18 @@ use std::{
     time::SystemTime,
 };
 
-use crate::line::LINE_MAX;
+use crate::{
+    line::{LINE_MAX, RECORD_MAX},
+    source::Packing,
+};
 
 /// A log that is open.
 pub(in crate::cli) struct Input {
-    pub(in crate::cli) lines: BufReader<Box<dyn Read>>,
+    pub(in crate::cli) lines: BufReader<Box<dyn Read + Send>>,
     /// When its last line was written.
     pub(in crate::cli) now: SystemTime,
+    /// Whether it is compressed, so that nobody knows how much there is.
+    pub(in crate::cli) is_unpacked: bool,
 }
 
 /// Why a log cannot be read.
@@ -31,8 +36,8 @@ pub enum InputError {
     /// It is a directory.
     #[error("cannot read {}: it is a directory", .0.display())]
     Directory(PathBuf),
-    /// It begins as gzip does.
-    #[error("cannot read {}: it is compressed", .0.display())]
+    /// It is compressed in a way that is not known.
+    #[error("cannot read {}: it is compressed, but not by gzip, xz or zstd", .0.display())]
     Compressed(PathBuf),
 }
 
@@ -59,19 +64,30 @@ impl Input {
         Self::new(Box::new(file), path, written.min(now))
     }
 
-    fn new(bytes: Box<dyn Read>, path: &Path, now: SystemTime) -> Result<Self, InputError> {
+    fn new(bytes: Box<dyn Read + Send>, path: &Path, now: SystemTime) -> Result<Self, InputError> {
         let mut lines = BufReader::with_capacity(64 * 1024, bytes);
         let start = lines
             .fill_buf()
             .map_err(|cause| InputError::read(path, cause))?;
-        if start.starts_with(&[0x1f, 0x8b]) {
+        let packing = Packing::of(start);
+        if let Some(packing) = packing {
+            lines = BufReader::with_capacity(64 * 1024, packing.unpack(lines));
+        } else if matches!(
+            start,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] | [0x1f, 0x9d, ..]
+        ) {
             return Err(InputError::Compressed(path.to_owned()));
         }
-        Ok(Self { lines, now })
+        Ok(Self {
+            lines,
+            now,
+            is_unpacked: packing.is_some(),
+        })
     }
 }
 
-/// Reads the next line into `line`, without its end and no more than [`LINE_MAX`] bytes of it; `false` at the end.
+/// Reads the next line into `line`, without its end and no more than [`LINE_MAX`] bytes of it, or [`RECORD_MAX`] of a record;
+/// `false` at the end.
 pub(in crate::cli) fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let mut has_begun = false;
@@ -87,7 +103,9 @@ pub(in crate::cli) fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> 
         has_begun = true;
         let end = bytes.iter().position(|&byte| byte == b'\n');
         let part = &bytes[..end.unwrap_or(bytes.len())];
-        line.extend_from_slice(&part[..part.len().min(LINE_MAX - line.len())]);
+        let is_record = line.first().or(part.first()) == Some(&b'{');
+        let max = if is_record { RECORD_MAX } else { LINE_MAX };
+        line.extend_from_slice(&part[..part.len().min(max - line.len())]);
         let used = end.map_or(bytes.len(), |end| end + 1);
         input.consume(used);
         if end.is_some() {
