@@ -8,6 +8,7 @@ mod evidence;
 mod history;
 #[cfg(test)]
 mod properties;
+mod retold;
 mod sentence;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::{
 use ipnet::IpNet;
 
 pub use self::evidence::EVIDENCE_BYTES_MAX;
-use self::{evidence::Pieces, history::History, widening::Neighbours};
+use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbours};
 use crate::{
     allowlist::{AllowEntry, Allowlist},
     ban::{Ban, End, Origin, REASON_MAX},
@@ -60,6 +61,7 @@ pub struct Judge {
     history: History,
     neighbours: Neighbours,
     pieces: Pieces,
+    retold: Retold,
     decisions: VecDeque<Decision>,
     next_forget: Option<SystemTime>,
 }
@@ -138,6 +140,7 @@ impl Judge {
             history: History::new(),
             neighbours: Neighbours::new(),
             pieces: Pieces::new(),
+            retold: Retold::new(),
             decisions: VecDeque::new(),
             next_forget: None,
         };
@@ -230,9 +233,9 @@ impl Judge {
             if is_good {
                 self.note_good(host, event.at);
             }
-            if counts {
-                self.pieces.keep(event, host, text);
-                self.judge(event, host);
+            if counts && let Some(event) = self.retold.untold(event) {
+                self.pieces.keep(&event, host, text);
+                self.judge(&event, host);
                 if self.next_forget.is_none() {
                     self.next_forget = event.at.checked_add(FORGET_EVERY);
                 }
@@ -439,6 +442,7 @@ impl Judge {
             goods.forget(now);
         }
         self.neighbours.forget(now);
+        self.retold.forget(now);
     }
 
     /// Index of the goods that the share of `rule` is of: those of another rule with the same window, of `known` ones, or new.

@@ -296,6 +296,7 @@ fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<E
             "account" => event.account = Some(value.into()),
             "session" => event.session = Some(SessionId(value.parse().ok()?)),
             "service" => event.service = Service::from_name(value)?,
+            "by" => event.told_by = value.to_owned().leak(),
             "score" => event.score = Score::tenths(value.parse::<i16>().ok()?.checked_mul(10)?),
             _ => return None,
         }

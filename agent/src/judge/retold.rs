@@ -1,0 +1,272 @@
+//! One failure that several programs tell of: Postfix says that a login failed, Dovecot that it refused it, PAM that it was
+//! asked; a filter rejects a message, and the mail server says so too. Whoever tells it first is counted, whichever log it
+//! stands in.
+//!
+//! Each failure that counts may be told again once by each other program, within [`WITHIN`] and about the same account. So of
+//! what several programs tell, the most that one of them told counts, and not the sum.
+
+use std::{borrow::Cow, collections::VecDeque, net::IpAddr, time::Duration};
+
+use crate::{
+    event::{Event, EventKind},
+    rule::{Moment, Tracked},
+};
+
+/// How far apart the tellings of one failure may be: auth delays its answer by two seconds, and clocks and queues differ.
+const WITHIN: Duration = Duration::from_secs(3);
+/// Most hosts whose failures are remembered; the one longest without a failure is forgotten.
+const HOSTS_MAX: usize = 8192;
+/// How long a host is remembered: one log is read behind another.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Most failures of a host that are remembered.
+const FAILURES_MAX: usize = 16;
+/// Most programs that tell of one failure.
+const TELLERS_MAX: usize = 3;
+
+/// Failures that may be told again.
+#[derive(Debug)]
+pub(super) struct Retold {
+    failures: Tracked<(IpAddr, What), VecDeque<Failure>>,
+}
+
+/// What several programs may tell of.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum What {
+    Login,
+    Content,
+}
+
+#[derive(Debug)]
+struct Failure {
+    at: Moment,
+    account: Option<u64>,
+    tellers: [&'static str; TELLERS_MAX],
+}
+
+impl Retold {
+    pub(super) fn new() -> Self {
+        Self {
+            failures: Tracked::new(HOSTS_MAX),
+        }
+    }
+
+    /// What of an offence was not told before; `None` if all of it was. One that tells of several failures may be cut down.
+    pub(super) fn untold<'a>(&mut self, event: &'a Event) -> Option<Cow<'a, Event>> {
+        let what = match event.kind {
+            EventKind::AuthFailure | EventKind::AuthAborted => What::Login,
+            EventKind::ContentRejected => What::Content,
+            _ => return Some(Cow::Borrowed(event)),
+        };
+        let (true, Some(address)) = (event.is_offence(), event.address) else {
+            return Some(Cow::Borrowed(event));
+        };
+        let at = Moment::from(event.at);
+        let account = match what {
+            What::Login => event.account.as_deref().map(account),
+            What::Content => None,
+        };
+        let (failures, _) = self.failures.touch((address, what), at, VecDeque::new);
+        let count = (event.score.as_tenths() / event.kind.score().as_tenths().max(1)).max(1);
+        let mut untold = 0;
+        for _ in 0..count {
+            let again = failures
+                .iter_mut()
+                .find(|failure| failure.may_be_told(at, event.told_by, account));
+            match again {
+                // It says more than the first telling did: the rules that tell accounts apart know what to do with it.
+                Some(failure) if failure.account.is_none() && account.is_some() => {
+                    failure.account = account;
+                    failure.add(event.told_by);
+                    untold += 1;
+                }
+                Some(failure) => failure.add(event.told_by),
+                None => {
+                    untold += 1;
+                    if failures.len() >= FAILURES_MAX {
+                        failures.pop_front();
+                    }
+                    failures.push_back(Failure::new(at, account, event.told_by));
+                }
+            }
+        }
+        match untold {
+            0 => None,
+            untold if untold == count => Some(Cow::Borrowed(event)),
+            untold => Some(Cow::Owned(Event {
+                score: event.kind.score().times(untold),
+                ..event.clone()
+            })),
+        }
+    }
+
+    /// Forgets what can no longer be told again.
+    pub(super) fn forget(&mut self, now: Moment) {
+        while self.failures.pop_idle(now, REMEMBERED).is_some() {}
+    }
+}
+
+impl Failure {
+    fn new(at: Moment, account: Option<u64>, teller: &'static str) -> Self {
+        let mut tellers = [""; TELLERS_MAX];
+        tellers[0] = teller;
+        Self {
+            at,
+            account,
+            tellers,
+        }
+    }
+
+    fn may_be_told(&self, at: Moment, teller: &str, account: Option<u64>) -> bool {
+        let is_same = match (self.account, account) {
+            (Some(mine), Some(other)) => mine == other,
+            _ => true,
+        };
+        is_same
+            && self.at.apart(at) <= WITHIN
+            && !self.tellers.contains(&teller)
+            && self.tellers.contains(&"")
+    }
+
+    fn add(&mut self, teller: &'static str) {
+        if let Some(free) = self.tellers.iter_mut().find(|teller| teller.is_empty()) {
+            *free = teller;
+        }
+    }
+}
+
+/// What tells accounts apart (FNV-1a): the name in lower case and without its domain, which some programs cut off.
+fn account(name: &str) -> u64 {
+    let local = name.split('@').next().unwrap_or_default();
+    local.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::{FAILURES_MAX, HOSTS_MAX, REMEMBERED, Retold};
+    use crate::{
+        event::{Event, EventKind, Service},
+        rule::Moment,
+    };
+
+    /// Tenths of a second, who tells, and whose login failed; how many of them count, in all.
+    #[track_caller]
+    fn check(tellings: &[(u64, &'static str, &str)], expected: i16) {
+        let mut retold = Retold::new();
+        let counted: i16 = tellings
+            .iter()
+            .filter_map(|&(at, teller, account)| {
+                let event = event(at, teller, account, 1);
+                let untold = retold.untold(&event)?;
+                Some(untold.score.as_tenths() / 10)
+            })
+            .sum();
+        assert_eq!(counted, expected, "{tellings:?}");
+    }
+
+    fn event(at: u64, teller: &'static str, account: &str, times: i16) -> Event {
+        let kind = EventKind::AuthFailure;
+        Event {
+            at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + at * 100),
+            kind,
+            address: Some("203.0.113.7".parse().unwrap()),
+            service: Service::Smtp,
+            account: (!account.is_empty()).then(|| account.into()),
+            recipient: None,
+            session: None,
+            score: kind.score().times(times),
+            told_by: teller,
+        }
+    }
+
+    #[test]
+    fn one_failure_counts_once_whoever_tells_it() {
+        check(&[(0, "dovecot", "joe"), (20, "postfix", "joe")], 1);
+        check(&[(0, "postfix", ""), (1, "pam", "")], 1);
+        check(
+            &[
+                (0, "pam", "joe"),
+                (1, "dovecot", "JOE@x"),
+                (20, "postfix", ""),
+            ],
+            1,
+        );
+    }
+
+    #[test]
+    fn of_several_the_most_that_one_told_counts() {
+        // Interleaved, and one after the other.
+        check(
+            &[
+                (0, "dovecot", "a"),
+                (1, "dovecot", "b"),
+                (2, "postfix", "a"),
+                (3, "dovecot", "c"),
+                (4, "postfix", "b"),
+                (5, "postfix", "c"),
+            ],
+            3,
+        );
+        check(
+            &[
+                (0, "postfix", ""),
+                (0, "postfix", ""),
+                (1, "dovecot", ""),
+                (1, "dovecot", ""),
+                (2, "dovecot", ""),
+            ],
+            3,
+        );
+        // At a steady pace, without an edge between windows.
+        let steady: Vec<_> = (0..50)
+            .flat_map(|n| [(n * 25, "dovecot", ""), (n * 25 + 20, "postfix", "")])
+            .collect();
+        check(&steady, 50);
+    }
+
+    #[test]
+    fn what_is_apart_in_time_or_account_counts_twice() {
+        check(&[(0, "dovecot", "joe"), (31, "postfix", "joe")], 2);
+        check(&[(0, "dovecot", "joe"), (1, "postfix", "ann")], 2);
+        check(&[(0, "dovecot", "joe"), (1, "dovecot", "joe")], 2);
+    }
+
+    #[test]
+    fn an_account_that_comes_second_is_not_lost() {
+        check(&[(0, "postfix", ""), (1, "dovecot", "joe")], 2);
+        check(
+            &[(0, "postfix", ""), (1, "dovecot", "joe"), (2, "pam", "joe")],
+            2,
+        );
+    }
+
+    #[test]
+    fn a_line_that_tells_of_several_is_cut_down() {
+        let mut retold = Retold::new();
+        for at in 0..2 {
+            assert!(retold.untold(&event(at, "pam", "joe", 1)).is_some());
+        }
+        let summary = event(5, "dovecot", "joe", 5);
+        assert_eq!(retold.untold(&summary).unwrap().score.as_tenths(), 30);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_forgotten() {
+        let mut retold = Retold::new();
+        for n in 0..20_000_u32 {
+            let mut event = event(0, "pam", "joe", 100);
+            event.address = Some(std::net::Ipv4Addr::from(n).into());
+            retold.untold(&event);
+        }
+        assert_eq!(retold.failures.len(), HOSTS_MAX);
+        let most = event(0, "pam", "joe", 100);
+        retold.untold(&most);
+        let key = (most.address.unwrap(), super::What::Login);
+        assert_eq!(retold.failures.get(&key).unwrap().len(), FAILURES_MAX);
+        retold.forget(Moment::from(most.at + REMEMBERED));
+        assert_eq!(retold.failures.len(), 0);
+    }
+}
