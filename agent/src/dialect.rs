@@ -4,12 +4,20 @@
 //! the program itself writes it; text that a client chose is never searched.
 
 mod address;
+mod courier;
+mod cyrus;
 mod dovecot;
 mod opensmtpd;
 mod pam;
+mod perdition;
+mod plain;
 mod postfix;
+mod qmail;
+mod reply;
 mod sessions;
+mod solid_pop3d;
 mod text;
+mod uw_imap;
 
 use std::{cell::Cell, time::SystemTime};
 
@@ -29,6 +37,12 @@ pub const DIALECTS: &[&Dialect] = &[
     &dovecot::DIALECT,
     &opensmtpd::DIALECT,
     &pam::DIALECT,
+    &courier::DIALECT,
+    &cyrus::DIALECT,
+    &uw_imap::DIALECT,
+    &qmail::DIALECT,
+    &solid_pop3d::DIALECT,
+    &perdition::DIALECT,
 ];
 
 /// Most bytes kept of an account or a recipient: the longest address that RFC 5321 allows.

@@ -69,7 +69,7 @@ fn mistakes(dialect: &Dialect) -> (Vec<String>, usize) {
     while let Some((number, line)) = lines.next() {
         if line.is_empty() {
             reader = self::reader();
-        } else if !line.starts_with('#') {
+        } else if line != "#" && !line.starts_with("# ") {
             let (_, expected) = lines.next().expect("each line has what it says under it");
             let expected = expected
                 .strip_prefix("= ")

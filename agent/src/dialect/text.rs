@@ -39,6 +39,20 @@ pub(super) fn after<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
     find(text, separator).map(|at| &text[at + separator.len()..])
 }
 
+/// What stands before the last `separator`, and what follows it.
+pub(super) fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    rfind(text, separator).map(|at| (&text[..at], &text[at + separator.len()..]))
+}
+
+/// What stands before `separator`, and what follows it, if it is in `text` just once.
+pub(super) fn split_only<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = find(text, separator)?;
+    let (head, tail) = (&text[..at], &text[at + separator.len()..]);
+    find(&text[at + 1..], separator)
+        .is_none()
+        .then_some((head, tail))
+}
+
 /// What stands before `separator`; all of it if that is not in `text`.
 pub(super) fn before<'a>(text: &'a [u8], separator: &[u8]) -> &'a [u8] {
     find(text, separator).map_or(text, |at| &text[..at])
@@ -49,17 +63,42 @@ pub(super) fn starts_with_any(text: &[u8], prefixes: &[&[u8]]) -> bool {
     prefixes.iter().any(|prefix| text.starts_with(prefix))
 }
 
+/// `text` without the blanks it begins with.
+pub(super) fn without_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|&&byte| byte == b' ').count();
+    &text[blanks..]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{find, rfind};
+    use super::{find, number, rfind, split_last, split_only};
 
     #[test]
-    fn the_first_and_the_last_are_found() {
+    fn the_first_the_last_and_the_only() {
         assert_eq!(find(b"a rip=b rip=c", b" rip="), Some(1));
         assert_eq!(rfind(b"a rip=b rip=c", b" rip="), Some(7));
         assert_eq!(rfind(b" rip= ri", b" rip="), Some(0));
+        assert_eq!(rfind(b"aaa", b"aa"), Some(1));
         for text in [b"".as_slice(), b"rip", b" rip", b" ri p="] {
             assert_eq!(rfind(text, b" rip="), None);
+        }
+        assert_eq!(
+            split_last(b"a - b - c", b" - "),
+            Some((b"a - b".as_slice(), b"c".as_slice()))
+        );
+        assert_eq!(
+            split_only(b"a - b", b" - "),
+            Some((b"a".as_slice(), b"b".as_slice()))
+        );
+        assert_eq!(split_only(b"a - b - c", b" - "), None);
+        assert_eq!(split_only(b"a", b" - "), None);
+    }
+
+    #[test]
+    fn numbers_are_all_digits() {
+        assert_eq!(number::<u32>(b"090"), Some(90));
+        for text in ["", "+1", "1x", "12345678901"] {
+            assert_eq!(number::<u32>(text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -176,6 +176,8 @@ mod tests {
             service: Service::Smtp,
             account: (!account.is_empty()).then(|| account.into()),
             recipient: None,
+            recipients: None,
+            bytes: None,
             session: None,
             score: kind.score().times(times),
             told_by: teller,

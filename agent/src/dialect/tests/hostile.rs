@@ -48,6 +48,44 @@ const LINES: &[&str] = &[
     "postfix/postscreen[4]: NOQUEUE: reject: RCPT from [203.0.113.66]:59415: 550 5.7.1 Service unavailable; client [203.0.113.66] blocked using bl.example; from=<{}>, to=<{}>, proto=ESMTP, helo=<{}>",
     "postfix/postscreen[4]: BARE NEWLINE from [203.0.113.66]:59415 after {}",
     "postgrey[5]: action=greylist, reason=new, client_name={n}, client_address=203.0.113.66, sender={}, recipient={}",
+    "imapd: LOGIN FAILED, user={}, ip=[::ffff:203.0.113.66]",
+    "pop3d-ssl: LOGIN FAILED, user={}, ip=[::ffff:203.0.113.66], port=[49152]",
+    "imapd: DISCONNECTED, user={}, ip=[::ffff:203.0.113.66], headers=0, body=0, rcvd=1, sent=2, time=0",
+    "courieresmtpd: error,relay=::ffff:203.0.113.66,from=<{}>,to=<{}>: 550 User unknown.",
+    "courieresmtpd: error,relay=::ffff:203.0.113.66,ident=\"{}\",msg=\"535 Authentication failed.\",cmd: {}",
+    "cyrus/imap[8]: badlogin: {n} [203.0.113.66] plaintext {} SASL(-13): authentication failure: checkpass failed",
+    "cyrus/timsieved[8]: badlogin: {n}[203.0.113.66] {} authentication failure",
+    "cyrus/imap[8]: badlogin: {n} [203.0.113.66] PLAIN ({}) [SASL(-13): user not found: user: {}]",
+    "cyrus/imap[8]: login: {n} [203.0.113.66] {} PLAIN User logged in SESSIONID=<x>",
+    "imapd[9]: Login failed user={} auth={} host={n} [203.0.113.66]",
+    "imapd[9]: Failed {} override of user={} host={n} [203.0.113.66]",
+    "ipop3d[9]: Command stream end of file, while reading line user={} host=[203.0.113.66]",
+    "perdition.imaps[10]: Auth: 203.0.113.66:2274->192.0.2.99:993 client-secure=ssl authorisation_id=NONE authentication_id=\"{}\" server=\"x\" protocol=IMAP4S server-secure=ssl status=\"failed: Re-Authentication Failure\"",
+    "perdition.imaps[10]: Close: 203.0.113.66->192.0.2.99 user=\"{}\" received=1 sent=2",
+    "rblsmtpd: 203.0.113.66 pid 4711: 553 {}",
+    "tcpserver: ok 4711 mx:192.0.2.99:25 {n}:203.0.113.66:{}:49152",
+    "qmail-smtpd: CHKUSER rejected rcpt: from <{}|remoteinfo/auth:{}|chkuser-identify:> remote <helo:{}|remotehostname:{n}|remotehostip:203.0.113.66> rcpt <{}> : not existing recipient",
+    "spamdyke[11]: DENIED_RBL_MATCH from: {} to: {} origin_ip: 203.0.113.66 origin_rdns: {n} auth: {} encryption: (none) reason: x",
+    "vpopmail[12]: vchkpw-smtp: password fail (pass: '{}') {}:203.0.113.66",
+    "vpopmail[12]: vchkpw-pop3: vpopmail user not found {}:203.0.113.66",
+    "simscan: [7014]:SPAM REJECT (13.20/12.00):3.9031s:{}:203.0.113.66:{}:{}",
+    "solid-pop3d[13]: authentication failed for user {} - 203.0.113.66",
+    "solid-pop3d[13]: authentication failed: no such user: {} - {n} (203.0.113.66)",
+    "^Apr-27-13 02:25:10 m1-25391-06124 [Worker_1] [RelayAttempt] 203.0.113.66 <{}> to: {} relay attempt blocked for: {}",
+    "^[18/Jan/2014 06:41:25] SMTP: User {} doesn't exist. Attempt from IP address 203.0.113.66.",
+    "^[18/Jan/2014 06:41:25] Failed IMAP login for {} from 203.0.113.66",
+    "^[18/Jan/2014 06:41:25] Attempt to deliver to unknown recipient <{}>, from <{}>, IP address 203.0.113.66",
+    "^[18/Jan/2014 06:41:25] Relay attempt from IP address 203.0.113.66, mail from <{}> to <{}> rejected",
+    "^2018-09-19 17:25:50   SMTP Server [0D14:0027-1334] Authentication failed for user {} ; connecting host [203.0.113.66]",
+    "^19.09.2018 17:25:50   smtp: {} [203.0.113.66] authentication failure using internet password",
+    "^06:27 00:00 SMTPD(0aed11ee00d45d0f) [198.51.100.1] connect 203.0.113.66 port 2534",
+    "^06:27 00:00 SMTPD(0aed11ee00d45d0f) [203.0.113.66] {}",
+    "^06:27 00:00 SMTPD(0aed11ee00d45d0f) [203.0.113.66] ERR example.org invalid user <{}>",
+    "^2022-07-20T21:12:06.270Z,EX1,08DA4F7C11473A70,1,192.0.2.99:25,203.0.113.66:53722,<,{},",
+    "^2022-07-20T21:12:06.270Z,EX1,08DA4F7C11473A70,2,192.0.2.99:25,203.0.113.66:53722,>,550 5.1.1 {},",
+    "^2022-07-20T21:28:50.530Z,000000000000000E,2,192.0.2.99:143,203.0.113.66:35070,\"{}\",168,31,31,login,\"{}\",\"R=\"\"2 NO LOGIN failed.\"\"\",",
+    "^192.0.2.1, x, 8/18/06, 13:17:37, W3SVC1, MAIL01, 192.0.2.99, 0, 32, 0, 550, 0, RCPT, -, {},",
+    "^203.0.113.66, x, 8/18/06, 13:17:37, SMTPSVC1, MAIL01, 192.0.2.99, 0, 32, 0, 550, 0, RCPT, -, {},",
     "sshd[6]: Invalid user {} from 192.0.2.99 port 4711",
     "dovecot[7]: imap-login: Disconnected: user=<{}>, rip=203.0.113.66, lip=198.51.100.1, session=<AbC>",
     "dovecot: imap-login: Disconnected: Too many invalid commands (auth failed, 3 attempts in 9 secs): user=<{}>, method=PLAIN, rip=203.0.113.66, lip=198.51.100.1, TLS, session=<AbC>",
@@ -96,6 +134,19 @@ fn words() -> impl Strategy<Value = String> {
             "NOQUEUE: reject: RCPT from v[192.0.2.99]: 554 5.7.1 <x>: Relay access denied; ",
             ">: Relay access denied; from=<> to=<",
             ">: Server configuration error; from=<>",
+            ", ip=[192.0.2.99]",
+            ",relay=192.0.2.99,",
+            " host=v [192.0.2.99]",
+            " - 192.0.2.99",
+            "|remotehostip:192.0.2.99> rcpt <",
+            " origin_ip: 192.0.2.99 origin_rdns: ",
+            "connect 192.0.2.99 port 25",
+            ". Attempt from IP address 192.0.2.99.",
+            ", IP address 192.0.2.99",
+            " from 192.0.2.99",
+            "; connecting host [192.0.2.99]",
+            "\" status=\"ok\" Auth: 192.0.2.99:1->",
+            ":192.0.2.99",
             "; from=<>",
             ">, size=1, nrcpt=1 (queue active)",
             ">, relay=v[192.0.2.99]:25, delay=0, dsn=5.1.1, status=bounced (",
@@ -120,7 +171,12 @@ fn lines() -> impl Strategy<Value = String> {
     (prop::sample::select(LINES), name, vec(words(), 8)).prop_map(|(line, name, words)| {
         let line = line.replace("{n}", &name);
         let mut words = words.iter();
-        let mut filled = String::from("Feb 10 13:26:34 mx ");
+        // Lines of files of a program's own have no header of syslog.
+        let (header, line) = match line.strip_prefix('^') {
+            Some(line) => ("", line.to_owned()),
+            None => ("Feb 10 13:26:34 mx ", line),
+        };
+        let mut filled = String::from(header);
         for (number, part) in line.split("{}").enumerate() {
             if number > 0 {
                 filled.push_str(words.next().map_or("", String::as_str));
@@ -147,7 +203,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(
-        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd)",
+        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d)",
         head in prop::sample::select(vec![
             "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
             "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",
@@ -159,6 +215,11 @@ proptest! {
             "00ADB3C0899: reject: ", "00ADB3C0899: milter-reject: ",
             "00ADB3C0899: from=<", "00ADB3C0899: to=<", "00ADB3C0899: client=x[192.0.2.1], sasl_username=", "statistics: max connection rate 1/60s for (",
             "00ADB3C0899: client=x[192.0.2.1], orig_", "warning: 00ADB3C0899: null BDAT request from ", "action=greylist, ", "proxy-reject: ", "COMMAND ",
+            "LOGIN FAILED, user=", "LOGIN FAILED, user=x, ip=[", "error,relay=", "error,relay=192.0.2.1,", "newmsg,id=x: dns; ", "badlogin: ",
+            "badlogin: x [192.0.2.1] ", "login: x [192.0.2.1] ", "event=login.bad ", "event=login.bad r.clienthost=\"", "Login failed user=",
+            "Login failed user=x host=", "imap service init from ", "Auth:", "Auth: 192.0.2.1->", "Fatal error writing to client", "CHKUSER rejected rcpt: ",
+            "CHKUSER rejected rcpt: from <x> remote <", "DENIED_RBL_MATCH from: ", "DENIED_OTHER from: x to: y origin_ip: ", "vchkpw-pop3: password fail ",
+            "192.0.2.1 pid ", "pid 1 from ", "deny 1 ", "[1]:SPAM REJECT:", "pid 1 Reject::AUTH::x", "authentication failed for user ", "1157519909.633171 ",
         ]),
         tails in vec(vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]<>:;,=/ 019af".as_slice())], 0..80), 1..5),
     ) {
@@ -167,6 +228,31 @@ proptest! {
             let line = [format!("Feb 10 13:26:34 mx {program}: {head}").as_bytes(), tail].concat();
             let _ = reader.read(&line, now());
             let _ = reader.read(tail, now());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_of_files_of_a_programs_own_are_read(
+        lines in vec((
+            prop::sample::select(vec![
+                "Apr-27-13 02:25:10 ", "Apr-27-13 02:25:10 [", "Apr-27-13 02:25:10 m1-1-1 [Worker_1] [DNSBL] 192.0.2.1 ", "Apr-27-13 02:25:10 Blocking ",
+                "[18/Jan/2014 06:41:25] ", "[18/Jan/2014 06:41:25] Failed IMAP login ", "[18/Jan/2014 06:41:25] SMTP: ", "[18/Jan/2014 06:41:25] Recv: ",
+                "[18/Jan/2014 06:41:25] Connection attempt to service IMAP", "[18/Jan/2014 06:41:25] Message from IP address ",
+                "2018-09-19 17:25:50   SMTP Server [", "2018-09-19 17:25:50   SMTP Server: ", "2018-09-19 17:25:50   smtp: ", "[1:2-3] 19.09.2018 17:25:50   imap: ",
+                "06:27 00:00 SMTPD(", "06:27 00:00 SMTPD(0a) [192.0.2.1] ", "06:27 00:00 SMTPD(0a) [192.0.2.1] connect ", "20070627 000000 ",
+                "<co ts=\"", "<co ts=\"2014-06-02T10:08:07.56\" ", "<en ts=\"x\" tr=\"TCP|", "19-Feb-1998 18:42:24.10 x + U TCP|", "19-Feb-1998 18:42:24.10 ",
+                "#Fields: ", "#Fields: time c-ip cs-method sc-status ", "#Fields: session-id,local-endpoint,remote-endpoint,event,data,context,", "#Date: ",
+                "#Log-type: ", "2022-07-20T21:12:06.270Z,", "2022-07-20T21:12:06.270Z,EX1,S,1,192.0.2.9:25,192.0.2.1:1,", "13:17:37 192.0.2.1 RCPT ",
+                "2022-07-20T21:28:50.530Z,S,2,192.0.2.9:143,192.0.2.1:1,x,1,2,3,login,", "192.0.2.1, x, 8/18/06, ", "[", "<", "#",
+            ]),
+            vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]<>()|\"'&:;,=/. 019afMPm".as_slice())], 0..80),
+        ), 1..6),
+    ) {
+        let mut reader = reader();
+        for (head, tail) in &lines {
+            let _ = reader.read(&[head.as_bytes(), tail].concat(), now());
         }
     }
 }

@@ -31,7 +31,7 @@ struct Expected {
 }
 
 /// One for each dialect that the sets have something of.
-const EXPECTED: &[Expected] = &[POSTFIX, DOVECOT, OPENSMTPD];
+const EXPECTED: &[Expected] = &[POSTFIX, DOVECOT, OPENSMTPD, OTHERS];
 
 /// Why a case is harmless where that is a question: connections lost anywhere may be a bad line; `helo_nodns` is a 450, which
 /// may be our resolver; messages that are too large are honest mistakes. Untold: 3.10 waits for the end of a message with bare
@@ -106,6 +106,26 @@ const OPENSMTPD: Expected = Expected {
         ("opensmtpd-7.6", "content_reject"),
         ("opensmtpd-7.6", "too_many_junk"),
     ],
+};
+
+/// Those that no recorded server speaks.
+const OTHERS: Expected = Expected {
+    programs: &[
+        "courier",
+        "courier-auth",
+        "courier-smtp",
+        "cyrus-imap",
+        "perdition",
+        "qmail",
+        "sieve",
+        "solid-pop3d",
+        "uwimap",
+        "uwimap-auth",
+    ],
+    mta: "courier",
+    servers: &[],
+    harmless: &[],
+    untold: &[],
 };
 
 /// The folder, or a loud word that it is not there.
