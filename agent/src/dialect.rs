@@ -7,13 +7,16 @@ mod address;
 mod courier;
 mod cyrus;
 mod dovecot;
+mod exim;
 mod opensmtpd;
 mod pam;
 mod perdition;
 mod plain;
 mod postfix;
 mod qmail;
+mod reason;
 mod reply;
+mod sendmail;
 mod sessions;
 mod solid_pop3d;
 mod text;
@@ -34,6 +37,8 @@ pub use self::sessions::SESSIONS_MAX;
 /// Every dialect, in the order they are asked whether a program is theirs.
 pub const DIALECTS: &[&Dialect] = &[
     &postfix::DIALECT,
+    &exim::DIALECT,
+    &sendmail::DIALECT,
     &dovecot::DIALECT,
     &opensmtpd::DIALECT,
     &pam::DIALECT,

@@ -72,6 +72,18 @@ pub fn read(line: &[u8]) -> Option<(Envelope<'_>, &'static str)> {
         .find_map(|form| Some(((form.read)(line)?, form.name)))
 }
 
+/// `HOST TAG[PID]: MESSAGE`, as it follows a stamp.
+pub(crate) fn tagged(stamp: Stamp, text: &[u8]) -> Option<Envelope<'_>> {
+    let (host, program, pid, message) = tag::host_and_tag(text)?;
+    Some(Envelope {
+        stamp: Some(stamp),
+        host,
+        program,
+        pid,
+        message,
+    })
+}
+
 /// What follows a `<PRI>` (RFC 3164 4.1.1: one to three digits), as it stands in what is read from `/dev/log`.
 fn without_pri(line: &[u8]) -> &[u8] {
     let Some(rest) = line.strip_prefix(b"<") else {

@@ -69,9 +69,26 @@ pub(super) fn without_blanks(text: &[u8]) -> &[u8] {
     &text[blanks..]
 }
 
+/// What stands before the first `end` that is not within quotes, and what follows it. Mail programs take no
+/// address whose quotes are not closed.
+pub(super) fn until(text: &[u8], end: u8) -> Option<(&[u8], &[u8])> {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ if byte == end && !is_quoted => return Some((&text[..at], &text[at + 1..])),
+            _ => {}
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{find, number, rfind, split_last, split_only};
+    use super::{find, number, rfind, split_last, split_only, until};
 
     #[test]
     fn the_first_the_last_and_the_only() {
@@ -100,5 +117,15 @@ mod tests {
         for text in ["", "+1", "1x", "12345678901"] {
             assert_eq!(number::<u32>(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn quotes_hide_the_end() {
+        let text = br#"a">\">"b> c"#;
+        assert_eq!(
+            until(text, b'>'),
+            Some((br#"a">\">"b"#.as_slice(), b" c".as_slice()))
+        );
+        assert_eq!(until(b"\"a>", b'>'), None);
     }
 }

@@ -157,7 +157,7 @@ mod tests {
             &vec![line.to_owned(); 20],
             &expect![[r#"
                 warning source: none of its last 20 lines is of a known mail program
-                  => name the mail log in [[source]]; known: postfix
+                  => name the mail log in [[source]]; known: postfix, exim, sendmail
             "#]],
         );
     }

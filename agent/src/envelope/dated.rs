@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
-    let (stamp, rest) = stamp(line, b'T')?;
+    let (stamp, rest) = stamp(line)?;
     let (host, program, pid, message) = host_and_tag(rest.strip_prefix(b" ")?)?;
     Some(Envelope {
         stamp: Some(stamp),
@@ -24,7 +24,7 @@ pub(super) fn read_rfc5424(line: &[u8]) -> Option<Envelope<'_>> {
     let rest = line.strip_prefix(b"1 ")?;
     let (stamp, rest) = match rest.strip_prefix(b"-") {
         Some(rest) => (None, rest),
-        None => stamp(rest, b'T').map(|(stamp, rest)| (Some(stamp), rest))?,
+        None => stamp(rest).map(|(stamp, rest)| (Some(stamp), rest))?,
     };
     let (host, rest) = word(rest.strip_prefix(b" ")?)?;
     let (program, rest) = word(rest)?;
@@ -75,13 +75,35 @@ fn after_structured_data(text: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(b" ")
 }
 
-/// `YYYY-MM-DDTHH:MM:SS[.fraction][Z|+HH:MM|+HHMM]`, with `between` in place of the `T`.
-pub(super) fn stamp(text: &[u8], between: u8) -> Option<(Stamp, &[u8])> {
+/// `YYYY-MM-DDTHH:MM:SS[.fraction][Z|+HH:MM|+HHMM]`.
+pub(super) fn stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
+    let (civil, rest) = civil(text, b'T')?;
+    let (offset_s, rest) = match rest {
+        [b'Z', rest @ ..] => (0, rest),
+        _ => match offset(rest) {
+            Some(offset) => offset,
+            None => return Some((Stamp::Local(civil), rest)),
+        },
+    };
+    Some((Stamp::Zoned { civil, offset_s }, rest))
+}
+
+/// `YYYY-MM-DD HH:MM:SS[.fraction][ +HHMM]`, as programs write it into log files of their own.
+pub(super) fn spaced(text: &[u8]) -> Option<(Stamp, &[u8])> {
+    let (civil, rest) = civil(text, b' ')?;
+    Some(match rest.strip_prefix(b" ").and_then(offset) {
+        Some((offset_s, rest)) => (Stamp::Zoned { civil, offset_s }, rest),
+        None => (Stamp::Local(civil), rest),
+    })
+}
+
+/// Date and time, with `separator` between them.
+fn civil(text: &[u8], separator: u8) -> Option<(Civil, &[u8])> {
     let (date, rest) = text.split_first_chunk::<11>()?;
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, separator] = date else {
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, between] = date else {
         return None;
     };
-    if separator != between {
+    if between != separator {
         return None;
     }
     let year = tag::number(&[y0, y1, y2, y3])?;
@@ -97,18 +119,20 @@ pub(super) fn stamp(text: &[u8], between: u8) -> Option<(Stamp, &[u8])> {
         day,
         time,
     };
-    let (offset_s, rest) = match rest {
-        [b'Z', rest @ ..] => (0, rest),
-        [sign @ (b'+' | b'-'), h0, h1, b':', m0, m1, rest @ ..]
-        | [sign @ (b'+' | b'-'), h0, h1, m0, m1, rest @ ..] => {
-            let hours = i32::from(two_digits(*h0, *h1)?);
-            let minutes = i32::from(two_digits(*m0, *m1)?);
-            let offset_s = hours * 3600 + minutes * 60;
-            (if *sign == b'-' { -offset_s } else { offset_s }, rest)
-        }
-        _ => return Some((Stamp::Local(civil), rest)),
+    Some((civil, rest))
+}
+
+/// `+HH:MM` or `+HHMM`, in seconds.
+fn offset(text: &[u8]) -> Option<(i32, &[u8])> {
+    let ([sign @ (b'+' | b'-'), h0, h1, b':', m0, m1, rest @ ..]
+    | [sign @ (b'+' | b'-'), h0, h1, m0, m1, rest @ ..]) = text
+    else {
+        return None;
     };
-    Some((Stamp::Zoned { civil, offset_s }, rest))
+    let hours = i32::from(two_digits(*h0, *h1)?);
+    let minutes = i32::from(two_digits(*m0, *m1)?);
+    let offset_s = hours * 3600 + minutes * 60;
+    Some((if *sign == b'-' { -offset_s } else { offset_s }, rest))
 }
 
 fn two_digits(tens: u8, ones: u8) -> Option<u8> {

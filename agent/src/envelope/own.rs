@@ -9,7 +9,7 @@ pub fn stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
     match line.first()? {
         b'@' => tai::stamp(line),
         b'0'..=b'9' => {
-            let (stamp, rest) = dated::stamp(line, b' ').or_else(|| dated::stamp(line, b'T'))?;
+            let (stamp, rest) = dated::spaced(line).or_else(|| dated::stamp(line))?;
             Some((stamp, rest.strip_prefix(b" ")?))
         }
         _ => bsd::stamp(line),

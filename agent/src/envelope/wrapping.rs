@@ -88,7 +88,7 @@ impl Wrappings {
 
     /// `2016-10-06T00:17:09.669794202Z stdout F TEXT` (Kubernetes, podman); `P` for a piece that is not the last.
     fn open_cri<'a>(&mut self, line: &'a [u8]) -> Option<Opened<'a>> {
-        let (stamp, rest) = dated::stamp(line, b'T')?;
+        let (stamp, rest) = dated::stamp(line)?;
         let (stream, rest) = word(rest.strip_prefix(b" ")?)?;
         let stream = stream_of(stream)?;
         let (tags, text) = match rest.iter().position(|&byte| byte == b' ') {
@@ -137,8 +137,7 @@ impl Wrappings {
         else {
             return Opened::Bare;
         };
-        let (Some(stream), Some((stamp, b""))) = (stream_of(stream), dated::stamp(time, b'T'))
-        else {
+        let (Some(stream), Some((stamp, b""))) = (stream_of(stream), dated::stamp(time)) else {
             return Opened::Bare;
         };
         let text = log.strip_suffix(b"\n");

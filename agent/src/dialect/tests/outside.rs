@@ -31,7 +31,7 @@ struct Expected {
 }
 
 /// One for each dialect that the sets have something of.
-const EXPECTED: &[Expected] = &[POSTFIX, DOVECOT, OPENSMTPD, OTHERS];
+const EXPECTED: &[Expected] = &[POSTFIX, EXIM, SENDMAIL, DOVECOT, OPENSMTPD, OTHERS];
 
 /// Why a case is harmless where that is a question: connections lost anywhere may be a bad line; `helo_nodns` is a 450, which
 /// may be our resolver; messages that are too large are honest mistakes. Untold: 3.10 waits for the end of a message with bare
@@ -126,6 +126,51 @@ const OTHERS: Expected = Expected {
     servers: &[],
     harmless: &[],
     untold: &[],
+};
+/// Postfix's harmless cases are those of the other servers that take mail.
+const EXIM: Expected = Expected {
+    programs: &["exim", "exim-logs", "exim-spam"],
+    mta: "exim",
+    servers: &[
+        "exim-4.96",
+        "exim-4.96-sync",
+        "exim-4.96-verbose",
+        "exim-4.98",
+    ],
+    harmless: POSTFIX.harmless,
+    // Exim lets early talkers through by default, and its rate of messages was not limited.
+    untold: &[
+        ("exim-4.96", "msg_rate"),
+        ("exim-4.96", "pregreet"),
+        ("exim-4.96-verbose", "msg_rate"),
+        ("exim-4.96-verbose", "pregreet"),
+        ("exim-4.98", "msg_rate"),
+        ("exim-4.98", "pregreet"),
+    ],
+};
+
+/// Untold: Sendmail says no more of a broken order of commands, of logins that were broken off or not offered, and of bad
+/// parameters than of sessions in which nothing was tried, and took the content.
+const SENDMAIL: Expected = Expected {
+    programs: &["sendmail-auth", "sendmail-reject"],
+    mta: "sendmail",
+    servers: &["sendmail-8.17", "sendmail-8.17-loglevel14"],
+    harmless: POSTFIX.harmless,
+    untold: &[
+        ("sendmail-8.17", "auth_drop"),
+        ("sendmail-8.17", "auth_unsupported_mech"),
+        ("sendmail-8.17", "bad_sequence"),
+        ("sendmail-8.17", "bad_syntax"),
+        ("sendmail-8.17", "binary_garbage"),
+        ("sendmail-8.17", "content_reject"),
+        ("sendmail-8.17-loglevel14", "auth_drop"),
+        ("sendmail-8.17-loglevel14", "auth_unsupported_mech"),
+        ("sendmail-8.17-loglevel14", "bad_sequence"),
+        ("sendmail-8.17-loglevel14", "bad_syntax"),
+        ("sendmail-8.17-loglevel14", "binary_garbage"),
+        ("sendmail-8.17-loglevel14", "content_reject"),
+        ("sendmail-8.17-loglevel14", "no_helo"),
+    ],
 };
 
 /// The folder, or a loud word that it is not there.
@@ -267,4 +312,34 @@ fn judge_cases(folder: &Path, expected: &Expected, wrong: &mut Vec<String>) {
             wrong.push(format!("{version}/{name}: weighs: {weighs}"));
         }
     }
+}
+
+#[test]
+fn what_a_second_log_repeats_weighs_once() {
+    let Some(folder) = folder() else { return };
+    let weight = |log: &str| {
+        let mut reader = reader();
+        let events = log.lines().filter_map(|line| event(&mut reader, line));
+        let scores = events.map(|event| event.score.as_tenths().max(0));
+        scores.map(i32::from).sum::<i32>()
+    };
+    let mut seconds = 0;
+    for version in EXIM.servers {
+        for entry in fs::read_dir(folder.join("servers").join(version)).unwrap() {
+            let second = entry.unwrap().path();
+            let name = second.to_str().unwrap();
+            let Some(first) = name.strip_suffix(".2.log") else {
+                continue;
+            };
+            seconds += 1;
+            let first = fs::read_to_string(format!("{first}.log")).unwrap();
+            let second = fs::read_to_string(&second).unwrap();
+            assert_eq!(
+                weight(&format!("{first}{second}")),
+                weight(&first),
+                "{name}"
+            );
+        }
+    }
+    assert!(seconds > 0);
 }
