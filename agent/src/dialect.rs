@@ -16,9 +16,11 @@ mod postfix;
 mod qmail;
 mod reason;
 mod reply;
+mod rspamd;
 mod sendmail;
 mod sessions;
 mod solid_pop3d;
+mod spamassassin;
 mod text;
 mod uw_imap;
 
@@ -48,6 +50,8 @@ pub const DIALECTS: &[&Dialect] = &[
     &qmail::DIALECT,
     &solid_pop3d::DIALECT,
     &perdition::DIALECT,
+    &rspamd::DIALECT,
+    &spamassassin::DIALECT,
 ];
 
 /// Most bytes kept of an account or a recipient: the longest address that RFC 5321 allows.

@@ -1,5 +1,4 @@
 mod hostile;
-mod outside;
 mod wrapped;
 
 use std::{

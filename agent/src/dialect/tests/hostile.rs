@@ -134,6 +134,8 @@ const LINES: &[&str] = &[
     "smtpd[9]: 38dd06274cde1fd7 smtp event=failed-command address=203.0.113.66 host={n} command=\"{}\" result=\"550 {}\"",
     "smtpd[9]: smtp-in: New session 38dd06274cde1fd7 from host {n} [203.0.113.66]",
     "smtpd[9]: smtp-in: Authentication failed for user {} on session 38dd06274cde1fd7",
+    "rspamd[9]: <abc123>; proxy; rspamd_task_write_log: id: <{}>, qid: <4XyZ7h1abc>, ip: 203.0.113.66, from: <{}>, (default: T (reject): [99.00/15.00] [X(1.00)]), len: 9",
+    "spamd[9]: spamd: result: Y 27 - X scantime=1,raddr=127.0.0.1,rport=1,mid=<{}>,autolearn=no",
     "saslauthd[8]: do_auth         : auth failure: [user={}] [service=smtp] [realm={}] [mech=pam] [reason=x]",
 ];
 
@@ -156,6 +158,7 @@ fn words() -> impl Strategy<Value = String> {
             ",192.0.2.99,<x>): unknown user",
             "): user=<",
             " rhost=192.0.2.99",
+            ">, ip: 192.0.2.99, from: <",
             "address=192.0.2.99 host=v",
             "38dd06274cde1fd7 smtp connected address=192.0.2.99 host=v",
             "\" result=\"",
@@ -248,7 +251,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(
-        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d|exim\\[1\\]|sm-mta\\[1\\])",
+        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d|exim\\[1\\]|sm-mta\\[1\\]|rspamd)",
         head in prop::sample::select(vec![
             "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
             "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",
