@@ -4,11 +4,19 @@
 //! the program itself writes it; text that a client chose is never searched.
 
 mod address;
+mod assp;
 mod courier;
 mod cyrus;
+mod dates;
+mod domino;
 mod dovecot;
+mod exchange;
 mod exim;
+mod iis;
+mod imail;
+mod kerio;
 mod opensmtpd;
+mod oracle;
 mod pam;
 mod perdition;
 mod plain;
@@ -39,6 +47,11 @@ pub use self::sessions::SESSIONS_MAX;
 /// Every dialect, in the order they are asked whether a program is theirs.
 pub const DIALECTS: &[&Dialect] = &[
     &postfix::DIALECT,
+    // Before Exim, whose own lines begin with such stamps too.
+    &domino::DIALECT,
+    &imail::DIALECT,
+    &exchange::DIALECT,
+    &iis::DIALECT,
     &exim::DIALECT,
     &sendmail::DIALECT,
     &dovecot::DIALECT,
@@ -52,6 +65,9 @@ pub const DIALECTS: &[&Dialect] = &[
     &perdition::DIALECT,
     &rspamd::DIALECT,
     &spamassassin::DIALECT,
+    &assp::DIALECT,
+    &kerio::DIALECT,
+    &oracle::DIALECT,
 ];
 
 /// Most bytes kept of an account or a recipient: the longest address that RFC 5321 allows.

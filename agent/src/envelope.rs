@@ -14,10 +14,11 @@ mod tag;
 mod tai;
 mod wrapping;
 
+pub(crate) use self::stamp::clock_time;
 pub use self::{
     own::stamp as own_stamp,
     repeated::{REPEATS_MAX, Repeat, lost, repeat, repeated},
-    stamp::{Dater, Stamp},
+    stamp::{Civil, Dater, Stamp},
     wrapping::{Inside, Opened, Wrappings},
 };
 

@@ -167,7 +167,7 @@ impl Civil {
 }
 
 /// `HH:MM:SS[.fraction]`. A leap second is taken for the second before it.
-pub(super) fn clock_time(text: &[u8]) -> Option<(Duration, &[u8])> {
+pub(crate) fn clock_time(text: &[u8]) -> Option<(Duration, &[u8])> {
     let (time, rest) = text.split_first_chunk::<8>()?;
     let &[h0, h1, b':', m0, m1, b':', s0, s1] = time else {
         return None;
