@@ -5,6 +5,7 @@ mod document;
 mod error;
 mod filter;
 mod limit;
+mod pattern;
 mod preset;
 mod rule;
 mod source;
@@ -22,6 +23,7 @@ use self::document::{Document, Section};
 pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
+    pattern::{PatternsConfig, SHIPPED_PATTERNS, ShippedPatterns},
     preset::{PRESETS, Preset},
     source::SourceConfig,
 };
@@ -45,6 +47,8 @@ pub struct Config {
     pub allow: Vec<IpNet>,
     /// `[[source]]`: the logs.
     pub sources: Vec<SourceConfig>,
+    /// `[patterns]` and `[[pattern]]`: lines of programs that no dialect knows.
+    pub patterns: PatternsConfig,
     /// `[rules]` and `[[rule]]`.
     pub rules: RulesConfig,
     /// `[ban]`: how long bans are where the rule does not say.
@@ -148,7 +152,8 @@ impl Config {
             &document,
             &root,
             &[
-                "filter", "allow", "source", "rules", "rule", "ban", "control", "limit",
+                "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
+                "control", "limit",
             ],
         )?;
         let ban = rule::read_ban(&top)?;
@@ -157,6 +162,7 @@ impl Config {
             filter: filter::read(&top)?,
             allow: filter::read_allow(&top)?,
             sources: source::read(&top)?,
+            patterns: pattern::read(&top)?,
             rules: RulesConfig {
                 preset: preset.name.to_owned(),
                 rules: rule::merge(preset.rules(ban)?, rule::read(&top, ban)?),

@@ -18,6 +18,7 @@ mod kerio;
 mod opensmtpd;
 mod oracle;
 mod pam;
+pub mod pattern;
 mod perdition;
 mod plain;
 mod postfix;
@@ -32,7 +33,7 @@ mod spamassassin;
 mod text;
 mod uw_imap;
 
-use std::{cell::Cell, time::SystemTime};
+use std::{cell::Cell, sync::Arc, time::SystemTime};
 
 use jiff::tz::TimeZone;
 
@@ -42,6 +43,7 @@ use crate::{
     line::{LINE_MAX, escaped},
 };
 
+use self::pattern::{Found, PatternSet};
 pub use self::sessions::SESSIONS_MAX;
 
 /// Every dialect, in the order they are asked whether a program is theirs.
@@ -113,11 +115,11 @@ pub enum Reading {
 
 /// What is known of the line that was read last, for those who ask how it was understood.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Recognition {
+pub struct Recognition<'a> {
     /// Form of its envelope.
-    pub envelope: Option<&'static str>,
-    /// Name of its dialect.
-    pub dialect: Option<&'static str>,
+    pub envelope: Option<&'a str>,
+    /// Name of its dialect, or of its pattern.
+    pub dialect: Option<&'a str>,
     /// Whether it is not by the program that it names, so that it was refused.
     pub is_forged: bool,
     /// How many lines the logger says there that it lost.
@@ -129,7 +131,10 @@ pub struct Reader {
     desk: Desk,
     interpreters: Vec<(&'static Dialect, Box<dyn Interpreter + Send>)>,
     only: bool,
-    recognition: Recognition,
+    patterns: Arc<PatternSet>,
+    recognition: Recognition<'static>,
+    /// The pattern that recognised the line that was read last, and whether as a whole line.
+    recognised_by: Option<(usize, bool)>,
     wrappings: Wrappings,
     is_rewritten: bool,
     /// The last line, if it gave an event: what `last message repeated` is about.
@@ -163,7 +168,9 @@ impl Reader {
             desk,
             interpreters: dialects.iter().map(started).collect(),
             only,
+            patterns: Arc::default(),
             recognition: Recognition::default(),
+            recognised_by: None,
             wrappings: Wrappings::default(),
             is_rewritten: false,
             last: Vec::new(),
@@ -178,10 +185,24 @@ impl Reader {
         }
     }
 
+    /// Reads lines that no dialect knows by `patterns`.
+    #[must_use]
+    pub fn with_patterns(mut self, patterns: Arc<PatternSet>) -> Self {
+        self.set_patterns(patterns);
+        self
+    }
+
+    /// Reads lines that no dialect knows by `patterns` from here on.
+    pub fn set_patterns(&mut self, patterns: Arc<PatternSet>) {
+        self.patterns = patterns;
+        self.recognised_by = None;
+    }
+
     /// What `line` says. Its event is dated by the log; `now` tells the year where the stamp names none, and dates lines
     /// without a stamp. At most [`LINE_MAX`] bytes are looked at, of a record [`RECORD_MAX`](crate::line::RECORD_MAX).
     pub fn read(&mut self, line: &[u8], now: SystemTime) -> Reading {
         self.recognition = Recognition::default();
+        self.recognised_by = None;
         self.is_rewritten = false;
         let short = &line[..line.len().min(LINE_MAX)];
         let reading = match envelope::read(short) {
@@ -246,10 +267,53 @@ impl Reader {
                 known => return known,
             }
         }
-        if self.recognition.dialect.is_none() {
-            self.recognition.lost = envelope::lost(line.program, message);
+        match self.read_message(&line, now) {
+            Some(reading) => return weighed(reading, times),
+            None if self.recognition.dialect.is_none() => {
+                self.recognition.lost = envelope::lost(line.program, message);
+            }
+            None => {}
         }
         unknown
+    }
+
+    /// A message of a program that has patterns.
+    fn read_message(&mut self, envelope: &Envelope<'_>, now: SystemTime) -> Option<Reading> {
+        if self.only {
+            return None;
+        }
+        let (index, found) = self
+            .patterns
+            .read_message(envelope.program, envelope.message)?;
+        self.recognised_by = Some((index, false));
+        let line = Line::new(envelope, now, &self.desk);
+        Some(found.map_or(Reading::Unknown, |found| line.found(found)))
+    }
+
+    /// A line of a log file that has patterns.
+    fn read_whole(
+        &mut self,
+        line: &[u8],
+        stamp: Option<Stamp>,
+        now: SystemTime,
+    ) -> Option<Reading> {
+        if self.only {
+            return None;
+        }
+        let (index, found) = self.patterns.read_line(line)?;
+        self.recognised_by = Some((index, true));
+        let stamp = stamp.or(match &found {
+            Found::Event(told) => told.stamp,
+            Found::Nothing | Found::Refused => None,
+        });
+        let envelope = Envelope {
+            stamp,
+            host: b"",
+            program: b"",
+            pid: None,
+            message: line,
+        };
+        Some(Line::new(&envelope, now, &self.desk).found(found))
     }
 
     /// A line that says that the one before it was written again: read again, it says the same again.
@@ -275,8 +339,7 @@ impl Reader {
         let reading = match wrappings.open(line) {
             Opened::Bare => {
                 let line = &line[..line.len().min(LINE_MAX)];
-                self.read_own(line, None, now)
-                    .unwrap_or_else(|| self.read_bare(line, None, now))
+                self.read_plain(line, None, now)
             }
             Opened::Nothing => Reading::Ignored,
             Opened::Inside(inside) => self.read_inside(&inside, line, now),
@@ -308,12 +371,17 @@ impl Reader {
                 self.read_enveloped(&Envelope { stamp, ..envelope }, form, now)
             }
             None if !inside.is_believed => Reading::Ignored,
-            None => self
-                .read_own(text, inside.stamp, now)
-                .unwrap_or_else(|| self.read_bare(text, inside.stamp, now)),
+            None => self.read_plain(text, inside.stamp, now),
         };
         self.recognition.envelope = Some(inside.form);
         reading
+    }
+
+    /// A line that is in no form of syslog.
+    fn read_plain(&mut self, line: &[u8], stamp: Option<Stamp>, now: SystemTime) -> Reading {
+        self.read_own(line, stamp, now)
+            .or_else(|| self.read_whole(line, stamp, now))
+            .unwrap_or_else(|| self.read_bare(line, stamp, now))
     }
 
     /// A line in the form of a program's own log file.
@@ -328,8 +396,20 @@ impl Reader {
     }
 
     /// What is known of the line that was read last.
-    pub fn recognition(&self) -> Recognition {
-        self.recognition
+    pub fn recognition(&self) -> Recognition<'_> {
+        let Some((index, is_whole)) = self.recognised_by else {
+            return self.recognition;
+        };
+        let name = Some(self.patterns.name(index));
+        Recognition {
+            envelope: if is_whole {
+                name
+            } else {
+                self.recognition.envelope
+            },
+            dialect: name,
+            ..self.recognition
+        }
     }
 
     /// A line without an envelope. No program signs for it, so unless the operator says whose it is it may be anybody's
@@ -419,6 +499,21 @@ impl<'a> Line<'a> {
             session: None,
             score: kind.score(),
             told_by: "",
+        }
+    }
+
+    /// What a pattern found in it.
+    fn found(&self, found: Found<'_>) -> Reading {
+        match found {
+            Found::Event(told) => Reading::Event(Event {
+                address: Some(told.address),
+                account: told.account.and_then(name),
+                recipient: told.recipient.and_then(name),
+                score: told.score,
+                ..self.event(told.kind, told.service)
+            }),
+            Found::Nothing => Reading::Ignored,
+            Found::Refused => Reading::Refused,
         }
     }
 

@@ -17,11 +17,12 @@ mod process;
 use std::{
     cmp::Reverse,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{config::Attach, host};
+use crate::{config::Attach, dialect::pattern::PatternSet, host};
 
 use self::caller::Caller;
 
@@ -42,6 +43,8 @@ pub struct Patient<'a> {
     pub run_dir: &'a Path,
     /// Log files.
     pub sources: &'a [PathBuf],
+    /// Patterns of lines in them that no dialect knows.
+    pub patterns: &'a Arc<PatternSet>,
 }
 
 /// How bad it is.
@@ -113,7 +116,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.push(file::folder(caller, "state folder", patient.state_dir));
     findings.push(file::folder(caller, "run folder", patient.run_dir));
     let sources = patient.sources.iter();
-    findings.extend(sources.map(|path| file::source(caller, path)));
+    findings.extend(sources.map(|path| file::source(caller, path, patient.patterns)));
     findings
 }
 

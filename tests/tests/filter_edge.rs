@@ -8,6 +8,7 @@ use std::{
     panic::resume_unwind,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     thread,
 };
 
@@ -471,6 +472,7 @@ fn the_doctor_finds_who_holds_an_interface() {
             state_dir: dir,
             run_dir: dir,
             sources: &[],
+            patterns: &Arc::default(),
         };
         let found = examine(&patient);
         assert_eq!(finding(&found, "privileges").level, Level::Ok);

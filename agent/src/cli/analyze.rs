@@ -30,6 +30,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, PRESETS},
     decision::Decision,
+    dialect::Reader,
     judge::{Judge, JudgeSettings},
 };
 
@@ -78,7 +79,8 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
         .iter()
         .map(|path| {
             let zone = args.time_zone.clone();
-            Log::open(path, zone.unwrap_or_else(|| zone_of(&config, path)), now)
+            let reader = Reader::new(zone.unwrap_or_else(|| zone_of(&config, path)));
+            Log::open(path, reader.with_patterns(config.patterns.set.clone()), now)
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(unreadable)?;

@@ -94,6 +94,7 @@ fn examine(console: &Console) -> Vec<Finding> {
         state_dir: &paths.state_dir,
         run_dir: &paths.run_dir,
         sources: &sources,
+        patterns: &config.patterns.set,
     }));
     doctor::sort(&mut findings);
     findings

@@ -7,6 +7,7 @@ mod shapes;
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -25,7 +26,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    dialect::{DIALECTS, Dialect, Reader, Reading},
+    config::{Config, ConfigError},
+    dialect::{DIALECTS, Dialect, Reader, Reading, pattern::PatternSet},
     line::escaped,
 };
 
@@ -41,6 +43,7 @@ const SHOWN_MAX: usize = 200;
 
 /// Show how each line of a log is understood
 ///
+/// Programs that no dialect knows are read by the patterns of the configuration, or else by those that are shipped.
 /// Lines of a file share their sessions, as they do for the agent: what a session's lines tell together stands on the line
 /// that completes it. SCORE is the weight against the client; 0 is understood, but harmless. A line without the header
 /// of a log (time, host, program) weighs nothing unless --dialect says whose it is.
@@ -74,8 +77,18 @@ pub enum ParseError {
 
 /// Carries out the command.
 pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
+    let patterns = match Config::load(&console.paths.config) {
+        Ok(config) => config.patterns.set,
+        // Whoever may read a log need not be one who may read the configuration.
+        Err(ConfigError::Unreadable { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Config::default().patterns.set
+        }
+        Err(error) => return Err(Failure::from_chain(Exit::Usage, &error)),
+    };
     let (format, now) = (console.format, Clock::start().now());
-    match run(args, format, now, console.out()) {
+    match run(args, &patterns, format, now, console.out()) {
         Ok(()) => Ok(Exit::Done),
         Err(ParseError::Output(error)) => Err(error.into()),
         Err(ParseError::Input(error)) => {
@@ -91,7 +104,7 @@ pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Fail
     }
 }
 
-/// Reads the logs one after another and writes what is understood to `out`. `now` dates what names no year and comes from
+/// Reads the logs one after another and writes what is understood to `out`, also by `patterns`. `now` dates what names no year and comes from
 /// stdin; the logs themselves are taken to end when they were last written.
 ///
 /// # Errors
@@ -99,13 +112,18 @@ pub(super) fn carry_out(args: &Args, console: &mut Console) -> Result<Exit, Fail
 /// When a log cannot be read or `out` cannot be written; what was read before is written.
 pub fn run(
     args: &Args,
+    patterns: &Arc<PatternSet>,
     format: Format,
     now: SystemTime,
     out: &mut impl Write,
 ) -> Result<(), ParseError> {
-    let dialect = args.dialect.as_deref().and_then(dialect_of);
+    let readers = Readers {
+        dialect: args.dialect.as_deref().and_then(dialect_of),
+        zone: args.time_zone.clone().unwrap_or_else(TimeZone::system),
+        patterns,
+    };
     if args.unknown {
-        return show_unknown(args, dialect, format, now, out);
+        return show_unknown(args, &readers, format, now, out);
     }
     if format == Format::Human {
         record::write_header(out)?;
@@ -119,7 +137,7 @@ pub fn run(
         }
         read_each(
             path,
-            reader(args, dialect),
+            &readers,
             now,
             out,
             |out, number, reader, reading, line| {
@@ -138,23 +156,17 @@ pub fn run(
 
 fn show_unknown(
     args: &Args,
-    dialect: Option<&'static Dialect>,
+    readers: &Readers<'_>,
     format: Format,
     now: SystemTime,
     out: &mut impl Write,
 ) -> Result<(), ParseError> {
     let mut shapes = Shapes::default();
     for path in &args.files {
-        read_each(
-            path,
-            reader(args, dialect),
-            now,
-            out,
-            |_, _, reader, reading, line| {
-                shapes.note(&reading, reader.text(line));
-                Ok(())
-            },
-        )?;
+        read_each(path, readers, now, out, |_, _, reader, reading, line| {
+            shapes.note(&reading, reader.text(line));
+            Ok(())
+        })?;
     }
     shapes.write(format, out)?;
     Ok(())
@@ -163,12 +175,13 @@ fn show_unknown(
 /// Reads one log: each line with its number, its reader and what it says.
 fn read_each<W: Write>(
     path: &Path,
-    mut reader: Reader,
+    readers: &Readers<'_>,
     now: SystemTime,
     out: &mut W,
     mut show: impl FnMut(&mut W, u64, &Reader, Reading, &[u8]) -> io::Result<()>,
 ) -> Result<(), ParseError> {
     let mut input = Input::open(path, now)?;
+    let mut reader = readers.begin();
     let mut line = Vec::new();
     let mut number = 0;
     loop {
@@ -186,11 +199,21 @@ fn read_each<W: Write>(
     }
 }
 
-fn reader(args: &Args, dialect: Option<&'static Dialect>) -> Reader {
-    let zone = args.time_zone.clone().unwrap_or_else(TimeZone::system);
-    match dialect {
-        Some(dialect) => Reader::only(zone, dialect),
-        None => Reader::new(zone),
+/// How logs are read.
+struct Readers<'a> {
+    /// As of this dialect, if of one.
+    dialect: Option<&'static Dialect>,
+    zone: TimeZone,
+    patterns: &'a Arc<PatternSet>,
+}
+
+impl Readers<'_> {
+    fn begin(&self) -> Reader {
+        let zone = self.zone.clone();
+        match self.dialect {
+            Some(dialect) => Reader::only(zone, dialect),
+            None => Reader::new(zone).with_patterns(self.patterns.clone()),
+        }
     }
 }
 

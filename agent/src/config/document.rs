@@ -245,6 +245,48 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// The entries of a table of words, if it is a table.
+    pub(super) fn words(&self) -> Option<Vec<(String, Self)>> {
+        let DeValue::Table(entries) = self.value.get_ref() else {
+            return None;
+        };
+        let words = entries.iter().map(|(word, value)| {
+            let field = Field {
+                document: self.document,
+                name: format!("each of {}", self.name),
+                value,
+            };
+            (word.get_ref().to_string(), field)
+        });
+        Some(words.collect())
+    }
+
+    pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Ok(*value),
+            other => Err(self.wrong_type("true or false", other)),
+        }
+    }
+
+    /// A number with at most one digit behind the point, in tenths, up to `most` of them.
+    pub(super) fn tenths(&self, most: i16) -> Result<i16, ConfigError> {
+        let expected = format!("a number from 0 to {} such as 1.5", most / 10);
+        let text = match self.value.get_ref() {
+            DeValue::Integer(integer) => integer.as_str(),
+            DeValue::Float(float) => float.as_str(),
+            other => return Err(self.wrong_type(&expected, other)),
+        };
+        let (whole, tenth) = text.split_once('.').unwrap_or((text, "0"));
+        let digit = |text: &str| (text.len() == 1).then(|| text.parse::<i16>().ok())?;
+        whole
+            .parse::<i16>()
+            .ok()
+            .zip(digit(tenth))
+            .and_then(|(whole, tenth)| whole.checked_mul(10)?.checked_add(tenth))
+            .filter(|tenths| (0..=most).contains(tenths) && !text.starts_with('-'))
+            .ok_or_else(|| self.mistake(format!("{} must be {expected}", self.name)))
+    }
+
     pub(super) fn number<T>(&self, range: RangeInclusive<T>) -> Result<T, ConfigError>
     where
         T: Copy + Into<u32> + TryFrom<u32>,

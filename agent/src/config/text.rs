@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::{Config, Interfaces, RuleOrigin};
 use crate::{
+    dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
     rule::{RuleSettings, Then},
 };
@@ -46,6 +47,22 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
         }
     }
 
+    let patterns = &config.patterns;
+    let paths = patterns
+        .files
+        .iter()
+        .map(|path| quoted(&path.to_string_lossy()));
+    writeln!(out, "\n[patterns]")?;
+    writeln!(
+        out,
+        "use = {}",
+        list(patterns.shipped.iter().map(|name| quoted(name)))
+    )?;
+    writeln!(out, "files = {}", list(paths))?;
+    for pattern in &patterns.own {
+        write_pattern(pattern, out)?;
+    }
+
     for limit in &config.limits {
         writeln!(out, "\n[[limit]]")?;
         if let Some(network) = limit.network {
@@ -81,6 +98,45 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+fn write_pattern(pattern: &PatternSettings, out: &mut String) -> fmt::Result {
+    writeln!(out, "\n[[pattern]]")?;
+    writeln!(out, "name = {}", quoted(&pattern.name))?;
+    match &pattern.of {
+        LinesOf::Programs(tags) => {
+            writeln!(
+                out,
+                "program = {}",
+                list(tags.iter().map(|tag| quoted(tag)))
+            )?;
+        }
+        LinesOf::Stamp(form) => writeln!(out, "stamp = {}", quoted(form))?,
+    }
+    writeln!(out, "match = {}", quoted(&pattern.matches))?;
+    match &pattern.says {
+        Says::Nothing => writeln!(out, "event = \"ignored\"")?,
+        Says::Event(kind) => writeln!(out, "event = {}", quoted(kind.as_str()))?,
+        Says::Words(words) => {
+            let words = words
+                .iter()
+                .map(|(word, kind)| format!("{} = {}", quoted(word), quoted(kind.as_str())));
+            writeln!(
+                out,
+                "event = {{ {} }}",
+                words.collect::<Vec<_>>().join(", ")
+            )?;
+        }
+    }
+    writeln!(out, "service = {}", quoted(pattern.service.as_str()))?;
+    if let Some(score) = pattern.score {
+        let tenths = score.as_tenths();
+        writeln!(out, "score = {}.{}", tenths / 10, tenths % 10)?;
+    }
+    if pattern.sole_address {
+        writeln!(out, "sole_address = true")?;
     }
     Ok(())
 }

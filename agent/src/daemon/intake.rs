@@ -179,6 +179,13 @@ impl Daemon {
         }
     }
 
+    /// Reads on by the patterns of the configuration.
+    pub(super) fn read_by_patterns(&mut self) {
+        for source in &mut self.intake.sources {
+            source.reader.set_patterns(self.config.patterns.set.clone());
+        }
+    }
+
     fn follow(&mut self, config: SourceConfig) {
         // The ids of sources that are gone are not used again: a late notice of theirs must not be taken for another's.
         let id = SourceId(self.intake.sources.len());
@@ -187,7 +194,8 @@ impl Daemon {
         let checkpoint = self.intake.checkpoints.remove(&name);
         let task = tokio::spawn(source::follow(id, path, checkpoint, self.notices.clone()));
         self.intake.sources.push(Followed {
-            reader: Reader::new(config.zone.clone()),
+            reader: Reader::new(config.zone.clone())
+                .with_patterns(self.config.patterns.set.clone()),
             config,
             name,
             state: SourceState::Waiting,

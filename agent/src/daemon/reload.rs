@@ -20,6 +20,9 @@ impl Daemon {
         self.fill_filter();
         self.limit_connections();
         self.attach();
+        if old.patterns != self.config.patterns {
+            self.read_by_patterns();
+        }
         self.follow_sources();
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
@@ -71,6 +74,14 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     note(
         old.sources != new.sources,
         format!("sources: {} -> {}", old.sources.len(), new.sources.len()),
+    );
+    note(
+        old.patterns != new.patterns,
+        format!(
+            "patterns: {} -> {}",
+            old.patterns.set.settings().count(),
+            new.patterns.set.settings().count()
+        ),
     );
     note(
         old.rules.preset != new.rules.preset,

@@ -16,7 +16,7 @@ fn corpus(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/corpus/{name}.txt"))
 }
 
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
@@ -25,7 +25,7 @@ fn reader() -> Reader {
 }
 
 /// What a reading is called in a corpus.
-fn told(reading: &Reading) -> String {
+pub(super) fn told(reading: &Reading) -> String {
     let event = match reading {
         Reading::Event(event) => event,
         Reading::Ignored => return "ignored".to_owned(),

@@ -7,6 +7,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     net::IpAddr,
     path::Path,
+    sync::Arc,
 };
 
 use jiff::tz::TimeZone;
@@ -14,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::{Finding, warning};
 use crate::{
     clock::Clock,
-    dialect::{DIALECTS, Reader, Reading},
+    dialect::{DIALECTS, Reader, Reading, pattern::PatternSet},
 };
 
 /// How much of a log's end is looked at.
@@ -38,7 +39,11 @@ struct Sample {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn clients(topic: &str, path: &Path) -> io::Result<Option<Finding>> {
+pub(super) fn clients(
+    topic: &str,
+    path: &Path,
+    patterns: &Arc<PatternSet>,
+) -> io::Result<Option<Finding>> {
     let mut file = File::open(path)?;
     let start = file.metadata()?.len().saturating_sub(TAIL);
     file.seek(SeekFrom::Start(start))?;
@@ -49,12 +54,12 @@ pub(super) fn clients(topic: &str, path: &Path) -> io::Result<Option<Finding>> {
         // Cut somewhere.
         lines.next();
     }
-    Ok(judge(topic, &sample(lines)))
+    Ok(judge(topic, &sample(lines, patterns)))
 }
 
-fn sample<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Sample {
+fn sample<'a>(lines: impl Iterator<Item = &'a [u8]>, patterns: &Arc<PatternSet>) -> Sample {
     // Dates do not matter here, so neither does the zone.
-    let mut reader = Reader::new(TimeZone::UTC);
+    let mut reader = Reader::new(TimeZone::UTC).with_patterns(patterns.clone());
     let now = Clock::start().now();
     let mut sample = Sample::default();
     for line in lines.filter(|line| !line.is_empty()) {
@@ -117,7 +122,7 @@ mod tests {
 
     #[track_caller]
     fn check(lines: &[String], expected: &Expect) {
-        let sample = sample(lines.iter().map(String::as_bytes));
+        let sample = sample(lines.iter().map(String::as_bytes), &Arc::default());
         let found: Vec<Finding> = judge("source", &sample).into_iter().collect();
         expected.assert_eq(&shown(&found));
     }
@@ -168,7 +173,9 @@ mod tests {
         let old = connections(4000, "192.0.2.7").join("\n");
         let new = connections(2000, "10.0.0.1").join("\n");
         std::fs::write(file.path(), format!("{old}\n{new}\n")).unwrap();
-        let found = clients("source", file.path()).unwrap().unwrap();
+        let found = clients("source", file.path(), &Arc::default())
+            .unwrap()
+            .unwrap();
         assert!(found.text.starts_with("shows 10.0.0.1"), "{}", found.text);
     }
 

@@ -1,6 +1,6 @@
 //! The folders and files that the agent uses.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use nix::{
     errno::Errno,
@@ -8,6 +8,7 @@ use nix::{
 };
 
 use super::{Caller, Finding, clients::clients, ok, problem, warning};
+use crate::dialect::pattern::PatternSet;
 
 /// Root may, and mostly it is root that runs the agent.
 const ASK_ROOT: &str = "sudo mailwall doctor";
@@ -56,10 +57,10 @@ pub(super) fn folder(caller: Caller, topic: &str, dir: &Path) -> Finding {
 }
 
 /// Whether a log can be read, and what its end tells of the clients.
-pub(super) fn source(caller: Caller, path: &Path) -> Finding {
+pub(super) fn source(caller: Caller, path: &Path, patterns: &Arc<PatternSet>) -> Finding {
     let topic = format!("source {}", path.display());
     match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_file() => match clients(&topic, path) {
+        Ok(metadata) if metadata.is_file() => match clients(&topic, path, patterns) {
             Ok(Some(found)) => found,
             Ok(None) => ok(&topic, format!("can be read, {} bytes", metadata.len())),
             Err(error) => problem(
@@ -99,7 +100,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("mail.log");
         let caller = Caller::this_process();
-        let source = |path: &Path| super::source(caller, path);
+        let source = |path: &Path| super::source(caller, path, &Arc::default());
         let folder = |topic: &str, path: &Path| super::folder(caller, topic, path);
         assert_eq!(source(&log).level, Level::Warning);
         fs::write(&log, "text").unwrap();

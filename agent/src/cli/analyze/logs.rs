@@ -8,8 +8,6 @@ use std::{
     time::SystemTime,
 };
 
-use jiff::tz::TimeZone;
-
 use crate::{
     cli::parse::{
         InputError,
@@ -50,12 +48,12 @@ pub(super) struct Logs {
 }
 
 impl Log {
-    /// Opens the log; `zone` is that of stamps that name none, `now` dates what names no year and comes from stdin.
-    pub(super) fn open(path: &Path, zone: TimeZone, now: SystemTime) -> Result<Self, InputError> {
+    /// Opens the log, to be read by `reader`; `now` dates what names no year and comes from stdin.
+    pub(super) fn open(path: &Path, reader: Reader, now: SystemTime) -> Result<Self, InputError> {
         Ok(Self {
             path: path.to_owned(),
             input: Input::open(path, now)?,
-            reader: Reader::new(zone),
+            reader,
             line: Vec::new(),
         })
     }

@@ -32,7 +32,7 @@ pub(super) struct Record<'a> {
     bytes: Option<u64>,
     session: Option<u64>,
     at: Option<String>,
-    dialect: Option<&'static str>,
+    dialect: Option<&'a str>,
     reading: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
@@ -55,7 +55,7 @@ impl<'a> Record<'a> {
     pub(super) fn new(
         line: u64,
         file: Option<&'a str>,
-        recognition: Recognition,
+        recognition: Recognition<'a>,
         reading: &'a Reading,
     ) -> Self {
         let (name, why) = match reading {
