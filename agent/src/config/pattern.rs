@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use super::{
@@ -107,15 +107,14 @@ pub(super) fn read(top: &Section<'_>) -> Result<PatternsConfig, ConfigError> {
             all.extend(read_file(&file, item)?);
         }
     }
+    // Each was tried where it stands.
+    let mut set = PatternSet::new(&all).map_err(|(_, error)| top.mistake(error.to_string()))?;
     for shipped in &shipped {
-        all.extend(shipped.patterns()?);
+        set.extend(shipped.set());
     }
-    let too_many = || top.mistake(format!("more than {PATTERNS_MAX} patterns"));
-    if all.len() > PATTERNS_MAX {
-        return Err(too_many());
+    if set.settings().count() > PATTERNS_MAX {
+        return Err(top.mistake(format!("more than {PATTERNS_MAX} patterns")));
     }
-    // Each was tried where it stands, those that are shipped in a test.
-    let set = PatternSet::new(&all).map_err(|(_, error)| top.mistake(error.to_string()))?;
     Ok(PatternsConfig {
         shipped: shipped
             .iter()
@@ -128,8 +127,19 @@ pub(super) fn read(top: &Section<'_>) -> Result<PatternsConfig, ConfigError> {
 }
 
 impl ShippedPatterns {
-    fn patterns(&self) -> Result<Vec<PatternSettings>, ConfigError> {
-        parse(&format!("patterns {}", self.name), self.text)
+    /// Its patterns, compiled once.
+    fn set(&self) -> &'static PatternSet {
+        static SETS: LazyLock<Vec<PatternSet>> = LazyLock::new(|| {
+            let set = |shipped: &ShippedPatterns| {
+                let patterns = parse(shipped.name, shipped.text).expect("a test reads each");
+                PatternSet::new(&patterns).expect("a test compiles each")
+            };
+            SHIPPED_PATTERNS.iter().map(set).collect()
+        });
+        let at = SHIPPED_PATTERNS
+            .iter()
+            .position(|shipped| shipped.name == self.name);
+        &SETS[at.expect("there are no others")]
     }
 }
 

@@ -5,7 +5,7 @@ mod shape;
 mod sole;
 mod stamp;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
@@ -127,7 +127,7 @@ pub enum PatternError {
 /// Patterns, ready to be matched.
 #[derive(Debug, Default)]
 pub struct PatternSet {
-    patterns: Vec<Pattern>,
+    patterns: Vec<Arc<Pattern>>,
 }
 
 #[derive(Debug)]
@@ -176,11 +176,18 @@ impl PatternSet {
     /// With the index of the first that is wrong, and why.
     pub fn new(settings: &[PatternSettings]) -> Result<Self, (usize, PatternError)> {
         let compiled = settings.iter().enumerate().map(|(index, settings)| {
-            Pattern::new(settings.clone()).map_err(|error| (index, error))
+            Pattern::new(settings.clone())
+                .map(Arc::new)
+                .map_err(|error| (index, error))
         });
         Ok(Self {
             patterns: compiled.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Takes those of `other` in, behind its own.
+    pub fn extend(&mut self, other: &Self) {
+        self.patterns.extend(other.patterns.iter().cloned());
     }
 
     /// What they say.
@@ -205,7 +212,10 @@ impl PatternSet {
             LinesOf::Programs(tags) => tags.iter().any(|tag| tag.as_bytes() == program),
             LinesOf::Stamp(_) => false,
         };
-        let first = self.patterns.iter().position(of_program)?;
+        let first = self
+            .patterns
+            .iter()
+            .position(|pattern| of_program(pattern))?;
         match self.read(message, of_program) {
             Some((index, found)) => Some((index, Some(found))),
             None => Some((first, None)),
