@@ -5,7 +5,16 @@ pub const FINGERPRINT_MAX: usize = 256;
 
 /// How far a log was read: all before it was handed over.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Checkpoint {
+pub enum Checkpoint {
+    /// A file.
+    File(FilePosition),
+    /// The journal: the cursor of the last record, as journald made it.
+    Journal(Box<str>),
+}
+
+/// Where a file is to be read on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FilePosition {
     /// Device of the file.
     pub device: u64,
     /// Inode of the file.

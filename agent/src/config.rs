@@ -25,7 +25,7 @@ pub use self::{
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     pattern::{PatternsConfig, SHIPPED_PATTERNS, ShippedPatterns},
     preset::{PRESETS, Preset},
-    source::SourceConfig,
+    source::{Log, SourceConfig},
 };
 pub use crate::rule::GROUPS;
 use crate::{

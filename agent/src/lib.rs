@@ -11,7 +11,7 @@
 //!                           └── limit events ── kernel: connections counted, over a limit
 //! ```
 //!
-//! [`source`] reads whole lines and caps them; its bounded channel makes it wait when the agent is behind, so the file is
+//! [`source`] reads whole lines and caps them; its bounded channel makes it wait when the agent is behind, so the log is
 //! the buffer. [`daemon`] hands each line to [`dialect`], which recognises the envelope and the program and says what
 //! happened, if the client's address is certain. [`judge`] asks the allowlist, then each rule. What it decides is stored,
 //! then put into the kernel's maps, then told. A checkpoint moves only together with the decisions before it. Who reaches a
@@ -23,7 +23,7 @@
 //!   [`checkpoint`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
-//! - Edges in: [`source`] (log files), [`host`] (what the host says of itself).
+//! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).
 //! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
 //!   [`store`] (SQLite).
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],

@@ -29,6 +29,8 @@ pub struct Setup<'a> {
     run_dir: PathBuf,
     output: PathBuf,
     tracing: bool,
+    programs: Option<PathBuf>,
+    input: Option<PathBuf>,
 }
 
 /// A running agent. Dropping it kills it.
@@ -67,6 +69,8 @@ impl<'a> Setup<'a> {
             run_dir: bed.dir().join("run"),
             output: bed.dir().join("agent.log"),
             tracing: false,
+            programs: None,
+            input: None,
         };
         setup.write_config(config)?;
         Ok(setup)
@@ -84,6 +88,22 @@ impl<'a> Setup<'a> {
     pub fn tracing_packets(self) -> Self {
         Self {
             tracing: true,
+            ..self
+        }
+    }
+
+    /// The same, which finds the programs that it runs in `folder` first.
+    pub fn with_programs(self, folder: &Path) -> Self {
+        Self {
+            programs: Some(folder.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same, which has this file as its standard input.
+    pub fn reading(self, input: &Path) -> Self {
+        Self {
+            input: Some(input.to_owned()),
             ..self
         }
     }
@@ -126,6 +146,14 @@ impl<'a> Setup<'a> {
             .args(words)
             .env_remove("SSH_CONNECTION")
             .stdin(Stdio::null());
+        if let Some(folder) = &self.programs {
+            let others = std::env::var_os("PATH").unwrap_or_default();
+            let folders = [folder.clone()].into_iter();
+            let folders = folders.chain(std::env::split_paths(&others));
+            if let Ok(path) = std::env::join_paths(folders) {
+                command.env("PATH", path);
+            }
+        }
         command
     }
 
@@ -196,11 +224,13 @@ impl<'a> Setup<'a> {
         } else {
             &["run"]
         };
-        self.bed.server().spawn(
-            self.command(words)
-                .stdout(output.try_clone()?)
-                .stderr(output),
-        )
+        let mut command = self.command(words);
+        if let Some(input) = &self.input {
+            command.stdin(File::open(input)?);
+        }
+        self.bed
+            .server()
+            .spawn(command.stdout(output.try_clone()?).stderr(output))
     }
 }
 

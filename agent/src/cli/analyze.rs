@@ -166,7 +166,7 @@ fn config(args: &Args, path: &Path) -> Result<Config, ConfigError> {
 
 /// The zone of stamps that name none: a log that the configuration follows has the one it says there.
 fn zone_of(config: &Config, path: &Path) -> TimeZone {
-    let source = config.sources.iter().find(|source| source.path == path);
+    let source = config.sources.iter().find(|source| source.is_of(path));
     source.map_or_else(TimeZone::system, |source| source.zone.clone())
 }
 

@@ -1,5 +1,7 @@
 //! `mailwall doctor`: whether this host can run the agent. It does not ask the agent.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::{
@@ -11,10 +13,11 @@ use super::{
     table::{Cell, Table},
 };
 use crate::{
-    config::{Config, Interfaces},
+    config::{Config, Interfaces, Log},
     control::protocol::SCHEMA,
     doctor::{self, Finding, Level, Patient},
     host,
+    source::FILES_MAX,
 };
 
 const EXAMPLES: &str = "EXAMPLES
@@ -84,7 +87,10 @@ fn examine(console: &Console) -> Vec<Finding> {
     let sources: Vec<_> = config
         .sources
         .iter()
-        .map(|source| source.path.clone())
+        .flat_map(|source| match &source.log {
+            Log::One(origin) => origin.path().map(Path::to_owned).into_iter().collect(),
+            Log::Files(pattern) => pattern.files(FILES_MAX).0,
+        })
         .collect();
     findings.extend(doctor::examine(&Patient {
         bpffs_dir: &paths.bpffs_dir,

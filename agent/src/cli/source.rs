@@ -22,11 +22,12 @@ const LIST_EXAMPLES: &str = EXAMPLES;
 #[derive(clap::Subcommand, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub enum Command {
-    /// List the logs: position, lag, lines understood, ignored, refused
+    /// List the logs: position, lag, lines understood, ignored, refused, lost
     ///
     /// UNDERSTOOD lines gave an event; IGNORED ones are of other programs or say nothing about a client; UNKNOWN ones are of a
-    /// known mail program in a form that is not known; REFUSED ones name two candidate addresses, so that neither is certain;
-    /// CUT ones were longer than is looked at.
+    /// known mail program in a form that is not known; REFUSED ones name two candidate addresses, so that neither is
+    /// certain, or are not by the program that they name;
+    /// CUT ones were longer than is looked at; LOST ones never came: the logger suppressed them or the kernel dropped them.
     #[command(after_long_help = LIST_EXAMPLES)]
     List,
 }
@@ -54,6 +55,7 @@ fn full(sources: &[Source]) -> Table {
         "UNKNOWN",
         "REFUSED",
         "CUT",
+        "LOST",
         "NOTE",
     ]);
     for source in sources {
@@ -69,6 +71,7 @@ fn full(sources: &[Source]) -> Table {
             Cell::number(source.unknown),
             Cell::number(source.refused),
             Cell::number(source.cut),
+            Cell::number(source.lost),
             note(source),
         ]);
     }
@@ -101,7 +104,10 @@ fn state(source: &Source) -> Cell {
 }
 
 fn lag(source: &Source) -> Cell {
-    Cell::both(bytes(source.lag_bytes), source.lag_bytes.to_string())
+    match source.lag_bytes {
+        Some(lag) => Cell::both(bytes(lag), lag.to_string()),
+        None => Cell::absent(),
+    }
 }
 
 fn last_line(source: &Source) -> Cell {

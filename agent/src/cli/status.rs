@@ -243,7 +243,8 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
         console.line(&format!("limit\t{network}\t{rate}\t{open}\t{counts}"))?;
     }
     for source in &status.sources {
-        let (name, state, lag) = (text(&source.name), text(&source.state), source.lag_bytes);
+        let lag = source.lag_bytes.map(|lag| lag.to_string());
+        let (name, state, lag) = (text(&source.name), text(&source.state), maybe(&lag));
         let (last, problem) = (maybe(&source.last_line), maybe(&source.problem));
         console.line(&format!(
             "source\t{name}\t{state}\t{lag}\t{last}\t{problem}"

@@ -205,6 +205,14 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// True or false.
+    pub(super) fn truth(&self) -> Result<bool, ConfigError> {
+        match self.value.get_ref() {
+            DeValue::Boolean(truth) => Ok(*truth),
+            other => Err(self.wrong_type("true or false", other)),
+        }
+    }
+
     /// The items of a list, or the value alone where it is no list.
     pub(super) fn items(&self) -> Result<Vec<Self>, ConfigError> {
         if self.value.get_ref().is_array() {

@@ -415,10 +415,6 @@ fn wrong_values_are_refused_with_what_is_right() {
         ]],
     );
     check(
-        "[[source]]\njournal = true",
-        expect![[r#"f:2:11: "journal" in [[source]] comes in a later version; use "file""#]],
-    );
-    check(
         "[[source]]\nfile = \"mail.log\"",
         expect![[r#"f:2:8: "mail.log" is not the absolute path of a file"#]],
     );
@@ -473,6 +469,100 @@ fn wrong_rules_are_refused() {
         &format!("{one}{one}"),
         expect![[r#"f:6:1: a second rule "x"; the first is on line 1"#]],
     );
+}
+
+#[test]
+fn every_kind_of_source_is_read() {
+    let text = r#"
+        [[source]]
+        file = "/var/log/mail/*.log"
+        [[source]]
+        journal = true
+        units = ["postfix@-.service", "dovecot"]
+        [[source]]
+        syslog = "unix:/run/mailwall/log.sock"
+        group = "syslog"
+        [[source]]
+        syslog = "unix-stream:/run/mailwall/stream.sock"
+        [[source]]
+        syslog = "udp:[::1]:5514"
+        [[source]]
+        syslog = "udp:192.0.2.1:514"
+        allow_remote = true
+        [[source]]
+        stdin = true
+        time_zone = "UTC"
+    "#;
+    let config = Config::parse(text, "f").unwrap();
+    let names: Vec<String> = config
+        .sources
+        .iter()
+        .map(|source| source.log.to_string())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "/var/log/mail/*.log",
+            "journal:postfix@-.service,dovecot",
+            "unix:/run/mailwall/log.sock",
+            "unix-stream:/run/mailwall/stream.sock",
+            "udp:[::1]:5514",
+            "udp:192.0.2.1:514",
+            "stdin"
+        ]
+    );
+    assert_eq!(Config::parse(&config.to_toml(), "f").unwrap(), config);
+}
+
+#[test]
+fn a_source_is_one_log_and_says_no_more_than_it_needs() {
+    for (source, expected) in [
+        ("", r#"f:1:1: [[source]] lacks "file", the log to follow"#),
+        (
+            "file = \"/a\"\njournal = true",
+            r#"f:3:11: a [[source]] is one log: "file" or "journal"; write a second [[source]]"#,
+        ),
+        (
+            "journal = false",
+            r#"f:2:11: "journal" in [[source]] can only be true; leave the [[source]] out"#,
+        ),
+        (
+            "journal = true\nunits = [\"--root=/\"]",
+            r#"f:3:10: "--root=/" is not the name of a unit, such as "postfix@-.service""#,
+        ),
+        (
+            "file = \"/a\"\nunits = []",
+            r#"f:3:9: "units" in [[source]] goes with journal = true only"#,
+        ),
+        (
+            "file = \"/a/**/b\"",
+            r#"f:2:8: "/a/**/b" is no pattern of file names: * and ? stand for what is between two slashes, 16 of them at most"#,
+        ),
+        (
+            "syslog = \"udp:192.0.2.1:514\"",
+            "f:2:10: 192.0.2.1:514 can be reached by other hosts, and anybody can forge a UDP packet; listen on a loopback \
+             address, or write allow_remote = true where a firewall lets nobody else through",
+        ),
+        (
+            "syslog = \"tcp:127.0.0.1:514\"",
+            r#"f:2:10: "tcp:127.0.0.1:514" is no socket; write "unix:/run/mailwall/log.sock", "unix-stream:/path" or "udp:127.0.0.1:5514""#,
+        ),
+        (
+            "syslog = \"udp:127.0.0.1:514\"\ngroup = \"x\"",
+            r#"f:3:9: "group" in [[source]] goes with syslog = "unix:..." only"#,
+        ),
+        (
+            "journal = true\n[[source]]\njournal = true\nunits = [\"postfix\"]",
+            r#"f:3:1: "journal:postfix" is there twice in [[source]]"#,
+        ),
+        (
+            "stdin = true\n[[source]]\nstdin = true",
+            r#"f:3:1: "stdin" is there twice in [[source]]"#,
+        ),
+    ] {
+        let error = Config::parse(&format!("[[source]]\n{source}"), "f").unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[test]

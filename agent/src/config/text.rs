@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Config, Interfaces, RuleOrigin};
+use super::{Config, Interfaces, Log, RuleOrigin, SourceConfig};
 use crate::{
     dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
     rule::{RuleSettings, Then},
+    source::{Listen, Origin},
 };
 
 pub(super) fn write(config: &Config) -> String {
@@ -41,7 +42,7 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
 
     for source in &config.sources {
         writeln!(out, "\n[[source]]")?;
-        writeln!(out, "file = {}", quoted(&source.path.to_string_lossy()))?;
+        write_log(source, out)?;
         if let Some(zone) = &source.time_zone {
             writeln!(out, "time_zone = {}", quoted(zone))?;
         }
@@ -139,6 +140,39 @@ fn write_pattern(pattern: &PatternSettings, out: &mut String) -> fmt::Result {
         writeln!(out, "sole_address = true")?;
     }
     Ok(())
+}
+
+fn write_log(source: &SourceConfig, out: &mut String) -> fmt::Result {
+    match &source.log {
+        Log::One(Origin::File(path)) => {
+            writeln!(out, "file = {}", quoted(&path.to_string_lossy()))
+        }
+        Log::Files(pattern) => {
+            writeln!(out, "file = {}", quoted(&pattern.path().to_string_lossy()))
+        }
+        Log::One(Origin::Journal { units }) => {
+            writeln!(out, "journal = true")?;
+            if units.is_empty() {
+                return Ok(());
+            }
+            writeln!(
+                out,
+                "units = {}",
+                list(units.iter().map(|unit| quoted(unit)))
+            )
+        }
+        Log::One(Origin::Syslog(listen)) => {
+            writeln!(out, "syslog = {}", quoted(&listen.to_string()))?;
+            match listen {
+                Listen::Unix {
+                    group: Some(group), ..
+                } => writeln!(out, "group = {}", quoted(group)),
+                Listen::Unix { group: None, .. } => Ok(()),
+                Listen::Udp(_) => writeln!(out, "allow_remote = {}", source.allow_remote),
+            }
+        }
+        Log::One(Origin::Stdin) => writeln!(out, "stdin = true"),
+    }
 }
 
 fn write_rule(rule: &RuleSettings, out: &mut String) -> fmt::Result {

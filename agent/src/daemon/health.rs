@@ -147,7 +147,7 @@ impl Daemon {
                 .map(|e| format!("bans are not saved: {e}")),
         );
         problems.extend(health.store_aside.iter().cloned());
-        problems.extend(self.intake.problems());
+        problems.extend(self.intake.problems(self.clock.now()));
         problems
     }
 
@@ -156,6 +156,7 @@ impl Daemon {
         let now = self.clock.now();
         self.sample_drops(now);
         self.keep_limits(now);
+        self.look_for_files();
         let own = start::own_addresses();
         if own != self.health.own_addresses {
             info!(addresses = own.len(), "the host's own addresses changed");

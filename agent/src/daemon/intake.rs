@@ -1,5 +1,7 @@
 //! What comes in from the logs: lines are read, events judged, checkpoints kept until they are stored.
 
+mod patterns;
+
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime},
@@ -11,30 +13,40 @@ use tracing::{info, warn};
 use super::Daemon;
 use crate::{
     clock::Clock,
-    config::SourceConfig,
+    config::{Log, SourceConfig},
     dialect::{Reader, Reading},
     event::{Event, SessionId},
-    source::{self, Checkpoint, Notice, SourceId, SourceState},
+    source::{self, Checkpoint, Notice, Origin, SourceId, SourceState, Start},
 };
+use patterns::Watched;
 
 /// A live log whose stamps are further than this from the time its lines are written has another time zone than we think.
 const STAMP_TOLERANCE: Duration = Duration::from_secs(600);
+/// For so long after lines were lost that is a problem.
+const LOSS_SHOWN: Duration = Duration::from_secs(3600);
 
 /// The sources and how far they were read.
 pub(super) struct Intake {
     /// Where sources that are not followed stood, by name: when the agent started, or when they were stopped.
     checkpoints: HashMap<String, Checkpoint>,
     pub(super) sources: Vec<Followed>,
+    patterns: Vec<Watched>,
+    next_id: usize,
 }
 
 /// A log that is followed.
 pub(super) struct Followed {
+    id: SourceId,
     pub(super) config: SourceConfig,
+    origin: Origin,
+    since: SystemTime,
     pub(super) name: String,
     pub(super) state: SourceState,
     pub(super) counts: Counts,
     pub(super) position: u64,
-    pub(super) lag_bytes: u64,
+    pub(super) lag_bytes: Option<u64>,
+    /// When lines were lost last.
+    lost_at: Option<SystemTime>,
     pub(super) last_line: Option<SystemTime>,
     reader: Reader,
     /// The newest position of which everything is decided.
@@ -67,6 +79,8 @@ pub(super) struct Counts {
     pub(super) refused: u64,
     pub(super) unknown: u64,
     pub(super) cut: u64,
+    /// Lines that never came, as the source, the kernel or the logger says.
+    pub(super) lost: u64,
 }
 
 impl Intake {
@@ -74,7 +88,14 @@ impl Intake {
         Self {
             checkpoints,
             sources: Vec::new(),
+            patterns: Vec::new(),
+            next_id: 0,
         }
+    }
+
+    /// Patterns that no file fits.
+    pub(super) fn empty_patterns(&self) -> impl Iterator<Item = String> + '_ {
+        self.patterns.iter().filter_map(Watched::without_files)
     }
 
     pub(super) fn has_dirty_checkpoints(&self) -> bool {
@@ -96,11 +117,12 @@ impl Intake {
         }
     }
 
-    pub(super) fn problems(&self) -> impl Iterator<Item = String> + '_ {
+    pub(super) fn problems(&self, now: SystemTime) -> impl Iterator<Item = String> + '_ {
         self.sources
             .iter()
             .filter(|source| source.is_followed())
-            .filter_map(|source| Some(format!("{}: {}", source.name, source.problem()?)))
+            .filter_map(move |source| Some(format!("{}: {}", source.name, source.problem(now)?)))
+            .chain(self.patterns.iter().filter_map(Watched::problem))
     }
 }
 
@@ -115,16 +137,45 @@ impl Followed {
     }
 
     /// What is wrong with it.
-    pub(super) fn problem(&self) -> Option<String> {
-        match (&self.state, self.stamps_off) {
-            (SourceState::Failed(text), _) => Some(text.clone()),
-            (SourceState::Waiting, _) => Some("does not exist yet".to_owned()),
-            (SourceState::Following, Some(off)) => Some(format!(
-                "its time stamps are {} off; set time_zone of this [[source]]",
-                crate::duration::format(off)
-            )),
-            (SourceState::Following, None) => None,
+    pub(super) fn problem(&self, now: SystemTime) -> Option<String> {
+        match &self.state {
+            SourceState::Failed(text) => Some(text.clone()),
+            SourceState::Ended => {
+                Some("has ended; start mailwall run again with the log piped into it".to_owned())
+            }
+            // That of a pattern's file is no news.
+            SourceState::Waiting if matches!(self.config.log, Log::Files(_)) => None,
+            SourceState::Waiting if self.origin.path().is_some() => {
+                Some("does not exist yet".to_owned())
+            }
+            SourceState::Waiting => Some("is not read yet".to_owned()),
+            SourceState::Following => self.stamp_problem().or_else(|| self.loss_problem(now)),
         }
+    }
+
+    fn stamp_problem(&self) -> Option<String> {
+        let off = crate::duration::format(self.stamps_off?);
+        Some(format!(
+            "its time stamps are {off} off; set time_zone of this [[source]]"
+        ))
+    }
+
+    fn loss_problem(&self, now: SystemTime) -> Option<String> {
+        let ago = now.duration_since(self.lost_at?).unwrap_or_default();
+        (ago < LOSS_SHOWN).then(|| {
+            let lost = self.counts.lost;
+            format!(
+                "lost {lost} line{}, the last within the hour: what was in them is not judged; raise the rate limit of the logger (journald: RateLimitBurst), or let it write a file",
+                if lost == 1 { "" } else { "s" }
+            )
+        })
+    }
+
+    /// Stops following it; where it stood.
+    fn stop(&mut self) -> Option<(String, Checkpoint)> {
+        self.task.take()?.abort();
+        let checkpoint = self.checkpoint.clone()?;
+        Some((self.name.clone(), checkpoint))
     }
 
     fn count(&mut self, reading: &Reading) {
@@ -136,6 +187,13 @@ impl Followed {
             Reading::Unknown => &mut self.counts.unknown,
         };
         *counter += 1;
+    }
+
+    fn note_lost(&mut self, lost: u64, now: SystemTime) {
+        if lost > 0 {
+            self.counts.lost += lost;
+            self.lost_at = Some(now);
+        }
     }
 
     /// Puts an event on the steady clock, and notes how far the log's stamps are off.
@@ -160,23 +218,24 @@ impl Daemon {
     pub(super) fn follow_sources(&mut self) {
         let wanted = self.config.sources.clone();
         for source in &mut self.intake.sources {
-            if !wanted.contains(&source.config)
-                && let Some(task) = source.task.take()
-            {
-                task.abort();
-                let checkpoint = source.checkpoint.clone();
-                let left = checkpoint.map(|checkpoint| (source.name.clone(), checkpoint));
-                self.intake.checkpoints.extend(left);
+            if !wanted.contains(&source.config) && source.is_followed() {
                 info!(source = source.name, "no longer followed");
+                let left = source.stop();
+                self.intake.checkpoints.extend(left);
             }
         }
         self.carry_out();
         for config in wanted {
             let known = |source: &Followed| source.config == config && source.is_followed();
+            let Log::One(origin) = &config.log else {
+                continue;
+            };
             if !self.intake.sources.iter().any(known) {
-                self.follow(config);
+                let origin = origin.clone();
+                self.follow(config, origin, Start::End);
             }
         }
+        self.look_for_files();
     }
 
     /// Reads on by the patterns of the configuration.
@@ -186,22 +245,37 @@ impl Daemon {
         }
     }
 
-    fn follow(&mut self, config: SourceConfig) {
+    /// Follows a log, from where it was left if it ever was.
+    fn follow(&mut self, config: SourceConfig, origin: Origin, start: Start) {
         // The ids of sources that are gone are not used again: a late notice of theirs must not be taken for another's.
-        let id = SourceId(self.intake.sources.len());
-        let path = config.path.clone();
-        let name = path.display().to_string();
+        let id = SourceId(self.intake.next_id);
+        self.intake.next_id += 1;
+        self.intake
+            .sources
+            .retain(|source| source.is_followed() || source.is_dirty());
+        let name = origin.to_string();
         let checkpoint = self.intake.checkpoints.remove(&name);
-        let task = tokio::spawn(source::follow(id, path, checkpoint, self.notices.clone()));
+        let start = checkpoint.map_or(start, Start::Checkpoint);
+        let task = tokio::spawn(source::follow(
+            id,
+            origin.clone(),
+            start,
+            self.notices.clone(),
+        ));
         self.intake.sources.push(Followed {
+            id,
             reader: Reader::new(config.zone.clone())
+                .believing(config.units())
                 .with_patterns(self.config.patterns.set.clone()),
             config,
+            origin,
+            since: self.clock.now(),
             name,
             state: SourceState::Waiting,
             counts: Counts::default(),
             position: 0,
-            lag_bytes: 0,
+            lag_bytes: Some(0),
+            lost_at: None,
             last_line: None,
             checkpoint: None,
             stored: Stored::Never,
@@ -213,16 +287,19 @@ impl Daemon {
 
     pub(super) fn handle_notice(&mut self, notice: Notice) {
         let (Notice::Batch { source, .. } | Notice::State { source, .. }) = notice;
-        let followed = self.intake.sources.get(source.0);
-        // What a stopped source had sent before is read again when it is followed again.
-        if !followed.is_some_and(Followed::is_followed) {
+        let place = self.intake.sources.iter().position(|followed| {
+            // What a stopped source had sent before is read again when it is followed again.
+            followed.id == source && followed.is_followed()
+        });
+        let Some(place) = place else {
             return;
-        }
+        };
         match notice {
             Notice::Batch {
-                source,
+                source: _,
                 lines,
                 cut,
+                lost,
                 checkpoint,
                 position,
                 lag_bytes,
@@ -230,50 +307,59 @@ impl Daemon {
                 let now = self.clock.now();
                 let wall = self.clock.wall(now);
                 for line in &lines {
-                    self.handle_line(source, line, wall);
+                    self.handle_line(place, line, wall);
                 }
-                let followed = &mut self.intake.sources[source.0];
+                let followed = &mut self.intake.sources[place];
+                followed.note_lost(lost, now);
                 if !lines.is_empty() {
                     followed.last_line = Some(now);
                 }
                 followed.counts.cut += cut;
                 followed.position = position;
                 followed.lag_bytes = lag_bytes;
-                followed.checkpoint = Some(checkpoint);
-                if lag_bytes == 0 {
+                let has_checkpoint = checkpoint.is_some();
+                if has_checkpoint {
+                    followed.checkpoint = checkpoint;
+                }
+                if lag_bytes == Some(0) {
                     followed.caught_up = Some(self.clock.now());
                 }
                 // The first is stored at once: without one, an agent that is killed begins again at the log's end.
-                if followed.stored == Stored::Never {
+                if has_checkpoint && followed.stored == Stored::Never {
                     self.carry_out();
                 } else {
-                    followed.stored = Stored::Older;
+                    if has_checkpoint {
+                        followed.stored = Stored::Older;
+                    }
                     self.carry_out_decisions();
                 }
             }
-            Notice::State { source, state } => {
-                let followed = &mut self.intake.sources[source.0];
+            Notice::State { source: _, state } => {
+                let followed = &mut self.intake.sources[place];
                 match &state {
                     SourceState::Failed(text) => warn!(source = followed.name, "{text}"),
                     SourceState::Waiting => info!(source = followed.name, "waiting for it"),
                     SourceState::Following => info!(source = followed.name, "following"),
+                    SourceState::Ended => warn!(source = followed.name, "has ended"),
                 }
                 followed.state = state;
             }
         }
     }
 
-    fn handle_line(&mut self, source: SourceId, line: &[u8], wall: SystemTime) {
-        let followed = &mut self.intake.sources[source.0];
+    fn handle_line(&mut self, place: usize, line: &[u8], wall: SystemTime) {
+        let followed = &mut self.intake.sources[place];
         let reading = followed.reader.read(line, wall);
         followed.count(&reading);
+        let lost = followed.reader.recognition().lost;
+        followed.note_lost(lost, self.clock.now());
         let Reading::Event(mut event) = reading else {
             return;
         };
         followed.date(&mut event, &self.clock);
-        event.session = event.session.map(|id| session_of(source, id));
+        event.session = event.session.map(|id| session_of(followed.id, id));
         self.log.note_event(&event, &followed.name);
-        self.judge.handle_event(&event, line);
+        self.judge.handle_event(&event, followed.reader.text(line));
     }
 }
 

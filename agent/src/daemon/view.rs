@@ -185,7 +185,25 @@ impl Daemon {
             .sources
             .iter()
             .filter(|source| source.is_followed());
-        let sources = followed.map(|source| self.source_view(source)).collect();
+        let empty = self.intake.empty_patterns().map(|name| Source {
+            name,
+            state: "waiting".to_owned(),
+            position: 0,
+            lag_bytes: Some(0),
+            lines: 0,
+            understood: 0,
+            ignored: 0,
+            refused: 0,
+            unknown: 0,
+            cut: 0,
+            lost: 0,
+            last_line: None,
+            problem: Some("no file fits yet".to_owned()),
+        });
+        let sources = followed
+            .map(|source| self.source_view(source))
+            .chain(empty)
+            .collect();
         SourceList {
             schema: SCHEMA,
             sources,
@@ -197,6 +215,7 @@ impl Daemon {
             SourceState::Following => "following",
             SourceState::Waiting => "waiting",
             SourceState::Failed(_) => "failed",
+            SourceState::Ended => "ended",
         };
         Source {
             name: source.name.clone(),
@@ -209,8 +228,9 @@ impl Daemon {
             refused: source.counts.refused,
             unknown: source.counts.unknown,
             cut: source.counts.cut,
+            lost: source.counts.lost,
             last_line: source.last_line.map(|at| time(at, &self.clock)),
-            problem: source.problem(),
+            problem: source.problem(self.clock.now()),
         }
     }
 

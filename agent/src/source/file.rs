@@ -2,57 +2,54 @@
 
 use std::{io, path::PathBuf};
 
-use tokio::{sync::mpsc::Sender, task::yield_now};
+use tokio::task::{spawn_blocking, yield_now};
 
 use super::{
-    Checkpoint, Notice, SourceId, SourceState,
+    Checkpoint, SourceState, Start,
+    outlet::{Gone, Lines, Outlet},
     tail::{Step, Tail},
     wake::Wake,
 };
 
-/// Follows the file at `path` from where `from` says, until nobody listens any more. Without a checkpoint, a file that is
-/// there is followed from its end, one that appears later from its start.
-pub async fn follow(id: SourceId, path: PathBuf, from: Option<Checkpoint>, out: Sender<Notice>) {
+/// Follows the file at `path` until nobody listens any more.
+pub(super) async fn follow(path: PathBuf, start: Start, outlet: Outlet) {
+    let tail = match start {
+        Start::Checkpoint(Checkpoint::File(position)) => Tail::new(path.clone(), Some(position)),
+        Start::Checkpoint(Checkpoint::Journal(_)) | Start::End => Tail::new(path.clone(), None),
+        Start::Beginning => Tail::from_beginning(path.clone()),
+    };
     let mut follower = Follower {
-        id,
         wake: Wake::new(&path),
-        tail: Tail::new(path, from),
-        told: None,
-        out,
+        tail,
+        outlet,
     };
     while follower.advance().await.is_ok() {}
 }
 
-/// Nobody listens any more.
-struct Gone;
-
 struct Follower {
-    id: SourceId,
     tail: Tail,
     wake: Wake,
-    /// The state that was told last.
-    told: Option<SourceState>,
-    out: Sender<Notice>,
+    outlet: Outlet,
 }
 
 impl Follower {
     /// One step, and the wait after it if it was the last for now.
     async fn advance(&mut self) -> Result<(), Gone> {
-        let state = match self.tail.step() {
+        let state = match self.step().await {
             Ok(Step::Batch(batch)) => {
                 // Who still writes to a file that was renamed has not brought the log back.
-                if self.told != Some(SourceState::Waiting) {
-                    self.tell(SourceState::Following).await?;
+                if self.outlet.told() != Some(&SourceState::Waiting) {
+                    self.outlet.tell(SourceState::Following).await?;
                 }
-                let notice = Notice::Batch {
-                    source: self.id,
+                let lines = Lines {
                     lines: batch.lines,
                     cut: batch.cut,
+                    lost: 0,
                     position: batch.checkpoint.offset,
-                    checkpoint: batch.checkpoint,
-                    lag_bytes: batch.lag_bytes,
+                    checkpoint: Some(Checkpoint::File(batch.checkpoint)),
+                    lag_bytes: Some(batch.lag_bytes),
                 };
-                return self.send(notice).await;
+                return self.outlet.hand_over(lines).await;
             }
             Ok(Step::More) => {
                 yield_now().await;
@@ -62,29 +59,30 @@ impl Follower {
             Ok(Step::Missing) => SourceState::Waiting,
             Err(error) => SourceState::Failed(failure(&error)),
         };
-        self.tell(state).await?;
+        self.outlet.tell(state).await?;
         // What happened before a watch was set is seen by another look.
         if !self.wake.watch(&self.tail) {
             tokio::select! {
                 () = self.wake.wait() => {}
-                () = self.out.closed() => return Err(Gone),
+                () = self.outlet.closed() => return Err(Gone),
             }
         }
         Ok(())
     }
 
-    async fn tell(&mut self, state: SourceState) -> Result<(), Gone> {
-        if self.told.as_ref() == Some(&state) {
-            return Ok(());
+    /// Reads on; where that may mean to unpack a whole log, beside the agent's other work.
+    async fn step(&mut self) -> io::Result<Step> {
+        if !self.tail.may_take_long() {
+            return self.tail.step();
         }
-        self.told = Some(state.clone());
-        let source = self.id;
-        self.send(Notice::State { source, state }).await
-    }
-
-    /// Waits while the channel is full.
-    async fn send(&self, notice: Notice) -> Result<(), Gone> {
-        self.out.send(notice).await.map_err(|_closed| Gone)
+        let mut tail = std::mem::replace(&mut self.tail, Tail::from_beginning(PathBuf::new()));
+        let stepped = spawn_blocking(move || {
+            let step = tail.step();
+            (tail, step)
+        });
+        let (tail, step) = stepped.await.map_err(io::Error::other)?;
+        self.tail = tail;
+        step
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
     time::SystemTime,
 };
 
-use super::lines::LineAssembly;
-use crate::checkpoint::{Checkpoint, FINGERPRINT_MAX};
+use super::{lines::LineAssembly, packed::Packed};
+use crate::checkpoint::{FINGERPRINT_MAX, FilePosition};
 
 /// Most bytes read in one step: about a batch of ordinary lines.
 pub(super) const CHUNK: usize = 32 * 1024;
@@ -29,6 +29,10 @@ pub(super) struct FileId {
 pub(super) struct Reading {
     file: File,
     id: FileId,
+    /// What is in the file, if it is compressed; then offsets are those of what it holds.
+    packed: Option<Packed>,
+    /// The file that it was, if it is compressed by now.
+    origin: Option<FileId>,
     /// Where the unfinished line starts.
     offset: u64,
     line: LineAssembly,
@@ -74,10 +78,28 @@ impl Reading {
         Ok(Some(Self::at_start(file, FileId::of(&metadata))))
     }
 
+    /// Opens a compressed file where `checkpoint` says, if its fingerprint stands there: `None` if not, or if it is none.
+    pub(super) fn open_packed(path: &Path, checkpoint: &FilePosition) -> io::Result<Option<Self>> {
+        let Some(mut reading) = Self::open(path)? else {
+            return Ok(None);
+        };
+        let Some(packed) = Packed::open(&reading.file)? else {
+            return Ok(None);
+        };
+        reading.packed = Some(packed);
+        reading.origin = Some(FileId {
+            device: checkpoint.device,
+            inode: checkpoint.inode,
+        });
+        Ok(reading.seek(checkpoint)?.then_some(reading))
+    }
+
     fn at_start(file: File, id: FileId) -> Self {
         Self {
             file,
             id,
+            packed: None,
+            origin: None,
             offset: 0,
             line: LineAssembly::default(),
             before_offset: Vec::new(),
@@ -98,9 +120,14 @@ impl Reading {
         self.file.as_fd()
     }
 
-    /// How long the file is now.
+    /// How long the file is now. Of a compressed one nobody knows: it is taken to hold as much as it is long, beyond what
+    /// was read.
     pub(super) fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        let len = self.file.metadata()?.len();
+        Ok(match self.packed {
+            None => len,
+            Some(_) => self.read_to() + len,
+        })
     }
 
     /// When the file was last written.
@@ -118,30 +145,32 @@ impl Reading {
         self.offset + self.line.len()
     }
 
-    pub(super) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            device: self.id.device,
-            inode: self.id.inode,
+    pub(super) fn checkpoint(&self) -> FilePosition {
+        // A file that was compressed is found again by what the log was known by.
+        let id = self.origin.unwrap_or(self.id);
+        FilePosition {
+            device: id.device,
+            inode: id.inode,
             offset: self.offset,
             fingerprint: self.before_offset.as_slice().into(),
         }
     }
 
     /// Whether `checkpoint` names this inode. A device may have another number after a reboot.
-    pub(super) fn is_file_of(&self, checkpoint: &Checkpoint) -> bool {
+    pub(super) fn is_file_of(&self, checkpoint: &FilePosition) -> bool {
         self.id.inode == checkpoint.inode
             && (self.id.device == checkpoint.device || !checkpoint.fingerprint.is_empty())
     }
 
     /// Goes where `checkpoint` says, if its fingerprint stands there.
-    pub(super) fn seek(&mut self, checkpoint: &Checkpoint) -> io::Result<bool> {
+    pub(super) fn seek(&mut self, checkpoint: &FilePosition) -> io::Result<bool> {
         let fingerprint = &checkpoint.fingerprint;
         let Some(at) = checkpoint.offset.checked_sub(fingerprint.len() as u64) else {
             return Ok(false);
         };
         let mut found = vec![0; fingerprint.len()];
         if fingerprint.is_empty() && checkpoint.offset > 0
-            || read_fully_at(&self.file, &mut found, at)? < found.len()
+            || self.read_at(&mut found, at)? < found.len()
             || found[..] != fingerprint[..]
         {
             return Ok(false);
@@ -172,6 +201,13 @@ impl Reading {
         Ok(())
     }
 
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &mut self.packed {
+            None => read_fully_at(&self.file, buffer, offset),
+            Some(packed) => packed.read_at(buffer, offset),
+        }
+    }
+
     fn set_position(&mut self, offset: u64, fingerprint: Vec<u8>) {
         self.offset = offset;
         self.line = LineAssembly::default();
@@ -182,7 +218,7 @@ impl Reading {
     /// Reads on by at most a chunk. What was read last is read again with it, to be sure that it still is the same file.
     pub(super) fn read(&mut self, chunk: &mut [u8]) -> io::Result<Read> {
         let known = self.seen.len();
-        let read = read_fully_at(&self.file, chunk, self.read_to() - known as u64)?;
+        let read = self.read_at(chunk, self.read_to() - known as u64)?;
         if read < known || chunk[..known] != self.seen[..] {
             return Ok(Read::Truncated);
         }

@@ -9,7 +9,7 @@ use super::{
     reading::{CHUNK, FileId, Read, Reading},
     rotated::{Search, find_rotated, resume},
 };
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::FilePosition;
 
 /// Most empty files that may follow each other before the first of them is given up.
 const SUCCESSORS_MAX: usize = 8;
@@ -47,7 +47,7 @@ pub(super) enum Step {
 pub(super) struct Batch {
     pub(super) lines: Vec<Box<[u8]>>,
     pub(super) cut: u64,
-    pub(super) checkpoint: Checkpoint,
+    pub(super) checkpoint: FilePosition,
     pub(super) lag_bytes: u64,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Start {
     /// Where an earlier run stopped.
-    Checkpoint(Checkpoint),
+    Checkpoint(FilePosition),
     /// After what is there.
     End,
     /// With what is there.
@@ -65,7 +65,7 @@ enum Start {
 impl Tail {
     /// Follows `path` from where `from` says. Without it, a file that is there is followed from its end, one that appears
     /// later from its start.
-    pub(super) fn new(path: PathBuf, from: Option<Checkpoint>) -> Self {
+    pub(super) fn new(path: PathBuf, from: Option<FilePosition>) -> Self {
         Self {
             path,
             start: from.map_or(Start::End, Start::Checkpoint),
@@ -75,6 +75,19 @@ impl Tail {
             cut: 0,
             chunk: vec![0; CHUNK].into(),
         }
+    }
+
+    /// The same, which begins with what is there.
+    pub(super) fn from_beginning(path: PathBuf) -> Self {
+        Self {
+            start: Start::Beginning,
+            ..Self::new(path, None)
+        }
+    }
+
+    /// Whether the next step may look for a log's rest in compressed files.
+    pub(super) fn may_take_long(&self) -> bool {
+        self.current.is_none() && matches!(self.start, Start::Checkpoint(_))
     }
 
     /// The open files.

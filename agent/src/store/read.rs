@@ -12,7 +12,7 @@ use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
     ban::{Ban, End, Evidence, Origin, RuleName},
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, FilePosition},
     penalty::PastBan,
 };
 
@@ -88,23 +88,30 @@ pub(super) fn all(
                 reason: row.get(1)?,
             })
         })?,
-        checkpoints: rows(
-            connection,
-            "SELECT source, device, inode, position, fingerprint FROM checkpoints",
-            |row| {
-                let checkpoint = Checkpoint {
-                    device: row.get::<_, i64>(1)?.cast_unsigned(),
-                    inode: row.get::<_, i64>(2)?.cast_unsigned(),
-                    offset: row.get::<_, i64>(3)?.cast_unsigned(),
-                    fingerprint: row.get::<_, Vec<u8>>(4)?.into(),
-                };
-                Ok((row.get(0)?, checkpoint))
-            },
-        )?
-        .into_iter()
-        .collect(),
+        checkpoints: checkpoints(connection)?,
         fresh,
     })
+}
+
+fn checkpoints(connection: &Connection) -> Result<HashMap<String, Checkpoint>> {
+    let files = rows(
+        connection,
+        "SELECT source, device, inode, position, fingerprint FROM checkpoints",
+        |row| {
+            let position = FilePosition {
+                device: row.get::<_, i64>(1)?.cast_unsigned(),
+                inode: row.get::<_, i64>(2)?.cast_unsigned(),
+                offset: row.get::<_, i64>(3)?.cast_unsigned(),
+                fingerprint: row.get::<_, Vec<u8>>(4)?.into(),
+            };
+            Ok((row.get(0)?, Checkpoint::File(position)))
+        },
+    )?;
+    let cursors = rows(connection, "SELECT source, cursor FROM cursors", |row| {
+        let cursor: String = row.get(1)?;
+        Ok((row.get(0)?, Checkpoint::Journal(cursor.into())))
+    })?;
+    Ok(files.into_iter().chain(cursors).collect())
 }
 
 /// Gives the bans, which are in the order of `net` as text, their evidence.

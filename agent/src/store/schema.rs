@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Version of the tables, kept as SQLite's `user_version`.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE timeline (
@@ -58,8 +58,16 @@ CREATE TABLE checkpoints (
     fingerprint BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+/// What the second version added.
+const CURSORS: &str = "
+-- How far the journal was read.
+CREATE TABLE cursors (
+    source TEXT PRIMARY KEY,
+    cursor TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
 
-/// Makes the tables in an empty database, or checks that they are ours. Whether they are new.
+/// Makes the tables in an empty database, or checks that they are ours and brings them up to date. Whether they are new.
 pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, OpenError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > SCHEMA {
@@ -80,8 +88,14 @@ pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, Op
     if fresh {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(CURSORS)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         write::timeline(&transaction, &Timeline::begin(now), now)?;
+        transaction.commit()?;
+    } else if found == 1 {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(CURSORS)?;
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
         transaction.commit()?;
     }
     Ok(fresh)

@@ -13,8 +13,35 @@ use super::*;
 use crate::{
     allowlist::AllowOrigin,
     ban::{End, Evidence, Origin, RuleName},
+    checkpoint::FilePosition,
     decision::Pardon,
 };
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let state = State::new();
+    let mut opened = state.open();
+    let position = FilePosition {
+        device: 1,
+        inode: 2,
+        offset: 3,
+        fingerprint: Box::default(),
+    };
+    let at = [("/a".to_owned(), Checkpoint::File(position))];
+    opened.store.commit_at(&[], &at, &state.now).unwrap();
+    drop(opened);
+    let connection = Connection::open(state.dir.path().join(FILE_NAME)).unwrap();
+    let earlier = "DROP TABLE cursors; PRAGMA user_version = 1";
+    connection.execute_batch(earlier).unwrap();
+    drop(connection);
+    let mut opened = state.open();
+    assert!(!opened.fresh && opened.set_aside.is_none());
+    assert_eq!(opened.checkpoints.get("/a"), Some(&at[0].1));
+    let at = [("journal".to_owned(), Checkpoint::Journal("x".into()))];
+    opened.store.commit_at(&[], &at, &state.now).unwrap();
+    drop(opened);
+    assert_eq!(state.open().checkpoints.len(), 2);
+}
 
 const HOUR: i64 = 3_600_000;
 
@@ -36,18 +63,22 @@ fn what_was_committed_is_there_again() {
         state.ban("203.0.113.7/32", HOUR),
         manual,
     ];
-    let checkpoint = Checkpoint {
+    let checkpoint = Checkpoint::File(FilePosition {
         device: u64::MAX,
         inode: 7,
         offset: 1 << 40,
         fingerprint: b"\0\xff\n".as_slice().into(),
-    };
+    });
+    let cursor = Checkpoint::Journal("s=1;i=2".into());
     let allowed = AllowEntry {
         net: "198.51.100.0/24".parse().unwrap(),
         origin: AllowOrigin::Manual,
         reason: "ours".to_owned(),
     };
-    let checkpoints = [("/var/log/mail.log".to_owned(), checkpoint.clone())];
+    let checkpoints = [
+        ("/var/log/mail.log".to_owned(), checkpoint.clone()),
+        ("journal".to_owned(), cursor.clone()),
+    ];
     opened
         .store
         .commit_at(&bans.clone().map(Decision::Ban), &checkpoints, &state.now)
@@ -67,6 +98,7 @@ fn what_was_committed_is_there_again() {
         opened.checkpoints.get("/var/log/mail.log"),
         Some(&checkpoint)
     );
+    assert_eq!(opened.checkpoints.get("journal"), Some(&cursor));
 
     let removed = Decision::Unban {
         net: bans[0].net,
@@ -316,7 +348,7 @@ fn a_newer_database_is_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} was written by a newer mailwall (format 7, this one knows 1); run that one, or move the file away",
+            "{} was written by a newer mailwall (format 7, this one knows 2); run that one, or move the file away",
             path.display()
         )
     );

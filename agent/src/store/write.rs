@@ -67,17 +67,22 @@ pub(super) fn checkpoints(
     if checkpoints.is_empty() {
         return Ok(());
     }
-    let mut put = connection.prepare(
+    let mut put_file = connection.prepare(
         "INSERT OR REPLACE INTO checkpoints (source, device, inode, position, fingerprint) VALUES (?, ?, ?, ?, ?)",
     )?;
+    let mut put_cursor =
+        connection.prepare("INSERT OR REPLACE INTO cursors (source, cursor) VALUES (?, ?)")?;
     for (source, checkpoint) in checkpoints {
-        put.execute(params![
-            source,
-            checkpoint.device.cast_signed(),
-            checkpoint.inode.cast_signed(),
-            checkpoint.offset.cast_signed(),
-            &checkpoint.fingerprint[..],
-        ])?;
+        match checkpoint {
+            Checkpoint::File(position) => put_file.execute(params![
+                source,
+                position.device.cast_signed(),
+                position.inode.cast_signed(),
+                position.offset.cast_signed(),
+                &position.fingerprint[..],
+            ])?,
+            Checkpoint::Journal(cursor) => put_cursor.execute(params![source, cursor])?,
+        };
     }
     Ok(())
 }

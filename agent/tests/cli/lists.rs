@@ -75,8 +75,8 @@ fn status_of_a_healthy_agent() {
         status(answers::status()),
         "status --json",
         expect![[r#"
-        {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"problems":[]}
-        [0]"#]],
+            {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"problems":[]}
+            [0]"#]],
     );
 }
 
@@ -488,24 +488,24 @@ fn sources() {
         answers::sources(),
         "source list",
         expect![[r#"
-        SOURCE             STATE      POSITION   LAG      LAST LINE  LINES  UNDERSTOOD  IGNORED  UNKNOWN  REFUSED  CUT  NOTE
-        /var/log/mail.log  following  1 258 291  4.0 KiB  12m ago    9 120  1 204       7 915    0        1        0
-        1 source
-        [0]"#]],
+            SOURCE             STATE      POSITION   LAG      LAST LINE  LINES  UNDERSTOOD  IGNORED  UNKNOWN  REFUSED  CUT  LOST  NOTE
+            /var/log/mail.log  following  1 258 291  4.0 KiB  12m ago    9 120  1 204       7 915    0        1        0    12
+            1 source
+            [0]"#]],
     );
     check(
         answers::sources(),
         "source list --plain",
         expect![[r#"
-        /var/log/mail.log	following	1258291	4096	LAST_LINE	9120	1204	7915	0	1	0	
-        [0]"#]],
+            /var/log/mail.log	following	1258291	4096	LAST_LINE	9120	1204	7915	0	1	0	12	
+            [0]"#]],
     );
     check(
         answers::sources(),
         "source list --json",
         expect![[r#"
-        {"schema":1,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"last_line":"LAST_LINE","problem":null}]}
-        [0]"#]],
+            {"schema":1,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}]}
+            [0]"#]],
     );
 }
 

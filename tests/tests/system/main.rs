@@ -16,6 +16,7 @@ mod log;
 mod login;
 mod observe;
 mod readme;
+mod source;
 mod testbed;
 mod trace;
 mod upgrade;

@@ -346,14 +346,14 @@ pub struct SourceList {
 /// A log that is followed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Source {
-    /// Its path.
+    /// Its path, `journal`, its socket or `stdin`.
     pub name: String,
-    /// `following`, `waiting` (does not exist yet) or `failed`.
+    /// `following`, `waiting` (does not exist yet), `failed` or `ended`.
     pub state: String,
-    /// Bytes read of the present file.
+    /// Bytes read of the present file; of the journal, the number of the record.
     pub position: u64,
-    /// Bytes not read yet.
-    pub lag_bytes: u64,
+    /// Bytes not read yet; `null` where nobody knows.
+    pub lag_bytes: Option<u64>,
     /// Lines read since the agent started.
     pub lines: u64,
     /// Lines that gave an event.
@@ -366,6 +366,9 @@ pub struct Source {
     pub unknown: u64,
     /// Lines cut at the line cap.
     pub cut: u64,
+    /// Lines that never came: dropped by the kernel, suppressed by the logger, deleted before they were read.
+    #[serde(default)]
+    pub lost: u64,
     /// When the last line was read; `null` before the first.
     pub last_line: Option<String>,
     /// What is wrong with it.

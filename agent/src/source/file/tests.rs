@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::source::BATCH_LINES_MAX;
+use crate::source::{BATCH_LINES_MAX, Notice, SourceId};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -108,7 +108,9 @@ struct Listener {
 impl Listener {
     fn new(path: &Path, from: Option<Checkpoint>, capacity: usize) -> Self {
         let (out, notices) = channel(capacity);
-        let task = tokio::spawn(follow(SourceId(0), path.to_owned(), from, out));
+        let start = from.map_or(Start::End, Start::Checkpoint);
+        let outlet = Outlet::new(SourceId(0), out);
+        let task = tokio::spawn(follow(path.to_owned(), start, outlet));
         Self {
             notices,
             task,
@@ -152,8 +154,8 @@ impl Listener {
                             .iter()
                             .map(|line| String::from_utf8_lossy(line).into_owned()),
                     );
-                    self.checkpoint = Some(checkpoint);
-                    self.lag_bytes = lag_bytes;
+                    self.checkpoint = checkpoint;
+                    self.lag_bytes = lag_bytes.unwrap();
                     if all.len() >= count {
                         return all.join(" ");
                     }

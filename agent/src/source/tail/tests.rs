@@ -10,7 +10,16 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{line::LINE_MAX, source::BATCH_LINES_MAX};
+use crate::{
+    line::LINE_MAX,
+    source::{
+        BATCH_LINES_MAX,
+        packing::{
+            Packing,
+            tests::{ALL, packed},
+        },
+    },
+};
 
 #[test]
 fn a_file_that_is_there_is_followed_from_its_last_whole_line() {
@@ -203,6 +212,54 @@ fn a_log_rotated_while_nobody_read_is_finished_first() {
 }
 
 #[test]
+fn a_log_compressed_while_nobody_read_is_finished_first() {
+    for (packing, copy) in ALL
+        .into_iter()
+        .flat_map(|packing| [(packing, false), (packing, true)])
+    {
+        let log = Log::new("");
+        let mut tail = log.tail();
+        log.read(&mut tail);
+        let long = "x".repeat(100);
+        log.append(&format!("{long}\n").repeat(5000));
+        let checkpoint = log.checkpoint(&mut tail);
+        log.append(&"b\n".repeat(3 * BATCH_LINES_MAX));
+        log.append("end of it\n");
+        log.compress(packing, copy);
+        log.append("c\n");
+        // Others beside it are no concern of ours.
+        fs::write(
+            log.dir.path().join("mail.log.2.gz"),
+            packed(Packing::Gzip, b"x\n"),
+        )
+        .unwrap();
+        fs::write(log.dir.path().join("mail.log.3.gz"), b"\x1f\x8bbroken").unwrap();
+        let mut tail = Tail::new(log.path(), Some(checkpoint.clone()));
+        assert!(tail.may_take_long());
+        // Stopped in the midst of it, it goes on there.
+        let Step::Batch(batch) = tail.step().unwrap() else {
+            panic!("no batch");
+        };
+        assert_eq!(
+            batch.lines.len(),
+            BATCH_LINES_MAX,
+            "{packing:?}, copied: {copy}"
+        );
+        assert!(batch.lag_bytes > 0);
+        assert_eq!(batch.checkpoint.inode, checkpoint.inode);
+        let mut tail = Tail::new(log.path(), Some(batch.checkpoint));
+        let (lines, cut) = log.read_all(&mut tail);
+        assert_eq!(
+            lines.len(),
+            2 * BATCH_LINES_MAX + 2,
+            "{packing:?}, copied: {copy}"
+        );
+        assert_eq!(lines[lines.len() - 2..], ["end of it", "c"]);
+        assert_eq!(cut, 0);
+    }
+}
+
+#[test]
 fn what_is_no_file_is_refused() {
     let log = Log::new("");
     fs::remove_file(log.path()).unwrap();
@@ -223,6 +280,8 @@ enum Action {
     Rename,
     Reopen,
     CopyTruncate,
+    /// Who rotates compresses the rotated file.
+    Compress(Packing),
     DeleteCreate,
     /// The agent stops and starts again.
     Restart,
@@ -240,6 +299,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => Just(Action::Rename),
         2 => Just(Action::Reopen),
         2 => Just(Action::CopyTruncate),
+        2 => proptest::sample::select(&ALL).prop_map(Action::Compress),
         1 => Just(Action::DeleteCreate),
         2 => Just(Action::Restart),
         3 => Just(Action::Step),
@@ -270,7 +330,7 @@ struct Model {
     log: Log,
     writer: File,
     tail: Tail,
-    checkpoint: Option<Checkpoint>,
+    checkpoint: Option<FilePosition>,
     /// Every whole line, and whether it may be lost.
     written: Vec<(String, bool)>,
     part: Option<String>,
@@ -339,6 +399,7 @@ impl Model {
                     self.file_start = self.written.len();
                 }
             }
+            Action::Compress(packing) => self.compress(*packing),
             Action::DeleteCreate => {
                 if self.may_rotate() {
                     self.end_part();
@@ -357,6 +418,23 @@ impl Model {
             }
             Action::Read => self.read(),
         }
+    }
+
+    /// Compresses the rotated file, once its writer has let go of it.
+    fn compress(&mut self, packing: Packing) {
+        let Ok(text) = fs::read(self.log.rotated()) else {
+            return;
+        };
+        if self.renamed {
+            return;
+        }
+        // Without anything read of it, what is in it cannot be told from another log.
+        let checkpoint = self.checkpoint.as_ref().unwrap();
+        if checkpoint.fingerprint.is_empty() {
+            self.may_lose_unread();
+        }
+        self.log.write_packed(packing, &text);
+        fs::remove_file(self.log.rotated()).unwrap();
     }
 
     /// All is read in the end.
@@ -471,6 +549,27 @@ impl Log {
         self.dir.path().join("mail.log.1")
     }
 
+    /// Rotates the log and compresses it.
+    fn compress(&self, packing: Packing, copy: bool) {
+        let text = fs::read(self.path()).unwrap();
+        if copy {
+            self.truncate();
+        } else {
+            fs::remove_file(self.path()).unwrap();
+        }
+        self.write_packed(packing, &text);
+    }
+
+    fn write_packed(&self, packing: Packing, text: &[u8]) {
+        let extension = match packing {
+            Packing::Gzip => "gz",
+            Packing::Xz => "xz",
+            Packing::Zstd => "zst",
+        };
+        let path = self.dir.path().join(format!("mail.log.1.{extension}"));
+        fs::write(path, packed(packing, text)).unwrap();
+    }
+
     fn writer(&self) -> File {
         OpenOptions::new()
             .append(true)
@@ -521,7 +620,7 @@ impl Log {
     }
 
     /// Reads all, and says where that ends.
-    fn checkpoint(&self, tail: &mut Tail) -> Checkpoint {
+    fn checkpoint(&self, tail: &mut Tail) -> FilePosition {
         let mut checkpoint = None;
         loop {
             match tail.step().unwrap() {
