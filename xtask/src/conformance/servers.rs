@@ -21,7 +21,7 @@ const CLIENTS: &[&str] = &["192.0.2.0/24", "198.51.100.0/24", "2001:db8:77::/64"
 const SERVERS: &[&str] = &["192.0.2.1", "2001:db8:77::1"];
 
 /// Columns: cases of `misbehaving` clients, and of those the ones where something is held `against` them; cases of `harmless`
-/// clients, and of those the `scoring` ones; `open` cases, of which nothing is asked but the next; lines with an `injected` address; lines that are `unknown`, or refused.
+/// clients, and of those the `scoring` ones; `open` cases, of which nothing is asked but the next; lines with an `injected` address; second logs that weigh what the first has weighed `twice`; lines that are `unknown`, or refused.
 pub fn judge(parser: &Parser, folder: &Path) -> Result<Table> {
     let mut table = Table::new(
         "recordings of servers",
@@ -32,6 +32,7 @@ pub fn judge(parser: &Parser, folder: &Path) -> Result<Table> {
             "scoring",
             "open",
             "injected",
+            "twice",
             "unknown",
         ],
     );
@@ -101,10 +102,36 @@ pub fn judge(parser: &Parser, folder: &Path) -> Result<Table> {
             }
         }
     }
+    weigh_once(parser, folder, &mut table)?;
     table.at_least(100, "against", "misbehaving");
     table.none("scoring");
     table.none("injected");
+    table.none("twice");
     Ok(table)
+}
+
+/// Exim's second log repeats what the first one says: followed together, they weigh what the first one does.
+fn weigh_once(parser: &Parser, folder: &Path, table: &mut Table) -> Result<()> {
+    let weight =
+        |said: &[Understanding]| -> f64 { said.iter().map(|said| said.score.max(0.0)).sum() };
+    for server in sorted(&folder.join("servers"))? {
+        let version = name(&server);
+        let seconds = sorted(&server)?.into_iter();
+        let seconds = seconds.filter(|path| path.to_string_lossy().ends_with(".2.log"));
+        for second in seconds.filter(|_| version.starts_with("exim")) {
+            let (case, _) = split(&second);
+            let first = fs::read(second.with_file_name(format!("{case}.log")))?;
+            let both = [first.clone(), fs::read(&second)?].concat();
+            let said = parser.read(&[first, both])?;
+            if let [first, both] = &said[..]
+                && weight(first) != weight(both)
+            {
+                table.count(&version, "twice");
+                table.miss(format!("{version}/{case}: its second log weighs again"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `unknown_rcpt.log` is the first log of its case, `unknown_rcpt.2.log` the second.
