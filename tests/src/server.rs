@@ -85,13 +85,14 @@ hostname mx.example.test
 exec chroot "$root" /bin/sh -ec "$5"
 "#;
 
-/// Clients with a name; all others are `unknown`.
+/// Clients with a name; all others are `unknown`. Sendmail refuses to relay for good only for clients with one.
 const HOSTS: &str = "\
 127.0.0.1 localhost
 ::1 localhost
 192.0.2.1 mx.example.test
 192.0.2.10 mail.sender.test
 2001:db8:77::10 mail.sender.test
+203.0.113.9 relay.sender.test
 ";
 
 /// A mail server as Debian has it. All of them take mail for, or logins of, [`RECIPIENTS`](crate::RECIPIENTS), of whom alice and

@@ -22,6 +22,8 @@ log_file_path = /var/log/bed/%slog
 keep_environment =
 daemon_smtp_ports = 25
 tls_advertise_hosts =
+# Clients must wait for the greeting.
+pipelining_connect_advertise_hosts = :
 host_lookup = *
 rfc1413_query_timeout = 0s
 acl_smtp_rcpt = recipients

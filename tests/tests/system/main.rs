@@ -1,4 +1,4 @@
-//! System tests: a real Postfix, clients, the agent and the kernel. They need root; `cargo xtask test` prepares and runs them.
+//! System tests: real mail servers, clients, the agent and the kernel. They need root; `cargo xtask test` prepares and runs them.
 //! Each test has a test bed of its own, so they run side by side.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,6 +16,7 @@ mod log;
 mod login;
 mod observe;
 mod readme;
+mod servers;
 mod source;
 mod testbed;
 mod trace;

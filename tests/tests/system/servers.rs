@@ -1,0 +1,192 @@
+//! Real mail servers of every kind, whose live logs the agent follows: who misbehaves is shut out, who does not is let in.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    time::Duration,
+};
+
+use mailwall_tests::{
+    Agent, Client, DOVECOT_2_3, DOVECOT_2_4, EXIM, OPENSMTPD, Outcome, SENDMAIL, Server, Setup,
+    Software, Testbed, server_root, skip,
+};
+
+use crate::{MANY, config, wait_for_ban};
+
+/// How long a client waits for a reply.
+const REPLY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A mail server of that kind, and the agent that follows its log, guarding the ports of mail and of mailboxes. Nothing, said
+/// loudly, when its root could not be made.
+fn follow(test: &str, software: &Software, run: impl FnOnce(&Testbed, &Agent<'_>)) {
+    let root = server_root(software.name).unwrap();
+    if !software.is_whole(&root) {
+        skip(test, &format!("{} is not there", root.display()));
+        return;
+    }
+    let bed = Testbed::new().unwrap();
+    let server = Server::start(&bed, software).unwrap();
+    let ports = "[filter]\nports = [25, 110, 143, 465, 587]\n";
+    let config = config(server.log(), "10m", ports);
+    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
+    run(&bed, &agent);
+}
+
+/// Misbehaves from `address`, again and again, until the mail host answers no more, which is because of a ban; `once` tells
+/// whether it was answered.
+#[track_caller]
+fn shut_out(
+    bed: &Testbed,
+    agent: &Agent<'_>,
+    address: &str,
+    once: impl Fn(&Client<'_>, usize) -> bool,
+) {
+    let client = bed.client(address);
+    let answered = (0..MANY)
+        .take_while(|number| once(&client, *number))
+        .count();
+    assert!(answered < MANY, "{address} went on and on");
+    wait_for_ban(agent, &format!("{address}/32"));
+}
+
+#[track_caller]
+fn only_banned(agent: &Agent<'_>, bans: usize) {
+    let list = agent.json(&["ban", "list"]).unwrap();
+    assert_eq!(list["total"], bans, "{list}");
+}
+
+fn guesses_recipients(client: &Client<'_>, _number: usize) -> bool {
+    client.guess(1).unwrap() == 1
+}
+
+fn guesses_passwords(client: &Client<'_>, number: usize) -> bool {
+    let answer = client.log_in(&format!("user{number}"), "123456").unwrap();
+    assert_ne!(answer, Some(true));
+    answer.is_some()
+}
+
+fn tries_to_relay(client: &Client<'_>, number: usize) -> bool {
+    let outcome = client
+        .send(&format!("victim{number}@elsewhere.invalid"))
+        .unwrap();
+    assert_ne!(outcome, Outcome::Delivered);
+    outcome != Outcome::Dropped
+}
+
+/// Speaks before it is greeted, in a language that is not SMTP.
+fn talks_early(client: &Client<'_>, _number: usize) -> bool {
+    let Some(mut stream) = client.connect(25).unwrap() else {
+        return false;
+    };
+    stream.set_read_timeout(Some(REPLY_WITHIN)).unwrap();
+    // The server may close the connection in the middle of it.
+    let _said = stream.write_all(b"GET / HTTP/1.1\r\nHost: mx.example.test\r\n\r\nQUIT\r\n");
+    let _answered = stream.read_to_end(&mut Vec::new());
+    true
+}
+
+/// Sends mail, mistypes a recipient, and a password where logins are offered.
+#[track_caller]
+fn behave(client: &Client<'_>, has_logins: bool) {
+    assert_eq!(
+        client.send("alice@example.test").unwrap(),
+        Outcome::Delivered
+    );
+    let mistyped = client.send("alise@example.test").unwrap();
+    assert!(matches!(mistyped, Outcome::Rejected(_)), "{mistyped:?}");
+    if has_logins {
+        assert_eq!(client.log_in("bob", "mistyped").unwrap(), Some(false));
+        let right = client.log_in("bob", "a password of bob").unwrap();
+        assert_eq!(right, Some(true));
+    }
+    assert_eq!(client.send("bob@example.test").unwrap(), Outcome::Delivered);
+}
+
+/// Logs in to a mailbox over IMAP; `None` when no SYN was answered.
+fn read_mail(client: &Client<'_>, account: &str, password: &str) -> Option<bool> {
+    let stream = client.connect(143).unwrap()?;
+    stream.set_read_timeout(Some(REPLY_WITHIN)).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let greeting = lines.next().unwrap();
+    assert!(greeting.starts_with("* OK"), "{greeting}");
+    let mut command = |tag: &str, words: &str| {
+        writer
+            .write_all(format!("{tag} {words}\r\n").as_bytes())
+            .unwrap();
+        lines.find(|line| line.starts_with(tag)).unwrap()
+    };
+    let answer = command("a", &format!("LOGIN {account} \"{password}\""));
+    let goodbye = command("b", "LOGOUT");
+    assert!(goodbye.starts_with("b OK"), "{goodbye}");
+    Some(answer.starts_with("a OK"))
+}
+
+fn guesses_mailboxes(client: &Client<'_>, number: usize) -> bool {
+    let answer = read_mail(client, &format!("user{number}"), "123456");
+    assert_ne!(answer, Some(true));
+    answer.is_some()
+}
+
+#[track_caller]
+fn dovecot(test: &str, software: &Software) {
+    follow(test, software, |bed, agent| {
+        let owner = bed.client("198.51.100.20");
+        let logs_in = |password| read_mail(&owner, "alice", password).unwrap();
+        assert!(!logs_in("mistyped"));
+        assert!(logs_in("a password of alice"));
+        shut_out(bed, agent, "203.0.113.7", guesses_mailboxes);
+        assert!(logs_in("a password of alice"));
+        only_banned(agent, 1);
+    });
+}
+
+#[test]
+fn exim_is_guarded() {
+    follow("exim_is_guarded", &EXIM, |bed, agent| {
+        let good = bed.client("192.0.2.10");
+        behave(&good, true);
+        shut_out(bed, agent, "203.0.113.7", guesses_recipients);
+        shut_out(bed, agent, "203.0.113.8", guesses_passwords);
+        shut_out(bed, agent, "203.0.113.9", tries_to_relay);
+        shut_out(bed, agent, "203.0.113.10", talks_early);
+        behave(&good, true);
+        only_banned(agent, 4);
+    });
+}
+
+#[test]
+fn sendmail_is_guarded() {
+    follow("sendmail_is_guarded", &SENDMAIL, |bed, agent| {
+        let good = bed.client("192.0.2.10");
+        behave(&good, true);
+        shut_out(bed, agent, "203.0.113.7", guesses_recipients);
+        shut_out(bed, agent, "203.0.113.8", guesses_passwords);
+        shut_out(bed, agent, "203.0.113.9", tries_to_relay);
+        shut_out(bed, agent, "203.0.113.10", talks_early);
+        behave(&good, true);
+        only_banned(agent, 4);
+    });
+}
+
+#[test]
+fn opensmtpd_is_guarded() {
+    follow("opensmtpd_is_guarded", &OPENSMTPD, |bed, agent| {
+        let good = bed.client("192.0.2.10");
+        behave(&good, false);
+        shut_out(bed, agent, "203.0.113.7", guesses_recipients);
+        shut_out(bed, agent, "203.0.113.9", tries_to_relay);
+        shut_out(bed, agent, "203.0.113.10", talks_early);
+        behave(&good, false);
+        only_banned(agent, 3);
+    });
+}
+
+#[test]
+fn dovecot_2_3_is_guarded() {
+    dovecot("dovecot_2_3_is_guarded", &DOVECOT_2_3);
+}
+
+#[test]
+fn dovecot_2_4_is_guarded() {
+    dovecot("dovecot_2_4_is_guarded", &DOVECOT_2_4);
+}
