@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod conformance;
 mod demo;
+mod fuzz;
 mod repository;
 mod roots;
 mod run;
@@ -36,6 +37,8 @@ enum Task {
     Bench(bench::Options),
     /// Tells how well log lines are understood, program by program
     Conformance(conformance::Options),
+    /// Fuzzes what reads log lines
+    Fuzz(fuzz::Options),
     /// Installs what the demo and the tests need, and says what
     Tools(tools::Options),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::BuildEbpf(options) => build_ebpf::run(options),
         Task::Bench(options) => bench::run(options),
         Task::Conformance(options) => conformance::run(options),
+        Task::Fuzz(options) => fuzz::run(options),
         Task::Tools(options) => tools::run(options),
     };
     match done {
