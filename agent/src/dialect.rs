@@ -49,6 +49,10 @@ pub use self::sessions::SESSIONS_MAX;
 /// Every dialect, in the order they are asked whether a program is theirs.
 pub const DIALECTS: &[&Dialect] = &[
     &postfix::DIALECT,
+    // Before Domino and Dovecot, whose `imap` says nothing; theirs does.
+    &courier::DIALECT,
+    &cyrus::DIALECT,
+    &uw_imap::DIALECT,
     // Before Exim, whose own lines begin with such stamps too.
     &domino::DIALECT,
     &imail::DIALECT,
@@ -59,9 +63,6 @@ pub const DIALECTS: &[&Dialect] = &[
     &dovecot::DIALECT,
     &opensmtpd::DIALECT,
     &pam::DIALECT,
-    &courier::DIALECT,
-    &cyrus::DIALECT,
-    &uw_imap::DIALECT,
     &qmail::DIALECT,
     &solid_pop3d::DIALECT,
     &perdition::DIALECT,

@@ -179,7 +179,7 @@ fn plant(target: &Target, seeds: &Path) -> Result<()> {
         for (number, block) in text.split("\n\n").enumerate() {
             let lines = block
                 .lines()
-                .filter(|line| !line.starts_with('#') && !line.starts_with("= "));
+                .filter(|line| *line != "#" && !line.starts_with("# ") && !line.starts_with("= "));
             let log = lines.collect::<Vec<_>>().join("\n");
             fs::write(seeds.join(format!("{}-{number}", dialect.name)), log)?;
         }

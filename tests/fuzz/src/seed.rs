@@ -46,7 +46,7 @@ fn read(dialect: &str) -> Vec<Seed> {
 fn of_block(block: &str) -> Vec<Seed> {
     let lines: Vec<&str> = block
         .lines()
-        .filter(|line| !line.starts_with('#'))
+        .filter(|line| *line != "#" && !line.starts_with("# "))
         .collect();
     let logged: Vec<&str> = lines.iter().step_by(2).copied().collect();
     let expected = lines.iter().skip(1).step_by(2);

@@ -59,7 +59,7 @@ fn blocks(text: &[u8]) -> Result<Vec<Block>> {
     while let Some((index, line)) = lines.next() {
         if line.is_empty() {
             blocks.push(Block::default());
-        } else if !line.starts_with(b"#") {
+        } else if line != b"#" && !line.starts_with(b"# ") {
             let (_, expected) = lines
                 .next()
                 .context("each line has what it says under it")?;

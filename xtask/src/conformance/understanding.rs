@@ -31,6 +31,10 @@ pub struct Understanding {
     pub account: Option<String>,
     /// The recipient.
     pub recipient: Option<String>,
+    /// How many recipients the message has.
+    pub recipients: Option<u64>,
+    /// How large it is.
+    pub bytes: Option<u64>,
 }
 
 impl Parser {
@@ -108,6 +112,8 @@ impl Understanding {
                 .context("the agent names no score")?,
             account: text("account"),
             recipient: text("recipient"),
+            recipients: value["recipients"].as_u64(),
+            bytes: value["bytes"].as_u64(),
         })
     }
 
@@ -133,6 +139,12 @@ impl Understanding {
         }
         if let Some(recipient) = &self.recipient {
             told += &format!(" recipient={recipient}");
+        }
+        if let Some(recipients) = self.recipients {
+            told += &format!(" recipients={recipients}");
+        }
+        if let Some(bytes) = self.bytes {
+            told += &format!(" bytes={bytes}");
         }
         told
     }
