@@ -11,6 +11,13 @@ pub const RECORD_MAX: usize = 64 * 1024;
 /// `bytes` as text that is safe to show and to store: control characters, and bytes that are not UTF-8, are written as
 /// `\xNN`; at most `max` characters, and an ellipsis where that cuts.
 pub fn escaped(bytes: &[u8], max: usize) -> String {
+    // Most text is plain.
+    if bytes.len() <= max
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len().min(max));
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -1,6 +1,6 @@
 //! Addresses as programs write them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Longest literal: an IPv6 address with an IPv4 tail.
 pub(super) const LITERAL_MAX: usize = 45;
@@ -9,6 +9,9 @@ pub(super) const LITERAL_MAX: usize = 45;
 pub(super) fn literal(text: &[u8]) -> Option<IpAddr> {
     if text.len() > LITERAL_MAX {
         return None;
+    }
+    if let Some(address) = dotted_quad(text) {
+        return Some(address.into());
     }
     let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
     Some(address.to_canonical())
@@ -62,9 +65,35 @@ pub(super) fn host(text: &[u8]) -> Option<(IpAddr, &[u8])> {
     })
 }
 
+/// What most addresses are: four decimal numbers without leading zeros.
+fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut rest = text;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let mut value = 0_u32;
+        let mut digits = 0;
+        while let [byte @ b'0'..=b'9', after @ ..] = rest {
+            value = value * 10 + u32::from(byte - b'0');
+            digits += 1;
+            if digits > 3 || (digits == 2 && value < 10) || (digits == 3 && value < 100) {
+                return None;
+            }
+            rest = after;
+        }
+        if digits == 0 {
+            return None;
+        }
+        *octet = u8::try_from(value).ok()?;
+    }
+    rest.is_empty().then(|| octets.into())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{bracketed, host, leading};
+    use super::{bracketed, host, leading, literal};
 
     #[test]
     fn a_leading_address_ends_where_the_sentence_goes_on() {
@@ -112,5 +141,38 @@ mod tests {
             assert_eq!(host(text.as_bytes()), None, "{text}");
         }
         assert_eq!(bracketed(b"[192.0.2.1"), None);
+    }
+
+    #[test]
+    fn addresses_are_read_as_the_standard_library_reads_them() {
+        for text in [
+            "192.0.2.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "256.0.0.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1.2.3.04",
+            "1.2.3.00",
+            "1.2.3.4 ",
+            " 1.2.3.4",
+            "1..2.3",
+            "1.2.3.",
+            ".1.2.3",
+            "1000.2.3.4",
+            "+1.2.3.4",
+            "",
+            "::1",
+            "2001:db8::1",
+            "::ffff:192.0.2.1",
+            "1.2.3.4\0",
+            "0001.2.3.4",
+            "10.20.30.40",
+        ] {
+            let expected: Option<std::net::IpAddr> = text.parse().ok();
+            let expected = expected.map(|address| address.to_canonical());
+            assert_eq!(literal(text.as_bytes()), expected, "{text}");
+        }
     }
 }

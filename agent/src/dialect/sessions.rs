@@ -23,17 +23,22 @@ struct Slot<T> {
 pub(super) struct Key(u64);
 
 impl Key {
-    /// The key of some fields in order (FNV-1a, and a mix so that every bit counts).
+    /// The key of some fields in order: eight bytes at a time, with each field's length. It has no seed, so that full tables
+    /// forget the same sessions in every run; programs choose what is in it, not their clients.
     pub(super) fn new(fields: &[&[u8]]) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for field in fields {
-            // No field holds a 0xff that is not its own: lengths keep neighbours apart.
-            for byte in field.iter().copied().chain([0xff, field.len() as u8]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            hash = folded(hash, field.len() as u64);
+            let (words, rest) = field.as_chunks::<8>();
+            for word in words {
+                hash = folded(hash, u64::from_le_bytes(*word));
+            }
+            if !rest.is_empty() {
+                let mut word = [0; 8];
+                word[..rest.len()].copy_from_slice(rest);
+                hash = folded(hash, u64::from_le_bytes(word));
             }
         }
-        hash ^= hash >> 32;
-        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self(hash ^ (hash >> 29))
     }
 
@@ -41,6 +46,12 @@ impl Key {
         // The remainder is below `SETS`, which fits.
         (self.0 % SETS as u64) as usize
     }
+}
+
+/// Both halves of a product, so that every bit of both counts everywhere.
+fn folded(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
+    (product as u64) ^ ((product >> 64) as u64).rotate_left(23)
 }
 
 impl<T> Default for Sessions<T> {

@@ -2,11 +2,14 @@
 
 /// Where `needle` first is.
 pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let &first = needle.first()?;
+    // Letters, digits and blanks are everywhere in a log: what is looked for is the rarest byte of the needle.
+    let is_rare = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b' ';
+    let offset = needle.iter().position(is_rare).unwrap_or(0);
+    let &rare = needle.get(offset)?;
     let last = text.len().checked_sub(needle.len())?;
     let mut from = 0;
     while from <= last {
-        from += text[from..=last].iter().position(|&byte| byte == first)?;
+        from += memchr::memchr(rare, &text[from + offset..=last + offset])?;
         if text[from..].starts_with(needle) {
             return Some(from);
         }
@@ -127,5 +130,23 @@ mod tests {
             Some((br#"a">\">"b"#.as_slice(), b" c".as_slice()))
         );
         assert_eq!(until(b"\"a>", b'>'), None);
+    }
+
+    #[test]
+    fn the_first_place_is_found_whatever_the_needle_is_made_of() {
+        let naive = |text: &[u8], needle: &[u8]| {
+            let mut windows = text.windows(needle.len());
+            windows.position(|window| window == needle)
+        };
+        let text = b"a to=<b> a: to=<to=<c>: <<>: x  y";
+        let needles: [&[u8]; 12] = [
+            b"a", b" ", b"  ", b" to=<", b"to=<c", b">: ", b"<<>", b"x  y", b"y", b"z", b"=<d",
+            b"<<<",
+        ];
+        for needle in needles {
+            assert_eq!(find(text, needle), naive(text, needle), "{needle:?}");
+        }
+        assert_eq!((find(b"", b"a"), find(b"a", b"")), (None, None));
+        assert_eq!((find(b"ab", b"abc"), find(b"ab", b"ab")), (None, Some(0)));
     }
 }

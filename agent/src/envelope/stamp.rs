@@ -53,6 +53,8 @@ pub struct Dater {
     zone: TimeZone,
     /// The offset that was looked up last, and the local seconds from and to which it holds for sure.
     offset: Cell<(i64, i64, i64)>,
+    /// The stamp that was dated last, with the `now` it was dated at and what came out: many lines are of one second.
+    last: Cell<Option<(Stamp, SystemTime, SystemTime)>>,
 }
 
 impl Dater {
@@ -61,22 +63,35 @@ impl Dater {
         Self {
             zone,
             offset: Cell::new((0, 0, 0)),
+            last: Cell::new(None),
         }
     }
 
     /// The time of a stamp that was read at `now`; `now` if it has none.
     pub fn time(&self, stamp: Option<Stamp>, now: SystemTime) -> SystemTime {
+        let Some(stamp) = stamp else {
+            return now;
+        };
+        if let Some((last, at, time)) = self.last.get()
+            && last == stamp
+            && at == now
+        {
+            return time;
+        }
+        let time = self.dated(stamp, now);
+        self.last.set(Some((stamp, now, time)));
+        time
+    }
+
+    fn dated(&self, stamp: Stamp, now: SystemTime) -> SystemTime {
         let (utc_s, time) = match stamp {
-            None => return now,
-            Some(Stamp::Exact { since_epoch }) => {
+            Stamp::Exact { since_epoch } => {
                 let at = SystemTime::UNIX_EPOCH.checked_add(since_epoch);
                 return at.unwrap_or(now);
             }
-            Some(Stamp::Zoned { civil, offset_s }) => {
-                (civil.seconds() - i64::from(offset_s), civil.time)
-            }
-            Some(Stamp::Local(civil)) => (self.to_utc(civil.seconds()), civil.time),
-            Some(Stamp::Yearless(civil)) => {
+            Stamp::Zoned { civil, offset_s } => (civil.seconds() - i64::from(offset_s), civil.time),
+            Stamp::Local(civil) => (self.to_utc(civil.seconds()), civil.time),
+            Stamp::Yearless(civil) => {
                 let civil = self.with_year(civil, now);
                 (self.to_utc(civil.seconds()), civil.time)
             }

@@ -16,12 +16,19 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
         [b'<', ..] => without_level(text)?,
         _ => text,
     };
-    if let Some((program, pid, message)) = tag(text) {
-        return Some((b"", program, pid, message));
-    }
-    let (host, rest) = word(text)?;
+    let end = run(text, TAG);
+    let (host, rest) = match text.get(end) {
+        // What goes on with a blank is no tag; all but `:`, which addresses have, is in both sets.
+        Some(b' ') => (&text[..end], &text[end + 1..]),
+        _ => {
+            if let Some((program, pid, message)) = tag_of(text, end) {
+                return Some((b"", program, pid, message));
+            }
+            word(text)?
+        }
+    };
     // No other text may pass for a host: what stands before a forged tag is somebody's words.
-    if host.len() > HOST_MAX || !host.iter().all(|&byte| is_host_byte(byte)) {
+    if host.is_empty() || host.len() > HOST_MAX || run(host, HOST) < host.len() {
         return None;
     }
     let (program, pid, message) = match tag(rest) {
@@ -33,11 +40,15 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
 
 /// `TAG: MESSAGE` or `TAG[PID]: MESSAGE`.
 pub(super) fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
-    let end = text
-        .iter()
-        .take(TAG_MAX)
-        .position(|&byte| !is_tag_byte(byte))?;
-    let (program, rest) = text.split_at(end);
+    tag_of(text, run(text, TAG))
+}
+
+/// The same; the bytes of a tag end at `end`.
+fn tag_of(text: &[u8], end: usize) -> Option<(&[u8], Option<u32>, &[u8])> {
+    if end >= TAG_MAX {
+        return None;
+    }
+    let (program, rest) = text.split_at_checked(end)?;
     if program.is_empty() {
         return None;
     }
@@ -146,10 +157,44 @@ fn is_level(word: &[u8]) -> bool {
     (is_local || FACILITIES.contains(&facility)) && LEVELS.contains(&level)
 }
 
-pub(super) fn is_tag_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'@' | b'+')
+/// Whether a tag may have this byte.
+pub(super) const fn is_tag_byte(byte: u8) -> bool {
+    SETS[byte as usize] & TAG != 0
 }
 
-pub(super) fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
+/// Whether the name of a host may have this byte.
+pub(super) const fn is_host_byte(byte: u8) -> bool {
+    SETS[byte as usize] & HOST != 0
+}
+
+/// Bytes of a tag.
+const TAG: u8 = 1;
+/// Bytes of a host.
+const HOST: u8 = 2;
+
+/// The sets that each byte is in.
+const SETS: [u8; 256] = {
+    let mut sets = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        let is_shared = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if is_shared || matches!(byte, b'/' | b'@' | b'+') {
+            sets[byte as usize] |= TAG;
+        }
+        if is_shared || byte == b':' {
+            sets[byte as usize] |= HOST;
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    sets
+};
+
+/// How many of the first bytes of `text` are in the set.
+fn run(text: &[u8], set: u8) -> usize {
+    let is_in = |byte: &u8| SETS[usize::from(*byte)] & set != 0;
+    let end = text.iter().take(HOST_MAX + 1).position(|byte| !is_in(byte));
+    end.unwrap_or(text.len().min(HOST_MAX + 1))
 }

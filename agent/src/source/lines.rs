@@ -29,7 +29,7 @@ impl LineAssembly {
         let mut taken = Taken::default();
         while taken.lines.len() < BATCH_LINES_MAX {
             let rest = &bytes[taken.bytes..];
-            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+            let Some(end) = memchr::memchr(b'\n', rest) else {
                 self.append(rest);
                 taken.bytes = bytes.len();
                 break;

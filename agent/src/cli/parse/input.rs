@@ -101,7 +101,7 @@ pub(in crate::cli) fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> 
             return Ok(has_begun);
         }
         has_begun = true;
-        let end = bytes.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', bytes);
         let part = &bytes[..end.unwrap_or(bytes.len())];
         let is_record = line.first().or(part.first()) == Some(&b'{');
         let max = if is_record { RECORD_MAX } else { LINE_MAX };

@@ -82,7 +82,17 @@ fn port(text: &[u8]) -> (Option<u16>, &[u8]) {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
+    const NAME: [bool; 256] = {
+        let mut name = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            name[byte as usize] =
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            byte += 1;
+        }
+        name
+    };
+    NAME[usize::from(byte)]
 }
 
 #[cfg(test)]

@@ -50,9 +50,14 @@ impl Tally {
 impl Count {
     /// `1` or `0/1`: accepted, and of how many.
     fn read(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let (ok, total) = text.split_once('/').unwrap_or((text, text));
-        let (ok, total): (u32, u32) = (ok.parse().ok()?, total.parse().ok()?);
+        let slash = text.iter().position(|&byte| byte == b'/');
+        let (ok, total) = match slash {
+            Some(at) => (number(&text[..at])?, number(&text[at + 1..])?),
+            None => {
+                let ok = number(text)?;
+                (ok, ok)
+            }
+        };
         Some(Self {
             ok,
             refused: total.saturating_sub(ok),
@@ -63,6 +68,16 @@ impl Count {
     pub(super) fn only_refused(self) -> bool {
         self.ok == 0 && self.refused > 0
     }
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u32, |value, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 #[cfg(test)]
