@@ -6,6 +6,7 @@ use std::{
     time::SystemTime,
 };
 
+use foldhash::quality::RandomState;
 use ipnet::IpNet;
 use mailwall_common::{ADDRESSES_V4_CAPACITY, NETWORKS_CAPACITY, PREFIXES_V6_CAPACITY};
 
@@ -14,7 +15,7 @@ use crate::ban::{Ban, End, Origin};
 /// The bans in force, by net: at most one a net, and no more than the maps hold.
 #[derive(Debug, Default)]
 pub struct Bans {
-    by_net: HashMap<IpNet, Ban>,
+    by_net: HashMap<IpNet, Ban, RandomState>,
     /// In the order of their ends; what gives the table its order, too.
     by_end: BTreeSet<(End, IpNet)>,
     /// The automatic ones of each map of the filter, in the order of their ends: who gives way when it is full.

@@ -33,7 +33,10 @@ use crate::{
     event::{Event, EventKind},
     line::escaped,
     penalty::PastBan,
-    rule::{Counter, Goods, Moment, Per, RuleSettings, Subjects, network},
+    rule::{
+        Book, Counter, ERAS, Goods, Moment, NETWORKS_BYTES_MAX, NETWORKS_TRACKED_MAX, Per,
+        RuleSettings, Subjects, TRACKED_BYTES_MAX, TRACKED_MAX, network,
+    },
 };
 
 /// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
@@ -52,10 +55,15 @@ pub struct JudgeSettings {
 #[derive(Debug)]
 pub struct Judge {
     subjects: Subjects,
-    rules: Vec<Rule>,
-    goods: Vec<(GoodOf, Goods)>,
+    counters: Vec<Counter>,
+    /// How many times the rules have changed, modulo [`ERAS`].
+    era: u8,
+    hosts: Class,
+    networks: Class,
     /// By kind of event.
     interests: Vec<Interest>,
+    /// The longest window of a rule.
+    longest: Duration,
     allowlist: Allowlist,
     bans: Bans,
     history: History,
@@ -66,25 +74,24 @@ pub struct Judge {
     next_forget: Option<SystemTime>,
 }
 
+/// What is remembered of one class of subjects: of hosts and their sessions, or of networks.
 #[derive(Debug)]
-struct Rule {
-    counter: Counter,
-    /// Which of the goods its share is of.
-    good: Option<usize>,
-}
-
-/// Whose good events are counted together.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum GoodOf {
-    Host,
-    Network,
+struct Class {
+    book: Book,
+    goods: Goods,
+    /// For each rule the number of the window that its good events are counted in; `None` where they do not matter.
+    good_of: Vec<Option<usize>>,
+    /// Indices of the rules on such subjects.
+    rules: Vec<usize>,
 }
 
 /// What a kind of event is to the rules.
 #[derive(Clone, Debug, Default)]
 struct Interest {
-    /// The rules that may count it.
-    rules: Vec<usize>,
+    /// The rules on hosts and sessions that may count it.
+    of_hosts: Vec<usize>,
+    /// Those on networks.
+    of_networks: Vec<usize>,
     is_good: bool,
     ends_session: bool,
 }
@@ -132,9 +139,12 @@ impl Judge {
     pub fn new(settings: JudgeSettings, allowlist: Allowlist) -> Self {
         let mut judge = Self {
             subjects: Subjects::new(settings.ipv6_prefix),
-            rules: Vec::new(),
-            goods: Vec::new(),
+            counters: Vec::new(),
+            era: 0,
+            hosts: Class::of_hosts(),
+            networks: Class::of_networks(),
             interests: Vec::new(),
+            longest: Duration::ZERO,
             allowlist,
             bans: Bans::new(),
             history: History::new(),
@@ -167,29 +177,38 @@ impl Judge {
     /// Judges by `settings` from here on. Bans stay, and so does what unchanged rules have counted.
     pub fn reconfigure(&mut self, settings: JudgeSettings) {
         let subjects = Subjects::new(settings.ipv6_prefix);
-        let (mut counters, mut goods): (Vec<Counter>, Vec<(GoodOf, Goods)>) =
-            if subjects == self.subjects {
-                (
-                    self.rules.drain(..).map(|rule| rule.counter).collect(),
-                    std::mem::take(&mut self.goods),
-                )
-            } else {
-                (Vec::new(), Vec::new())
-            };
-        self.subjects = subjects;
-        self.rules.clear();
-        self.goods.clear();
-        for rule in settings.rules {
-            let good = (rule.bad_share > 0).then(|| self.good_of(&rule, &mut goods));
-            let known = counters
-                .iter()
-                .position(|counter| *counter.settings() == rule);
-            let counter = match known {
-                Some(known) => counters.swap_remove(known),
-                None => Counter::new(rule),
-            };
-            self.rules.push(Rule { counter, good });
+        self.era = (self.era + 1) % ERAS;
+        if subjects != self.subjects || self.era == 0 {
+            // Of other subjects, or too many changes ago to tell what was before which.
+            self.counters.clear();
+            self.hosts = Class::of_hosts();
+            self.networks = Class::of_networks();
         }
+        self.subjects = subjects;
+        let mut old: Vec<Option<Counter>> = self.counters.drain(..).map(Some).collect();
+        let mut to = vec![None; old.len()];
+        for rule in settings.rules {
+            let is_it = |known: &Option<Counter>| {
+                known
+                    .as_ref()
+                    .is_some_and(|known| *known.settings() == rule)
+            };
+            let known = old.iter().position(is_it);
+            let counter = known.and_then(|known| {
+                to[known] = Some(self.counters.len());
+                old[known].take()
+            });
+            self.counters
+                .push(counter.unwrap_or_else(|| Counter::new(rule, self.era)));
+        }
+        self.longest = self.windows(|_| true).max().unwrap_or_default();
+        let of_networks: fn(Per) -> bool = |per| per == Per::Network;
+        let of_hosts: fn(Per) -> bool = |per| per != Per::Network;
+        let goods: Vec<Duration> = self.good_windows(of_hosts);
+        self.hosts.reconfigure(&to, goods, &self.counters, of_hosts);
+        let goods: Vec<Duration> = self.good_windows(of_networks);
+        self.networks
+            .reconfigure(&to, goods, &self.counters, of_networks);
         self.interests = EventKind::ALL
             .iter()
             .map(|kind| self.interest(*kind))
@@ -216,15 +235,15 @@ impl Judge {
         let Some(address) = event.address else {
             return;
         };
-        let counts = interest
-            .rules
-            .iter()
-            .any(|&rule| self.rules[rule].counter.settings().counts(event));
-        if !counts && !interest.is_good && !interest.ends_session {
+        let mut rules = interest.of_hosts.iter().chain(&interest.of_networks);
+        let counts = rules
+            .any(|&rule| self.counters[rule].counts(event.kind, event.service, event.is_offence()));
+        // Of IPv6 a ban may widen.
+        let for_network = !interest.of_networks.is_empty() || address.is_ipv6();
+        let (is_good, ends_session) = (interest.is_good, interest.ends_session);
+        if !counts && !is_good && !ends_session {
             return;
         }
-        let ends_session = interest.ends_session;
-        let is_good = interest.is_good;
         if self.allowlist.covering(address).is_some() {
             return;
         }
@@ -234,7 +253,7 @@ impl Judge {
                 self.note_good(host, event.at);
             }
             if counts && let Some(event) = self.retold.untold(event) {
-                self.pieces.keep(&event, host, text);
+                self.pieces.keep(&event, host, text, for_network);
                 self.judge(&event, host);
                 if self.next_forget.is_none() {
                     self.next_forget = event.at.checked_add(FORGET_EVERY);
@@ -242,9 +261,7 @@ impl Judge {
             }
         }
         if ends_session && let Some(session) = event.session {
-            for rule in &mut self.rules {
-                rule.counter.end_session(session, host);
-            }
+            self.hosts.book.end_session(&host, session);
         }
     }
 
@@ -352,27 +369,30 @@ impl Judge {
         &self.allowlist
     }
 
-    /// The rules in the order in which they are tried.
+    /// The rules in the order in which they are tried. It takes a look at each tracked host: it is for people who ask.
     pub fn rules(&self) -> impl Iterator<Item = RuleState<'_>> {
-        self.rules.iter().map(|rule| RuleState {
-            settings: rule.counter.settings(),
-            tracked: rule.counter.tracked(),
-            breaches: rule.counter.breaches(),
+        self.counters.iter().enumerate().map(|(index, counter)| {
+            let book = match counter.settings().per {
+                Per::Address | Per::Session => &self.hosts.book,
+                Per::Network => &self.networks.book,
+            };
+            RuleState {
+                settings: counter.settings(),
+                tracked: book.tracked_by(index, &self.counters, self.era),
+                breaches: counter.breaches(),
+            }
         })
     }
 
-    /// Windows of hosts, networks and sessions that are kept, over all rules: at most `rule::TRACKED_MAX` a rule.
+    /// Hosts and networks that are kept: at most `rule::TRACKED_MAX` and `rule::NETWORKS_TRACKED_MAX`.
     pub fn tracked(&self) -> usize {
-        self.rules.iter().map(|rule| rule.counter.tracked()).sum()
+        self.hosts.book.len() + self.networks.book.len()
     }
 
-    /// Events that the rules remember one by one.
+    /// Bytes that they take beside what each takes.
     #[cfg(test)]
-    fn remembered(&self) -> usize {
-        self.rules
-            .iter()
-            .map(|rule| rule.counter.remembered())
-            .sum()
+    fn remembered_bytes(&self) -> usize {
+        self.hosts.book.bytes() + self.networks.book.bytes()
     }
 
     fn put_in_force(&mut self, ban: Ban) {
@@ -406,9 +426,8 @@ impl Judge {
         if ban.origin != Origin::Manual {
             self.history.take_back(net, ban.since);
         }
-        for rule in &mut self.rules {
-            rule.counter.forget_net(net);
-        }
+        self.hosts.book.forget_net(net);
+        self.networks.book.forget_net(net);
         self.decisions
             .push_back(Decision::Unban { net: *net, pardon });
         true
@@ -421,60 +440,102 @@ impl Judge {
             .covering(address)
             .any(|ban| !ban.end.is_over_at(at))
             || self.history.was_banned(&host, at)
-            || self.history.was_banned(&network(address), at)
+            || self.history.was_network_banned(address, at)
     }
 
     fn note_good(&mut self, host: IpNet, at: SystemTime) {
         let at = Moment::from(at);
-        for (of, goods) in &mut self.goods {
-            match of {
-                GoodOf::Host => goods.add(host, at),
-                GoodOf::Network => goods.add(network(host.addr()), at),
-            }
+        if !self.hosts.goods.is_empty() {
+            self.hosts.goods.add(host, at);
+        }
+        if !self.networks.goods.is_empty() {
+            self.networks.goods.add(network(host.addr()), at);
         }
     }
 
     fn forget(&mut self, now: Moment) {
-        for rule in &mut self.rules {
-            rule.counter.forget(now);
-        }
-        for (_, goods) in &mut self.goods {
-            goods.forget(now);
-        }
+        self.hosts.forget(now, self.longest);
+        self.networks.forget(now, self.longest);
         self.neighbours.forget(now);
         self.retold.forget(now);
     }
 
-    /// Index of the goods that the share of `rule` is of: those of another rule with the same window, of `known` ones, or new.
-    fn good_of(&mut self, rule: &RuleSettings, known: &mut Vec<(GoodOf, Goods)>) -> usize {
-        let of = match rule.per {
-            Per::Address | Per::Session => GoodOf::Host,
-            Per::Network => GoodOf::Network,
-        };
-        let fits = |(whose, goods): &(GoodOf, Goods)| *whose == of && goods.window() == rule.window;
-        if let Some(shared) = self.goods.iter().position(fits) {
-            return shared;
-        }
-        self.goods.push(match known.iter().position(fits) {
-            Some(position) => known.swap_remove(position),
-            None => (of, Goods::new(rule.window)),
-        });
-        self.goods.len() - 1
+    /// The windows of the rules that are per such subjects.
+    fn windows(&self, is_wanted: impl Fn(&RuleSettings) -> bool) -> impl Iterator<Item = Duration> {
+        let settings = self.counters.iter().map(Counter::settings);
+        settings
+            .filter(move |rule| is_wanted(rule))
+            .map(|rule| rule.window)
+    }
+
+    /// The windows in which rules ask for the good events of such subjects, each once.
+    fn good_windows(&self, is_wanted: impl Fn(Per) -> bool) -> Vec<Duration> {
+        let asks = |rule: &RuleSettings| rule.bad_share > 0 && is_wanted(rule.per);
+        let mut windows: Vec<Duration> = self.windows(asks).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        windows
     }
 
     fn interest(&self, kind: EventKind) -> Interest {
+        let may_count = |is_wanted: fn(Per) -> bool| {
+            let is_it = |&rule: &usize| {
+                let counter: &Counter = &self.counters[rule];
+                counter.counts_kind(kind) && is_wanted(counter.settings().per)
+            };
+            (0..self.counters.len()).filter(is_it).collect()
+        };
         let has_session_rules = self
-            .rules
+            .counters
             .iter()
-            .any(|rule| rule.counter.settings().per == Per::Session);
+            .any(|counter| counter.settings().per == Per::Session);
+        let has_goods = !self.hosts.goods.is_empty() || !self.networks.goods.is_empty();
         Interest {
-            rules: (0..self.rules.len())
-                .filter(|&rule| self.rules[rule].counter.settings().count.contains(&kind))
-                .collect(),
-            is_good: matches!(kind, EventKind::MailAccepted | EventKind::AuthSuccess)
-                && !self.goods.is_empty(),
+            of_hosts: may_count(|per| per != Per::Network),
+            of_networks: may_count(|per| per == Per::Network),
+            is_good: matches!(kind, EventKind::MailAccepted | EventKind::AuthSuccess) && has_goods,
             ends_session: matches!(kind, EventKind::Disconnect | EventKind::BadSession)
                 && has_session_rules,
         }
+    }
+}
+
+impl Class {
+    fn of_hosts() -> Self {
+        Self::new(Book::new(TRACKED_MAX, TRACKED_BYTES_MAX))
+    }
+
+    fn of_networks() -> Self {
+        Self::new(Book::new(NETWORKS_TRACKED_MAX, NETWORKS_BYTES_MAX))
+    }
+
+    fn new(book: Book) -> Self {
+        Self {
+            book,
+            goods: Goods::new(Vec::new()),
+            good_of: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// Other rules: `to` has the new index of each that stays, `goods` the windows in which good events are asked for.
+    fn reconfigure(
+        &mut self,
+        to: &[Option<usize>],
+        goods: Vec<Duration>,
+        counters: &[Counter],
+        is_of: fn(Per) -> bool,
+    ) {
+        self.book.renumber(to);
+        self.goods.set_windows(goods);
+        let good_of = |counter: &Counter| self.goods.window(counter.settings().window);
+        self.good_of = counters.iter().map(good_of).collect();
+        let is_of = |&rule: &usize| is_of(counters[rule].settings().per);
+        self.rules = (0..counters.len()).filter(is_of).collect();
+    }
+
+    fn forget(&mut self, now: Moment, longest: Duration) {
+        self.book.forget(now, longest);
+        self.goods.forget(now);
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A rule sees one event at a time and never more than its windows hold; it decides nothing: a [`Breach`] is for the judge.
 
+mod book;
 mod breach;
 mod counter;
 mod good;
 mod moment;
+mod note;
 mod subject;
 mod tracked;
 mod window;
@@ -14,26 +16,34 @@ mod words;
 use std::time::Duration;
 
 pub(crate) use self::{
+    book::{Book, Rules},
     breach::Breach,
     counter::Counter,
     good::Goods,
     moment::Moment,
+    note::{ERAS, Note},
     subject::{Subjects, network},
     tracked::Tracked,
 };
 use crate::{
     ban::RuleName,
-    event::{Event, EventKind, Score, Service},
+    event::{EventKind, Service},
 };
 
 /// Highest limit of a rule: what is counted one by one has to be remembered one by one.
 pub const LIMIT_MAX: u32 = 10_000;
 /// Longest window of a rule.
 pub const WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
-/// Most hosts (networks, sessions) that one rule tracks; when there are more, the one longest without an event is forgotten.
-pub const TRACKED_MAX: usize = 65_536;
-/// Most events that one rule remembers over all hosts; when there are more, the host longest without one is forgotten.
-pub const REMEMBERED_MAX: usize = 1 << 20;
+/// Most hosts that are tracked; when there are more, the one longest without an event is forgotten. It takes nothing from a
+/// ban.
+pub const TRACKED_MAX: usize = 1 << 20;
+/// Most networks that are tracked, likewise.
+pub const NETWORKS_TRACKED_MAX: usize = 1 << 17;
+/// Most bytes that are kept of tracked hosts beside a fixed hundred of each: from there on, too, the one longest without an event is
+/// forgotten. It is three offences of each of a million hosts.
+pub const TRACKED_BYTES_MAX: usize = 120 << 20;
+/// The same of networks.
+pub const NETWORKS_BYTES_MAX: usize = 24 << 20;
 
 /// A rule as the operator (or a preset) wrote it, checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -232,16 +242,6 @@ pub fn kinds_named(name: &str) -> Option<Vec<EventKind>> {
         .find(|(group, _)| *group == name)
         .map(|(_, kinds)| kinds.to_vec())
         .or_else(|| EventKind::from_name(name).map(|kind| vec![kind]))
-}
-
-impl RuleSettings {
-    /// Whether `event` is one that this rule counts.
-    pub(crate) fn counts(&self, event: &Event) -> bool {
-        let scores_as_its_kind = event.is_offence() || event.kind.score() <= Score::ZERO;
-        scores_as_its_kind
-            && self.count.contains(&event.kind)
-            && (self.service.is_empty() || self.service.contains(&event.service))
-    }
 }
 
 impl Penalty {

@@ -1,89 +1,166 @@
 //! The newest log lines of hosts that misbehave, kept raw and short until a ban wants them.
+//!
+//! There are so many places, all alike. A host has at most [`EVIDENCE_MAX`] of them, in a ring; its next line takes the place of
+//! its oldest. When all are taken, the line that was kept longest of all gives way.
 
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{hash::BuildHasher as _, time::SystemTime};
 
+use foldhash::quality::RandomState;
+use hashbrown::{HashTable, hash_table::Entry};
 use ipnet::IpNet;
 
 use crate::{
     ban::{EVIDENCE_MAX, EVIDENCE_TEXT_MAX, Evidence},
     event::{Event, EventKind},
     line::escaped,
-    rule::{Moment, Tracked, network},
+    rule::network,
 };
 
-/// Most bytes of log lines that are kept as evidence over all hosts; the host longest without an offence is forgotten.
+/// Most bytes of log lines that are kept as evidence over all hosts.
 pub const EVIDENCE_BYTES_MAX: usize = 8 << 20;
-/// What a piece takes beside its text.
-const PIECE_OVERHEAD: usize = 128;
+/// How many lines that is.
+const PIECES_MAX: usize = EVIDENCE_BYTES_MAX / (EVIDENCE_TEXT_MAX + size_of::<Piece>());
+/// Most pieces of a network that are looked at for a ban.
+const IN_NETWORK_MAX: usize = 256;
+/// Index of no piece.
+const NONE: u32 = u32::MAX;
 
-/// Pieces of evidence by host, and by network for bans of networks.
+/// Pieces of evidence.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    by_net: Tracked<IpNet, VecDeque<Piece>>,
-    bytes: usize,
+    pieces: Vec<Piece>,
+    /// [`EVIDENCE_TEXT_MAX`] bytes for each piece.
+    texts: Vec<u8>,
+    /// The newest piece of each host.
+    newest_of: HashTable<u32>,
+    /// The newest piece of each network, of those that were kept for one.
+    newest_in: HashTable<u32>,
+    hasher: RandomState,
+    oldest: u32,
+    newest: u32,
+    /// How many were kept so far.
+    kept: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Piece {
     at: SystemTime,
     kind: EventKind,
     host: IpNet,
-    text: Arc<[u8]>,
+    length: u16,
+    /// How many the host has, as far as this is its newest.
+    count: u8,
+    /// The next of its host; of its newest, the oldest.
+    next: u32,
+    /// What was kept before it and after it, of all hosts.
+    older: u32,
+    newer: u32,
+    /// Its number among all that were ever kept.
+    number: u64,
+    /// The one before it in its network, if it was kept for that, as far as that has a lower number: else its place was taken.
+    before: u32,
 }
 
 impl Pieces {
     pub(super) fn new() -> Self {
         Self {
-            by_net: Tracked::new(EVIDENCE_BYTES_MAX / PIECE_OVERHEAD),
-            bytes: 0,
+            pieces: Vec::new(),
+            texts: Vec::new(),
+            newest_of: HashTable::new(),
+            newest_in: HashTable::new(),
+            kept: 0,
+            hasher: RandomState::default(),
+            oldest: NONE,
+            newest: NONE,
         }
     }
 
-    /// Keeps the line that `event` of `host` was read from.
-    pub(super) fn keep(&mut self, event: &Event, host: IpNet, text: &[u8]) {
-        let piece = Piece {
+    /// Keeps the line that `event` of `host` was read from; for bans of its network, too, if that is wanted.
+    pub(super) fn keep(&mut self, event: &Event, host: IpNet, text: &[u8], for_network: bool) {
+        let known = self.newest_of(&host);
+        let is_full = |newest: u32| usize::from(self.pieces[newest as usize].count) >= EVIDENCE_MAX;
+        let index = match known {
+            Some(newest) if is_full(newest) => {
+                let oldest = self.pieces[newest as usize].next;
+                self.unlink(oldest);
+                oldest
+            }
+            _ if self.pieces.len() < PIECES_MAX => self.add_place(),
+            _ => self.give_way(),
+        };
+        // The one that gave way may have been of this host.
+        let known = self.newest_of(&host);
+        let (count, next) = match known {
+            // Its ring turns: the oldest becomes the newest, and the one after it the oldest.
+            Some(newest) if self.pieces[newest as usize].next == index => {
+                (EVIDENCE_MAX as u8, self.pieces[index as usize].next)
+            }
+            Some(newest) => {
+                let newest = &mut self.pieces[newest as usize];
+                (newest.count + 1, std::mem::replace(&mut newest.next, index))
+            }
+            None => (1, index),
+        };
+        let text = &text[..text.len().min(EVIDENCE_TEXT_MAX)];
+        self.pieces[index as usize] = Piece {
             at: event.at,
             kind: event.kind,
             host,
-            text: text[..text.len().min(EVIDENCE_TEXT_MAX)].into(),
+            length: text.len() as u16,
+            count,
+            next,
+            older: NONE,
+            newer: NONE,
+            number: self.kept,
+            before: NONE,
         };
-        let wide = network(host.addr());
-        if wide != host {
-            self.keep_under(wide, piece.clone());
-        }
-        self.keep_under(host, piece);
-        while self.bytes > EVIDENCE_BYTES_MAX {
-            let Some(pieces) = self.by_net.pop_oldest() else {
-                break;
-            };
-            self.bytes -= size(&pieces);
+        self.kept += 1;
+        let start = index as usize * EVIDENCE_TEXT_MAX;
+        self.texts[start..start + text.len()].copy_from_slice(text);
+        self.link_newest(index);
+        self.set_newest_of(host, index);
+        if for_network {
+            self.set_newest_in(network(host.addr()), index);
         }
     }
 
-    /// What there is against `net` of the kinds that count, since `from`: the oldest first.
+    /// What there is against `net` of the kinds that count, since `from`: the newest [`EVIDENCE_MAX`], the oldest first.
     pub(super) fn against(
         &self,
         net: IpNet,
+        host: IpNet,
         kinds: &[EventKind],
         from: SystemTime,
     ) -> Vec<Evidence> {
-        let pieces = self
-            .by_net
-            .get(&net)
-            .or_else(|| self.by_net.get(&network(net.addr())));
-        let mut pieces: Vec<&Piece> = pieces
+        let fits = |piece: &Piece| kinds.contains(&piece.kind) && piece.at >= from;
+        let mut found: Vec<u32> = if net == host {
+            self.of_host(&host)
+                .filter(|&index| fits(&self.pieces[index as usize]))
+                .collect()
+        } else {
+            let mut newest: Vec<u32> = self
+                .in_network(&network(net.addr()))
+                .take(IN_NETWORK_MAX)
+                .filter(|&index| {
+                    let piece = &self.pieces[index as usize];
+                    net.contains(&piece.host) && fits(piece)
+                })
+                .take(EVIDENCE_MAX)
+                .collect();
+            newest.reverse();
+            newest
+        };
+        found.sort_by_key(|&index| self.pieces[index as usize].at);
+        found
             .into_iter()
-            .flatten()
-            .filter(|piece| {
-                net.contains(&piece.host) && kinds.contains(&piece.kind) && piece.at >= from
-            })
-            .collect();
-        pieces.sort_by_key(|piece| piece.at);
-        pieces
-            .into_iter()
-            .map(|piece| Evidence {
-                at: piece.at,
-                text: escaped(&piece.text, EVIDENCE_TEXT_MAX - '…'.len_utf8()),
+            .map(|index| {
+                let piece = &self.pieces[index as usize];
+                let start = index as usize * EVIDENCE_TEXT_MAX;
+                let text = &self.texts[start..start + usize::from(piece.length)];
+                Evidence {
+                    at: piece.at,
+                    text: escaped(text, EVIDENCE_TEXT_MAX - '…'.len_utf8()),
+                }
             })
             .collect()
     }
@@ -91,29 +168,139 @@ impl Pieces {
     /// Bytes kept.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.texts.len() + self.pieces.len() * size_of::<Piece>()
     }
 
-    fn keep_under(&mut self, net: IpNet, piece: Piece) {
-        let at = Moment::from(piece.at);
-        let (pieces, displaced) = self.by_net.touch(net, at, || VecDeque::with_capacity(1));
-        if pieces.len() == EVIDENCE_MAX
-            && let Some(oldest) = pieces.pop_front()
-        {
-            self.bytes -= oldest.size();
+    /// The pieces of a host, the oldest first.
+    fn of_host(&self, host: &IpNet) -> impl Iterator<Item = u32> {
+        let newest = self.newest_of(host);
+        let oldest = newest.map(|newest| self.pieces[newest as usize].next);
+        std::iter::successors(oldest, move |&index| {
+            let next = self.pieces[index as usize].next;
+            (Some(index) != newest).then_some(next)
+        })
+    }
+
+    /// The pieces of a network, the newest first. When a host takes the place of an older line of its own, what comes after
+    /// that is lost; there are [`EVIDENCE_MAX`] newer ones then.
+    fn in_network(&self, wide: &IpNet) -> impl Iterator<Item = u32> {
+        let hash = self.hasher.hash_one(wide);
+        let is_it = |&index: &u32| network(self.pieces[index as usize].host.addr()) == *wide;
+        let newest = self.newest_in.find(hash, is_it).copied();
+        std::iter::successors(newest, |&index| {
+            let Piece { before, number, .. } = self.pieces[index as usize];
+            let is_there = before != NONE && self.pieces[before as usize].number < number;
+            is_there.then_some(before)
+        })
+    }
+
+    fn add_place(&mut self) -> u32 {
+        let index = self.pieces.len();
+        self.pieces.push(Piece {
+            at: SystemTime::UNIX_EPOCH,
+            kind: EventKind::Connect,
+            host: IpNet::default(),
+            length: 0,
+            count: 0,
+            next: NONE,
+            older: NONE,
+            newer: NONE,
+            number: 0,
+            before: NONE,
+        });
+        self.texts.resize(self.texts.len() + EVIDENCE_TEXT_MAX, 0);
+        // There are fewer than 2^32.
+        index as u32
+    }
+
+    /// Takes the place of the oldest piece.
+    fn give_way(&mut self) -> u32 {
+        let index = self.oldest;
+        let Piece { host, next, .. } = self.pieces[index as usize];
+        self.unlink(index);
+        let hash = self.hasher.hash_one(network(host.addr()));
+        if let Ok(entry) = self.newest_in.find_entry(hash, |&known| known == index) {
+            entry.remove();
         }
-        self.bytes += piece.size();
-        pieces.push_back(piece);
-        self.bytes -= displaced.map_or(0, |pieces| size(&pieces));
+        match self.newest_of(&host) {
+            // Its only one.
+            Some(newest) if newest == index => {
+                let hash = self.hasher.hash_one(host);
+                if let Ok(entry) = self.newest_of.find_entry(hash, |&known| known == index) {
+                    entry.remove();
+                }
+            }
+            // What is oldest of all is oldest of its host.
+            Some(newest) => {
+                let newest = &mut self.pieces[newest as usize];
+                newest.next = next;
+                newest.count -= 1;
+            }
+            None => {}
+        }
+        index
+    }
+
+    fn newest_of(&self, host: &IpNet) -> Option<u32> {
+        let hash = self.hasher.hash_one(host);
+        let is_it = |&index: &u32| self.pieces[index as usize].host == *host;
+        self.newest_of.find(hash, is_it).copied()
+    }
+
+    fn set_newest_of(&mut self, host: IpNet, index: u32) {
+        let (pieces, hasher) = (&self.pieces, &self.hasher);
+        let host_of = |&index: &u32| pieces[index as usize].host;
+        let entry = self.newest_of.entry(
+            hasher.hash_one(host),
+            |known| host_of(known) == host,
+            |known| hasher.hash_one(host_of(known)),
+        );
+        match entry {
+            Entry::Occupied(mut entry) => *entry.get_mut() = index,
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+            }
+        }
+    }
+
+    fn set_newest_in(&mut self, wide: IpNet, index: u32) {
+        let (pieces, hasher) = (&self.pieces, &self.hasher);
+        let network_of = |&index: &u32| network(pieces[index as usize].host.addr());
+        let entry = self.newest_in.entry(
+            hasher.hash_one(wide),
+            |known| network_of(known) == wide,
+            |known| hasher.hash_one(network_of(known)),
+        );
+        let before = match entry {
+            Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut(), index),
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+                NONE
+            }
+        };
+        self.pieces[index as usize].before = before;
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Piece { older, newer, .. } = self.pieces[index as usize];
+        match older {
+            NONE => self.oldest = newer,
+            older => self.pieces[older as usize].newer = newer,
+        }
+        match newer {
+            NONE => self.newest = older,
+            newer => self.pieces[newer as usize].older = older,
+        }
+    }
+
+    fn link_newest(&mut self, index: u32) {
+        self.pieces[index as usize].older = self.newest;
+        match self.newest {
+            NONE => self.oldest = index,
+            newest => self.pieces[newest as usize].newer = index,
+        }
+        self.newest = index;
     }
 }
 
-impl Piece {
-    fn size(&self) -> usize {
-        self.text.len() + PIECE_OVERHEAD
-    }
-}
-
-fn size(pieces: &VecDeque<Piece>) -> usize {
-    pieces.iter().map(Piece::size).sum()
-}
+const _: () = assert!(EVIDENCE_MAX <= u8::MAX as usize && EVIDENCE_TEXT_MAX <= u16::MAX as usize);

@@ -1,19 +1,24 @@
 //! The bans that were: the steps of the escalation, within bounds.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 
 use crate::{
     ban::{Ban, End},
     penalty::{PAST_BANS_MAX, PastBan},
-    rule::{Moment, Tracked},
+    rule::{Moment, Tracked, network},
 };
 
 /// The past bans of all nets, those in force among them.
 #[derive(Debug)]
 pub(super) struct History {
     past: Tracked<IpNet, Remembered>,
+    /// Whether there is or was a past ban of a network: else nobody needs to look for one.
+    has_networks: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,7 @@ impl History {
     pub(super) fn new() -> Self {
         Self {
             past: Tracked::new(PAST_BANS_MAX),
+            has_networks: false,
         }
     }
 
@@ -67,6 +73,11 @@ impl History {
             .is_some_and(|until| at < until)
     }
 
+    /// The same of the network around `address`.
+    pub(super) fn was_network_banned(&self, address: IpAddr, at: SystemTime) -> bool {
+        self.has_networks && self.was_banned(&network(address), at)
+    }
+
     /// The last ban of `net`, in force since `since`, ends before its time.
     pub(super) fn cut_short(&mut self, net: &IpNet, since: SystemTime) {
         if let Some(known) = self.past.get_mut(net) {
@@ -87,6 +98,8 @@ impl History {
     }
 
     fn remember(&mut self, new: Remembered) {
+        let net = new.past.net;
+        self.has_networks |= net == network(net.addr());
         let (known, _) = self
             .past
             .touch(new.past.net, Moment::from(new.past.last), || new);

@@ -7,11 +7,11 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::Judge;
+use super::{Class, Judge};
 use crate::{
     ban::{Ban, End, Evidence, Origin},
     event::Event,
-    rule::{Breach, Moment, RuleSettings, Then},
+    rule::{Breach, Moment, Note, RuleSettings, Rules, Then, network},
 };
 
 /// How long a ban is, and why.
@@ -23,15 +23,39 @@ struct Sentence {
 impl Judge {
     /// Shows every rule the event and imposes what follows.
     pub(super) fn judge(&mut self, event: &Event, host: IpNet) {
-        let at = Moment::from(event.at);
+        let note = Note::new(event, &host, self.era);
         let mut breaches: Vec<(usize, Breach)> = Vec::new();
-        for &index in &self.interests[event.kind as usize].rules {
-            let rule = &mut self.rules[index];
-            let goods = rule.good.and_then(|good| self.goods.get(good));
-            let breach = rule.counter.observe(event, host, |subject| {
-                goods.map_or(0, |(_, goods)| goods.sum(subject, at))
-            });
-            breaches.extend(breach.map(|breach| (index, breach)));
+        let interest = &self.interests[event.kind as usize];
+        let classes = [
+            (host, &interest.of_hosts, &mut self.hosts),
+            (
+                network(host.addr()),
+                &interest.of_networks,
+                &mut self.networks,
+            ),
+        ];
+        for (subject, rules, class) in classes {
+            let counts = |&rule: &usize| self.counters[rule].counts_note(&note);
+            if !rules.iter().any(counts) {
+                continue;
+            }
+            let Class {
+                book,
+                goods,
+                good_of,
+                rules: of_book,
+            } = class;
+            let rules = Rules {
+                all: &mut self.counters,
+                of_book,
+                of_kind: rules,
+                era: self.era,
+                good: |rule: usize| {
+                    let window = good_of.get(rule).copied().flatten();
+                    window.map_or(0, |window| goods.sum(&subject, window, note.at()))
+                },
+            };
+            book.observe(subject, note, self.longest, rules, &mut breaches);
         }
         if breaches.len() > 1 {
             // The widest net first, of one net the longest ban: what they make superfluous is left out.
@@ -82,7 +106,7 @@ impl Judge {
         if is_superfluous || !self.make_room(&net) {
             return false;
         }
-        let settings = self.rules[rule].counter.settings();
+        let settings = self.counters[rule].settings();
         let ban = Ban {
             net,
             origin: Origin::Rule(settings.name.clone()),
@@ -98,7 +122,7 @@ impl Judge {
     }
 
     fn sentence(&self, rule: usize, net: &IpNet, at: SystemTime) -> Sentence {
-        let Then::Ban(penalty) = self.rules[rule].counter.settings().then;
+        let Then::Ban(penalty) = self.counters[rule].settings().then;
         let level = self.history.level(net, at, penalty.forget_after);
         Sentence {
             level,
@@ -110,6 +134,7 @@ impl Judge {
         let from = at
             .checked_sub(rule.window)
             .unwrap_or(SystemTime::UNIX_EPOCH);
-        self.pieces.against(net, &rule.count, from)
+        let host = self.subjects.host(net.addr());
+        self.pieces.against(net, host, &rule.count, from)
     }
 }

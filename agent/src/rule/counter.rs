@@ -1,36 +1,40 @@
-//! A rule at work: its settings and the windows of the hosts it tracks, within bounds.
+//! A rule at work: its settings, in the form that events are held against, and how often its limit was reached.
 
-use ipnet::IpNet;
+use super::{Measure, Per, RuleSettings, good::Slots, note::Note};
+use crate::event::{EventKind, Score, Service};
 
-use super::{
-    Breach, Moment, Per, REMEMBERED_MAX, RuleSettings, TRACKED_MAX, Tracked, subject::network,
-    window::Window,
-};
-use crate::event::{Event, SessionId};
-
-/// One rule and what it has counted.
+/// One rule.
 #[derive(Debug)]
 pub(crate) struct Counter {
     settings: RuleSettings,
-    windows: Tracked<Key, Window>,
-    /// Entries of all windows together, at most [`REMEMBERED_MAX`] and what one event adds.
-    remembered: usize,
+    /// Kinds that count, as bits.
+    kinds: u32,
+    /// Services that count, as bits.
+    services: u8,
+    pub(super) slots: Slots,
+    /// Since which change of the rules it is in force: what was noted before is none of its.
+    since: u8,
     breaches: u64,
 }
 
-/// What events are counted together under.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Key {
-    Net(IpNet),
-    Session(SessionId, IpNet),
-}
-
 impl Counter {
-    pub(crate) fn new(settings: RuleSettings) -> Self {
+    /// A rule in force since the change of the rules that is numbered `era`.
+    pub(crate) fn new(settings: RuleSettings, era: u8) -> Self {
+        let services = match settings.service.as_slice() {
+            [] => u8::MAX,
+            services => services
+                .iter()
+                .fold(0, |bits, service| bits | 1 << *service as u8),
+        };
         Self {
+            kinds: settings
+                .count
+                .iter()
+                .fold(0, |bits, kind| bits | 1 << *kind as u32),
+            services,
+            slots: Slots::of(settings.window),
             settings,
-            windows: Tracked::new(TRACKED_MAX),
-            remembered: 0,
+            since: era,
             breaches: 0,
         }
     }
@@ -39,95 +43,61 @@ impl Counter {
         &self.settings
     }
 
-    /// How many hosts (networks, sessions) it tracks.
-    pub(crate) fn tracked(&self) -> usize {
-        self.windows.len()
-    }
-
-    /// How many events it remembers one by one.
-    #[cfg(test)]
-    pub(crate) fn remembered(&self) -> usize {
-        self.remembered
-    }
-
     /// How many breaches there were.
     pub(crate) fn breaches(&self) -> u64 {
         self.breaches
     }
 
-    /// Takes in an event of `host`. `good` says what the host (the network, for a rule on networks) did well lately.
-    pub(crate) fn observe(
-        &mut self,
-        event: &Event,
-        host: IpNet,
-        good: impl FnOnce(&IpNet) -> u64,
-    ) -> Option<Breach> {
-        let rule = &self.settings;
-        if !rule.counts(event) {
-            return None;
-        }
-        let subject = match rule.per {
-            Per::Address | Per::Session => host,
-            Per::Network => network(host.addr()),
+    pub(super) fn breached(&mut self) {
+        self.breaches += 1;
+    }
+
+    /// Whether events of the kind may count.
+    pub(crate) fn counts_kind(&self, kind: EventKind) -> bool {
+        self.kinds & 1 << kind as u32 != 0
+    }
+
+    /// Whether it counts an event: `scores` says whether that weighs against the client.
+    pub(crate) fn counts(&self, kind: EventKind, service: Service, scores: bool) -> bool {
+        (scores || kind.score() <= Score::ZERO)
+            && self.counts_kind(kind)
+            && self.services & 1 << service as u8 != 0
+    }
+
+    /// Whether it counts what is noted.
+    pub(crate) fn counts_note(&self, note: &Note) -> bool {
+        self.kinds & note.kind_bit() != 0
+            && self.services & note.service_bit() != 0
+            && note.scores_as_its_kind()
+            && (self.settings.per != Per::Session || note.session().is_some())
+    }
+
+    /// Whether it was in force when the note was taken, in the era before `now` or earlier.
+    pub(super) fn knew(&self, note: &Note, now: u8) -> bool {
+        let age = |era: u8| now.wrapping_sub(era) % super::note::ERAS;
+        age(note.era()) <= age(self.since)
+    }
+
+    /// Whether the rule's limit may be reached by `note` after `earlier` ones; surely not when it says so.
+    pub(super) fn may_be_full(&self, earlier: &[Note], note: &Note) -> bool {
+        let limit = self.settings.limit;
+        let is_counted = |earlier: &&Note| {
+            self.counts_note(earlier)
+                && (self.settings.per != Per::Session || earlier.session() == note.session())
         };
-        let key = match rule.per {
-            Per::Address | Per::Network => Key::Net(subject),
-            Per::Session => Key::Session(event.session?, host),
-        };
-        let at = Moment::from(event.at);
-        let (window, displaced) = self.windows.touch(key, at, Window::default);
-        self.remembered -= displaced.map_or(0, |window| window.len());
-        let before = window.len();
-        let is_one_more = window.add(event, &host, rule);
-        let breach = (is_one_more && window.is_full(rule))
-            .then(|| Breach::new(subject, window, rule))
-            .filter(|_| {
-                rule.bad_share == 0
-                    || is_bad_enough(window.counted(at, rule), good(&subject), rule.bad_share)
-            });
-        let after = window.trim(rule);
-        self.remembered = self.remembered + after - before;
-        if breach.is_some() {
-            // From here the count starts anew: a ban is the answer to what led to it.
-            self.forget_key(&key);
-            self.breaches += 1;
-        }
-        while self.remembered > REMEMBERED_MAX {
-            let Some(window) = self.windows.pop_oldest() else {
-                break;
-            };
-            self.remembered -= window.len();
-        }
-        breach
-    }
-
-    /// The session is over.
-    pub(crate) fn end_session(&mut self, session: SessionId, host: IpNet) {
-        if self.settings.per == Per::Session {
-            self.forget_key(&Key::Session(session, host));
-        }
-    }
-
-    /// Forgets the windows that nothing happened in for as long as they are.
-    pub(crate) fn forget(&mut self, now: Moment) {
-        while let Some(window) = self.windows.pop_idle(now, self.settings.window) {
-            self.remembered -= window.len();
-        }
-    }
-
-    /// Forgets what was counted for exactly `net`.
-    pub(crate) fn forget_net(&mut self, net: &IpNet) {
-        self.forget_key(&Key::Net(*net));
-    }
-
-    fn forget_key(&mut self, key: &Key) {
-        if let Some(window) = self.windows.remove(key) {
-            self.remembered -= window.len();
+        match self.settings.measure {
+            Measure::Count => {
+                earlier.len() + 1 >= limit as usize
+                    && earlier.iter().filter(is_counted).count() + 1 >= limit as usize
+            }
+            Measure::Score => {
+                let tenths = |note: &Note| i64::from(note.tenths().max(0));
+                let earlier: i64 = earlier.iter().filter(is_counted).map(tenths).sum();
+                earlier + tenths(note) >= i64::from(limit) * 10
+            }
         }
     }
 }
 
-/// Whether `bad` is at least `share` percent of all.
-fn is_bad_enough(bad: u64, good: u64, share: u8) -> bool {
-    bad * 100 >= (bad + good) * u64::from(share)
-}
+const _: () = assert!(EventKind::ALL.len() <= 32, "kinds are bits of a u32");
+const _: () = assert!(Service::ALL.len() <= 8, "services are bits of a u8");

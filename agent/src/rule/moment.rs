@@ -17,16 +17,20 @@ impl Moment {
         Duration::from_millis(self.0.abs_diff(other.0))
     }
 
-    /// Number of the slot of `length` that it lies in.
-    pub(crate) fn slot(self, length: Duration) -> i64 {
-        self.0
-            .div_euclid(i64::try_from(length.as_millis()).map_or(i64::MAX, |ms| ms.max(1)))
+    /// Number of the slot of so many milliseconds, at least one, that it lies in.
+    pub(crate) fn slot(self, length_ms: i64) -> i64 {
+        self.0.div_euclid(length_ms)
     }
 }
 
 impl From<SystemTime> for Moment {
     fn from(time: SystemTime) -> Self {
-        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let millis = |d: Duration| {
+            let whole = i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
+            whole
+                .saturating_mul(1_000)
+                .saturating_add(i64::from(d.subsec_millis()))
+        };
         Self(match time.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => millis(after),
             Err(before) => -millis(before.duration()),

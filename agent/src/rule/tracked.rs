@@ -1,6 +1,12 @@
 //! A bounded map whose entry longest untouched gives way to a new one, in constant time.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{
+    hash::{BuildHasher as _, Hash},
+    time::Duration,
+};
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 
 use super::Moment;
 
@@ -11,7 +17,10 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct Tracked<K, V> {
     capacity: usize,
-    index: HashMap<K, u32>,
+    /// Where the node of a key is. The seed of the hash is drawn, so that nobody can choose addresses that collide; nothing
+    /// but the time that a look takes depends on it.
+    index: HashTable<u32>,
+    hasher: RandomState,
     nodes: Vec<Node<K, V>>,
     free: Vec<u32>,
     /// The node longest untouched.
@@ -30,12 +39,13 @@ struct Node<K, V> {
     newer: u32,
 }
 
-impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
+impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
     /// An empty map; `capacity` is at least 1 and below `u32::MAX`.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.clamp(1, NONE as usize - 1),
-            index: HashMap::new(),
+            index: HashTable::new(),
+            hasher: RandomState::default(),
             nodes: Vec::new(),
             free: Vec::new(),
             oldest: NONE,
@@ -48,13 +58,26 @@ impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        let &node = self.index.get(key)?;
+        let node = self.find(key)?;
         self.nodes[node as usize].value.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let &node = self.index.get(key)?;
+        let node = self.find(key)?;
         self.nodes[node as usize].value.as_mut()
+    }
+
+    /// Shows every value, in no order that matters.
+    pub(crate) fn for_each(&mut self, change: impl FnMut(&mut V)) {
+        let values = self.nodes.iter_mut();
+        values
+            .filter_map(|node| node.value.as_mut())
+            .for_each(change);
+    }
+
+    /// Every value, in no order that matters.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.nodes.iter().filter_map(|node| node.value.as_ref())
     }
 
     /// The value of `key`, made by `fresh` when there is none, as the newest; and the value that gave way to it.
@@ -65,21 +88,31 @@ impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
         fresh: impl FnOnce() -> V,
     ) -> (&mut V, Option<V>) {
         let mut displaced = None;
-        let node = match self.index.get(&key) {
+        let hash = self.hasher.hash_one(key);
+        let nodes = &self.nodes;
+        let known = self
+            .index
+            .find(hash, |&node| nodes[node as usize].key == key);
+        let node = match known {
+            Some(&node) if node == self.newest => node,
             Some(&node) => {
                 self.unlink(node);
+                self.link_newest(node);
                 node
             }
             None => {
                 if self.index.len() >= self.capacity {
                     displaced = self.pop_oldest();
                 }
-                let node = self.allocate(key.clone(), at, fresh());
-                self.index.insert(key, node);
+                let node = self.allocate(key, at, fresh());
+                let (nodes, hasher) = (&self.nodes, &self.hasher);
+                self.index.insert_unique(hash, node, |&node| {
+                    hasher.hash_one(nodes[node as usize].key)
+                });
+                self.link_newest(node);
                 node
             }
         };
-        self.link_newest(node);
         let node = &mut self.nodes[node as usize];
         node.last = node.last.max(at);
         let value = node.value.as_mut().expect("an indexed node has a value");
@@ -87,7 +120,12 @@ impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let node = self.index.remove(key)?;
+        let hash = self.hasher.hash_one(key);
+        let nodes = &self.nodes;
+        let found = self
+            .index
+            .find_entry(hash, |&node| nodes[node as usize].key == *key);
+        let (node, _) = found.ok()?.remove();
         self.unlink(node);
         self.free.push(node);
         self.nodes[node as usize].value.take()
@@ -95,7 +133,7 @@ impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
 
     /// Takes out the value longest untouched.
     pub(crate) fn pop_oldest(&mut self) -> Option<V> {
-        let key = self.nodes.get(self.oldest as usize)?.key.clone();
+        let key = self.nodes.get(self.oldest as usize)?.key;
         self.remove(&key)
     }
 
@@ -106,6 +144,15 @@ impl<K: Clone + Eq + Hash, V> Tracked<K, V> {
             return None;
         }
         self.pop_oldest()
+    }
+
+    fn find(&self, key: &K) -> Option<u32> {
+        if self.index.is_empty() {
+            return None;
+        }
+        let hash = self.hasher.hash_one(key);
+        let is_it = |&node: &u32| self.nodes[node as usize].key == *key;
+        self.index.find(hash, is_it).copied()
     }
 
     fn allocate(&mut self, key: K, last: Moment, value: V) -> u32 {

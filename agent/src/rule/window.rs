@@ -1,14 +1,13 @@
 //! The sliding window of one host under one rule: what counts, and how much it comes to.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
+use std::time::Duration;
+
+use super::{
+    Measure, Moment, RuleSettings,
+    good::{Slots, Tally},
+    note::Note,
 };
-
-use ipnet::IpNet;
-
-use super::{Distinct, Measure, Moment, RuleSettings, good::Tally};
-use crate::event::{Event, EventKind};
+use crate::event::EventKind;
 
 /// Times between which a mail program and its login server log the same failure, the one with the account, the other
 /// without (research D-16).
@@ -48,15 +47,15 @@ enum Twin {
 
 impl Window {
     /// Takes in an event that the rule counts. Whether it was one more: not a repeat, not older than the window.
-    pub(crate) fn add(&mut self, event: &Event, host: &IpNet, rule: &RuleSettings) -> bool {
-        let at = Moment::from(event.at);
+    pub(crate) fn add(&mut self, note: &Note, rule: &RuleSettings, slots: Slots) -> bool {
+        let at = note.at();
         let latest = self.entries.last().map_or(at, |entry| entry.at.max(at));
         if latest.since(at) >= rule.window {
             return false;
         }
         self.forget(latest, rule.window);
-        let value = identity(event, host, rule);
-        let twin = twin(event);
+        let value = note.identity(rule);
+        let twin = twin(note);
         let was_counted_without_account = match twin {
             Twin::Anonymous if self.has_named_twin(at) => return false,
             Twin::Named => self.drop_anonymous_twin(at),
@@ -74,14 +73,14 @@ impl Window {
         self.insert(Entry {
             at,
             value,
-            tenths: event.score.as_tenths(),
+            tenths: note.tenths(),
             twin,
         });
         if was_counted_without_account {
             return false;
         }
-        self.counted.add(at, rule.window);
-        self.kinds |= 1 << event.kind as u32;
+        self.counted.add(at, slots);
+        self.kinds |= note.kind_bit();
         true
     }
 
@@ -107,14 +106,24 @@ impl Window {
         self.entries.len()
     }
 
+    /// Time of the newest entry.
+    pub(crate) fn latest(&self) -> Option<Moment> {
+        self.entries.last().map(|entry| entry.at)
+    }
+
+    /// Bytes that it takes beside itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// How many entries it holds.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Every event that counted in the window that ends at `now`.
-    pub(crate) fn counted(&self, now: Moment, rule: &RuleSettings) -> u64 {
-        self.counted.sum(now, rule.window)
+    pub(crate) fn counted(&self, now: Moment, slots: Slots) -> u64 {
+        self.counted.sum(now, slots)
     }
 
     /// Sum of the scores in tenths.
@@ -177,10 +186,16 @@ impl Window {
             .position(|entry| entry.value == Some(value))
     }
 
+    /// The first entry that may be the twin of an event at `at`.
+    fn first_near(&self, at: Moment) -> usize {
+        self.entries
+            .partition_point(|entry| at.since(entry.at) > TWIN_WITHIN)
+    }
+
     /// Whether a failure without an account is one of those that came with theirs; each is the twin of one only.
     fn has_named_twin(&mut self, at: Moment) -> bool {
-        let twin = self
-            .entries
+        let near = self.first_near(at);
+        let twin = self.entries[near..]
             .iter_mut()
             .find(|entry| entry.twin == Twin::Named && entry.at.apart(at) <= TWIN_WITHIN);
         match twin {
@@ -194,13 +209,13 @@ impl Window {
 
     /// Takes out the failure without an account that one with an account turns out to be, if there is one.
     fn drop_anonymous_twin(&mut self, at: Moment) -> bool {
-        let twin = self
-            .entries
+        let near = self.first_near(at);
+        let twin = self.entries[near..]
             .iter()
             .position(|entry| entry.twin == Twin::Anonymous && entry.at.apart(at) <= TWIN_WITHIN);
         match twin {
             Some(position) => {
-                self.remove(position);
+                self.remove(near + position);
                 true
             }
             None => false,
@@ -208,77 +223,12 @@ impl Window {
     }
 }
 
-fn twin(event: &Event) -> Twin {
-    match (event.kind, &event.account) {
-        (EventKind::AuthFailure, None) => Twin::Anonymous,
-        (EventKind::AuthFailure, Some(_)) => Twin::Named,
+fn twin(note: &Note) -> Twin {
+    match (note.kind(), note.has_account()) {
+        (EventKind::AuthFailure, false) => Twin::Anonymous,
+        (EventKind::AuthFailure, true) => Twin::Named,
         _ => Twin::None,
     }
-}
-
-/// What makes a later event a repeat of this one; `None` when nothing does.
-fn identity(event: &Event, host: &IpNet, rule: &RuleSettings) -> Option<u64> {
-    match rule.distinct {
-        Some(Distinct::Recipient) => event.recipient.as_deref().map(hash_name),
-        Some(Distinct::Account) => event.account.as_deref().map(hash_name),
-        Some(Distinct::Address) => Some(hash(host)),
-        None => match rule.measure {
-            Measure::Count => None,
-            Measure::Score => same_misdeed(event),
-        },
-    }
-}
-
-/// Research (f1): an unknown recipient scores once, so does a credential; Postfix repeats a refusal of the client, its HELO
-/// name or the sender for each recipient (`smtpd_delay_reject`).
-fn same_misdeed(event: &Event) -> Option<u64> {
-    match event.kind {
-        EventKind::UnknownRecipient => {
-            let recipient = event.recipient.as_deref()?;
-            Some(hash(&("recipient", hash_name(recipient))))
-        }
-        EventKind::AuthFailure | EventKind::AuthNotOffered | EventKind::AuthAborted => {
-            let account = event.account.as_deref()?;
-            Some(hash(&("account", hash_name(account))))
-        }
-        EventKind::HeloRejected
-        | EventKind::SenderRejected
-        | EventKind::ClientRejected
-        | EventKind::DnsblRejected => Some(hash(&(event.kind, event.session?))),
-        EventKind::Connect
-        | EventKind::Disconnect
-        | EventKind::MailAccepted
-        | EventKind::RelayDenied
-        | EventKind::AuthSuccess
-        | EventKind::EarlyTalker
-        | EventKind::ProtocolError
-        | EventKind::NonSmtp
-        | EventKind::TooManyErrors
-        | EventKind::ContentRejected
-        | EventKind::RateLimited
-        | EventKind::BadSession
-        | EventKind::LostConnection
-        | EventKind::TlsFailure
-        | EventKind::BounceOut
-        | EventKind::BounceIn
-        | EventKind::ServerFault => None,
-    }
-}
-
-/// Recipients and accounts are the same in any case of letters.
-fn hash_name(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for byte in name.bytes() {
-        hasher.write_u8(byte.to_ascii_lowercase());
-    }
-    hasher.finish()
-}
-
-/// SipHash with fixed keys: the same input gives the same decisions in every run.
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 const _: () = assert!(EventKind::ALL.len() <= 32, "kinds are bits of a u32");

@@ -1,10 +1,14 @@
-//! Logs read side by side: their events in the order of time.
+//! Logs read side by side: their events in the order of time. Each log is read by a thread of its own, which runs ahead of the
+//! judge by a few batches at most; in which order threads run changes nothing.
 
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    fs,
+    fs, io,
+    ops::Range,
     path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
     time::SystemTime,
 };
 
@@ -17,15 +21,33 @@ use crate::{
     event::{Event, SessionId},
 };
 
-/// Lines between two looks at the progress.
-const LINES_PER_LOOK: u64 = 1 << 14;
+/// Most batches of a log that wait for the judge.
+const BATCHES_MAX: usize = 2;
+/// A batch ends after so many lines, events or bytes of lines with events.
+const BATCH_LINES: u64 = 4096;
+const BATCH_EVENTS: usize = 256;
+const BATCH_BYTES: usize = 32 * 1024;
 
-/// One log, and its next event.
+/// One log, and its next events.
 pub(super) struct Log {
     path: PathBuf,
-    input: Input,
-    reader: Reader,
-    line: Vec<u8>,
+    /// Whether it is compressed, so that nobody knows how much there is.
+    is_unpacked: bool,
+    batches: Receiver<Result<Batch, InputError>>,
+    /// The batch whose events are taken.
+    batch: Batch,
+    taken: usize,
+}
+
+/// What some lines of a log said.
+#[derive(Default)]
+struct Batch {
+    /// The lines with events.
+    text: Vec<u8>,
+    /// Events, and where their lines are.
+    events: Vec<(Event, Range<usize>)>,
+    lines: u64,
+    bytes: u64,
 }
 
 /// What was read so far.
@@ -50,11 +72,24 @@ pub(super) struct Logs {
 impl Log {
     /// Opens the log, to be read by `reader`; `now` dates what names no year and comes from stdin.
     pub(super) fn open(path: &Path, reader: Reader, now: SystemTime) -> Result<Self, InputError> {
+        let input = Input::open(path, now)?;
+        let is_unpacked = input.is_unpacked;
+        let (sender, batches) = sync_channel(BATCHES_MAX);
+        let read = {
+            let path = path.to_owned();
+            move || read(input, reader, &path, &sender)
+        };
+        let name = "log reader".to_owned();
+        thread::Builder::new()
+            .name(name)
+            .spawn(read)
+            .map_err(|cause| InputError::read(path, cause))?;
         Ok(Self {
             path: path.to_owned(),
-            input: Input::open(path, now)?,
-            reader,
-            line: Vec::new(),
+            is_unpacked,
+            batches,
+            batch: Batch::default(),
+            taken: 0,
         })
     }
 
@@ -62,38 +97,90 @@ impl Log {
     pub(super) fn size(&self) -> Option<u64> {
         let metadata = fs::metadata(&self.path).ok();
         metadata
-            .filter(|_| !self.input.is_unpacked)
+            .filter(|_| !self.is_unpacked)
             .map(|metadata| metadata.len())
     }
 
-    /// The line that was read last, as people are shown it.
-    fn text(&self) -> &[u8] {
-        self.reader.text(&self.line)
-    }
-
-    /// Reads up to the next event; its line stays in `self.line`.
+    /// The next event; its line stays in [`Log::line`].
     fn next(
         &mut self,
         read: &mut Read,
         look: &mut impl FnMut(&Read),
     ) -> Result<Option<Event>, InputError> {
-        while next_line(&mut self.input.lines, &mut self.line)
-            .map_err(|cause| InputError::read(&self.path, cause))?
-        {
-            read.lines += 1;
-            read.bytes += self.line.len() as u64 + 1;
-            if read.lines.is_multiple_of(LINES_PER_LOOK) {
-                look(read);
-            }
-            match self.reader.read(&self.line, self.input.now) {
-                Reading::Event(event) => {
-                    read.events += 1;
-                    return Ok(Some(event));
-                }
-                Reading::Ignored | Reading::Unknown | Reading::Refused => {}
+        while self.taken >= self.batch.events.len() {
+            // The reader has hung up: that was all.
+            let Ok(batch) = self.batches.recv() else {
+                return Ok(None);
+            };
+            self.batch = batch?;
+            self.taken = 0;
+            read.lines += self.batch.lines;
+            read.bytes += self.batch.bytes;
+            look(read);
+        }
+        let (event, _) = &self.batch.events[self.taken];
+        self.taken += 1;
+        read.events += 1;
+        Ok(Some(event.clone()))
+    }
+
+    /// The line of the event that was taken last.
+    fn line(&self) -> &[u8] {
+        let taken = self.taken.checked_sub(1);
+        let event = taken.and_then(|last| self.batch.events.get(last));
+        event.map_or(&[], |(_, line)| &self.batch.text[line.clone()])
+    }
+}
+
+/// Reads a log to its end, or until nobody wants more of it.
+fn read(
+    mut input: Input,
+    mut reader: Reader,
+    path: &Path,
+    sender: &SyncSender<Result<Batch, InputError>>,
+) {
+    let mut line = Vec::new();
+    loop {
+        let mut batch = Batch::default();
+        let more = batch.fill(&mut input, &mut reader, &mut line);
+        let is_wanted = sender.send(Ok(batch)).is_ok();
+        match more {
+            Ok(true) if is_wanted => {}
+            Ok(_) => return,
+            Err(cause) => {
+                // Nobody hears it when nobody listens any more.
+                let _ = sender.send(Err(InputError::read(path, cause)));
+                return;
             }
         }
-        Ok(None)
+    }
+}
+
+impl Batch {
+    /// Reads lines; whether there may be more.
+    fn fill(
+        &mut self,
+        input: &mut Input,
+        reader: &mut Reader,
+        line: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        while self.lines < BATCH_LINES
+            && self.events.len() < BATCH_EVENTS
+            && self.text.len() < BATCH_BYTES
+        {
+            if !next_line(&mut input.lines, line)? {
+                return Ok(false);
+            }
+            self.lines += 1;
+            self.bytes += line.len() as u64 + 1;
+            if let Reading::Event(event) = reader.read(line, input.now) {
+                let start = self.text.len();
+                // As people are shown it.
+                self.text.extend_from_slice(reader.text(line));
+                self.events.push((event, start..self.text.len()));
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -128,7 +215,7 @@ impl Logs {
             session: event.session.map(|id| self.session_of(index, id)),
             ..event
         });
-        Ok(event.map(|event| (event, self.logs[index].text())))
+        Ok(event.map(|event| (event, self.logs[index].line())))
     }
 
     /// What was read so far.
@@ -140,5 +227,88 @@ impl Logs {
     fn session_of(&self, index: usize, id: SessionId) -> SessionId {
         let logs = self.logs.len() as u64;
         SessionId(id.0.wrapping_mul(logs).wrapping_add(index as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        time::{Duration, SystemTime},
+    };
+
+    use jiff::tz::TimeZone;
+
+    use super::{Log, Logs};
+    use crate::{
+        dialect::{Reader, Reading},
+        event::Event,
+    };
+
+    /// Lines of three logs, so many that each is several batches; every third says nothing.
+    fn log(which: usize, lines: usize) -> String {
+        let line = |number: usize| {
+            let (minute, second) = (number / 60 % 60, number % 60);
+            let message = match number % 3 {
+                0 => "statistics: max connection count 1",
+                _ => "improper command pipelining after CONNECT from unknown[203.0.113.7]: x",
+            };
+            format!(
+                "Feb 10 13:{minute:02}:{second:02} mx{which} postfix/smtpd[{number}]: {message}\n"
+            )
+        };
+        (0..lines)
+            .map(|number| line(number * (which + 1) / 2))
+            .collect()
+    }
+
+    #[test]
+    fn threads_change_nothing_of_the_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+        let texts: Vec<String> = (0..3).map(|which| log(which, 1500)).collect();
+        let paths: Vec<_> = (0..3)
+            .map(|which| folder.path().join(which.to_string()))
+            .collect();
+        for (path, text) in paths.iter().zip(&texts) {
+            fs::write(path, text).unwrap();
+        }
+        // One after another, then merged: of the same time the log named first comes first.
+        let mut expected: Vec<(SystemTime, usize, Event, String)> = Vec::new();
+        for (which, text) in texts.iter().enumerate() {
+            let mut reader = Reader::new(TimeZone::UTC);
+            for line in text.lines() {
+                if let Reading::Event(event) = reader.read(line.as_bytes(), now) {
+                    expected.push((
+                        event.at,
+                        which,
+                        Event {
+                            session: None,
+                            ..event
+                        },
+                        line.to_owned(),
+                    ));
+                }
+            }
+        }
+        expected.sort_by_key(|(at, which, ..)| (*at, *which));
+        let logs = paths
+            .iter()
+            .map(|path| Log::open(path, Reader::new(TimeZone::UTC), now).unwrap());
+        let mut logs = Logs::new(logs.collect());
+        let mut count = 0;
+        while let Some((event, line)) = logs.next(|_| {}).unwrap() {
+            let (_, _, as_expected, text) = &expected[count];
+            assert_eq!(
+                Event {
+                    session: None,
+                    ..event
+                },
+                *as_expected
+            );
+            assert_eq!(line, text.as_bytes());
+            count += 1;
+        }
+        assert_eq!((count, logs.read().lines), (expected.len(), 4500));
     }
 }
