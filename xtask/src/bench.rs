@@ -3,6 +3,9 @@
 mod bans;
 mod datapath;
 mod latency;
+mod logs;
+mod machine;
+mod report;
 mod samples;
 
 use std::path::PathBuf;
@@ -27,6 +30,8 @@ enum What {
     Bans(bans::Options),
     /// What the filter costs: per packet, in memory, in a flood beside other tools
     Datapath(datapath::Options),
+    /// What reading logs and judging costs: lines a second beside other tools, hosts, memory, worst lines
+    Logs(logs::Options),
 }
 
 /// Runs the command.
@@ -34,6 +39,9 @@ enum What {
 /// # Errors
 /// When something cannot be measured.
 pub fn run(options: Options) -> Result<()> {
+    if let What::Logs(options) = options.what {
+        return logs::run(&options);
+    }
     ensure!(
         nix::unistd::geteuid().is_root(),
         "network namespaces and BPF need root: run `cargo xtask bench` as root"
@@ -42,6 +50,7 @@ pub fn run(options: Options) -> Result<()> {
         What::Latency(options) => latency::run(&options, &agent()?),
         What::Bans(options) => bans::run(&options, &agent()?),
         What::Datapath(options) => datapath::run(&options),
+        What::Logs(options) => logs::run(&options),
     }
 }
 

@@ -6,9 +6,7 @@ mod case;
 mod flood;
 mod footprint;
 mod loader;
-mod machine;
 mod packets;
-mod report;
 mod scene;
 mod updates;
 
@@ -17,8 +15,11 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use self::report::Report;
-use crate::{apt, command, repository};
+use crate::{
+    apt,
+    bench::{machine, report::Report},
+    command, repository,
+};
 
 /// Options of the command.
 #[derive(Args)]

@@ -23,12 +23,12 @@ use self::{
     road::Priority,
     xdp::{DROP_ALL, MAILWALL},
 };
-use super::{
-    bans::Bans,
-    report::{Cell, Limit, Report, Table},
-    scene::Scene,
+use super::{bans::Bans, scene::Scene};
+use crate::{
+    apt,
+    bench::report::{Cell, Limit, Report, Table},
+    command,
 };
-use crate::{apt, command};
 
 /// With how many bans.
 const FEW: u32 = 4_096;

@@ -15,9 +15,9 @@ use mailwall_tests::{Testbed, filter_kernel};
 use super::{
     bans::Bans,
     loader::{agent_dir, agent_pin},
-    report::{Cell, Report, Table},
     scene::GUARDED,
 };
+use crate::bench::report::{Cell, Report, Table};
 
 /// How many single bans the memory is measured with.
 const STEPS: [u32; 3] = [0, 100_000, 1_000_000];

@@ -15,9 +15,9 @@ use super::{
     bans::Bans,
     case::{Case, XDP_DROP},
     loader::Programs,
-    report::{Cell, Limit, Report, Table},
     scene::Scene,
 };
+use crate::bench::report::{Cell, Limit, Report, Table};
 
 /// Where the programs are run, so that no round begins with the caches of another CPU.
 const CPU: usize = 1;

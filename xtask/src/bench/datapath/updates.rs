@@ -9,13 +9,11 @@ use mailwall_common::KernelInstant;
 use mailwall_filter::synthetic::{CLEAN_FIRST, address_v4};
 use mailwall_tests::{Stopwatch, Testbed};
 
-use super::{
-    bans::Bans,
-    loader::agent_dir,
+use super::{bans::Bans, loader::agent_dir, scene::GUARDED};
+use crate::bench::{
     report::{Cell, Limit, Report, Table},
-    scene::GUARDED,
+    samples::Samples,
 };
-use crate::bench::samples::Samples;
 
 /// How many bans are added one by one.
 const ONE_BY_ONE: u32 = 1_000;

@@ -11,7 +11,7 @@ use mailwall_tests::{MailServer, Outcome, RECIPIENTS, Stopwatch, eventually};
 
 use super::{contender::Contender, generator::Generator};
 use crate::bench::{
-    datapath::report::{Cell, Limit, Report, Table},
+    report::{Cell, Limit, Report, Table},
     samples::Samples,
 };
 
