@@ -76,7 +76,9 @@ pub(super) fn find_rotated(
         };
         let modified = reading.modified()?;
         if is_packed_name(&path) {
+            // It may have got the inode of the log that was deleted for it; as they stand its bytes are no lines.
             packed.push((modified, path));
+            continue;
         }
         let fits = search == Search::Copy || reading.is_file_of(checkpoint);
         if !fits || !reading.seek(checkpoint).unwrap_or(false) {

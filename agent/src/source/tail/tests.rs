@@ -475,6 +475,10 @@ impl Model {
         if self.renamed || self.rotated || checkpoint.inode != inode {
             return false;
         }
+        // Of a file that was truncated nothing was read yet: with its copy compressed and itself renamed, nothing tells that it is there.
+        if self.read_of_file() == 0 && !checkpoint.fingerprint.is_empty() {
+            return false;
+        }
         self.rotated = true;
         true
     }
