@@ -12,6 +12,7 @@ mod domino;
 mod dovecot;
 mod exchange;
 mod exim;
+mod haraka;
 mod iis;
 mod imail;
 mod kerio;
@@ -62,6 +63,7 @@ pub const DIALECTS: &[&Dialect] = &[
     &sendmail::DIALECT,
     &dovecot::DIALECT,
     &opensmtpd::DIALECT,
+    &haraka::DIALECT,
     &pam::DIALECT,
     &qmail::DIALECT,
     &solid_pop3d::DIALECT,

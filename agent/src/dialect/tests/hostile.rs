@@ -136,6 +136,16 @@ const LINES: &[&str] = &[
     "smtpd[9]: smtp-in: Authentication failed for user {} on session 38dd06274cde1fd7",
     "rspamd[9]: <abc123>; proxy; rspamd_task_write_log: id: <{}>, qid: <4XyZ7h1abc>, ip: 203.0.113.66, from: <{}>, (default: T (reject): [99.00/15.00] [X(1.00)]), len: 9",
     "spamd[9]: spamd: result: Y 27 - X scantime=1,raddr=127.0.0.1,rport=1,mid=<{}>,autolearn=no",
+    "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] connect ip=203.0.113.66 port=1 local_ip=192.0.2.99 local_port=25",
+    "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB.1] [core] recipient <{}> code=DENY msg=\"{}\" sender=\"{}\"",
+    "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB.1] [core] sender <{}> code=DENY msg=\"{}\"",
+    "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB.1] [core] message mid=\"{}\" size=1 rcpts=1/0/0 delay=1 code=DENY msg=\"{}\"",
+    "haraka[14]: [INFO] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] hook=ehlo plugin=helo.checks function=x params=\"{}\" retval=DENY msg=\"{}\"",
+    "haraka[14]: [INFO] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [auth/auth_proxy] AUTH user=\"{}\" host=\"192.0.2.99:25\" success=false",
+    "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [auth/flat_file] delaying for 1 seconds",
+    "haraka[14]: [WARN] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] client {n} [203.0.113.66] connection error: {}",
+    "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] disconnect ip=203.0.113.66 rdns={n} helo=\"{}\" relay=N early=N esmtp=Y tls=N pipe=N errors=3 txns=1 rcpts=0/0/2 msgs=0/0/0 bytes=0 lr=\"550 {}\" time=1",
+    "haraka[14]: level=NOTICE uuid=DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB source=core message=disconnect ip=203.0.113.66 rdns={n} helo=\"{}\" relay=N errors=3 lr=\"550 {}\" time=1",
     "saslauthd[8]: do_auth         : auth failure: [user={}] [service=smtp] [realm={}] [mech=pam] [reason=x]",
 ];
 
@@ -162,6 +172,9 @@ fn words() -> impl Strategy<Value = String> {
             "address=192.0.2.99 host=v",
             "38dd06274cde1fd7 smtp connected address=192.0.2.99 host=v",
             "\" result=\"",
+            "\" ip=192.0.2.99 \"",
+            " ip=192.0.2.99",
+            "[NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] connect ip=192.0.2.99 port=1",
             " rhost=192.0.2.99  user=",
             "session=<x>",
             "Feb 10 13:26:34 mx postfix/smtpd[1]: connect from v[192.0.2.99]",
@@ -251,7 +264,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(
-        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d|exim\\[1\\]|sm-mta\\[1\\]|rspamd)",
+        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d|exim\\[1\\]|sm-mta\\[1\\]|rspamd|postfix/smtpd|tlsproxy\\[[0-9]{1,12}\\]|haraka)",
         head in prop::sample::select(vec![
             "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
             "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",
@@ -272,6 +285,8 @@ proptest! {
             "SMTP protocol error in \"", "SMTP protocol synchronization error (", "no MAIL in SMTP connection from ", "[12] H=",
             "2026-02-10 13:26:34.1 +0100 [1] H=", "plain authenticator failed for ", "unqualified sender rejected: <",
             "61ADQYab000501: ", "ruleset=check_rcpt, arg1=<", "61ADQYab000501: from=<", "AUTH failure (", "AUTH=server, relay=",
+            "[NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] ", "[NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB.1] [core] recipient <", "[INFO] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] hook=",
+            "[NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] disconnect ip=192.0.2.1 ", "[WARN] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] client ", "level=NOTICE uuid=", "[INFO] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [x] AUTH user=\"",
             "rejecting commands from ", "collect: relay=[192.0.2.1], ", "invalid domain name (", "Milter: to=<", "61ADQYab000501: <",
         ]),
         tails in vec(vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]<>:;,=/ 019af".as_slice())], 0..80), 1..5),
