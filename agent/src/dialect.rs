@@ -31,6 +31,7 @@ mod sendmail;
 mod sessions;
 mod solid_pop3d;
 mod spamassassin;
+mod stalwart;
 mod text;
 mod uw_imap;
 
@@ -64,6 +65,7 @@ pub const DIALECTS: &[&Dialect] = &[
     &dovecot::DIALECT,
     &opensmtpd::DIALECT,
     &haraka::DIALECT,
+    &stalwart::DIALECT,
     &pam::DIALECT,
     &qmail::DIALECT,
     &solid_pop3d::DIALECT,

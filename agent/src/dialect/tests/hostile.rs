@@ -146,6 +146,15 @@ const LINES: &[&str] = &[
     "haraka[14]: [WARN] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] client {n} [203.0.113.66] connection error: {}",
     "haraka[14]: [NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] disconnect ip=203.0.113.66 rdns={n} helo=\"{}\" relay=N early=N esmtp=Y tls=N pipe=N errors=3 txns=1 rcpts=0/0/2 msgs=0/0/0 bytes=0 lr=\"550 {}\" time=1",
     "haraka[14]: level=NOTICE uuid=DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB source=core message=disconnect ip=203.0.113.66 rdns={n} helo=\"{}\" relay=N errors=3 lr=\"550 {}\" time=1",
+    "^2026-02-10T13:26:34Z INFO Authentication failed (auth.failed) listenerId = \"smtp\", localPort = 25, remoteIp = 203.0.113.66, remotePort = 1, remoteIp = 203.0.113.66, accountName = \"{}\"",
+    "^2026-02-10T13:26:34Z INFO Authentication failed (auth.failed) listenerId = \"smtp\", localPort = 25, remotePort = 1, accountName = \"{}\", remoteIp = 203.0.113.66",
+    "^2026-02-10T13:26:34Z INFO SMTP EHLO command (smtp.ehlo) listenerId = \"smtp\", localPort = 25, remoteIp = 203.0.113.66, remotePort = 1, domain = \"{}\"",
+    "^2026-02-10T13:26:34Z INFO Mailbox does not exist (smtp.mailbox-does-not-exist) listenerId = \"smtp\", localPort = 25, remoteIp = 203.0.113.66, remotePort = 1, to = \"{}\"",
+    "^2026-02-10T13:26:34Z INFO Authentication failed (auth.failed) accountName = \"{}\", x = [\"{}\"], y = \"{}\"",
+    "^2026-02-10T13:26:34Z INFO Queued message for delivery (queue.message-queued) from = \"{}\", to = [\"{}\", \"{}\"], size = 1",
+    "^2026-02-10T13:26:34Z INFO Connecting to remote server (delivery.connect) hostname = \"{}\", remoteIp = 192.0.2.99, remotePort = 25",
+    "^2026-02-10T13:26:34.123456Z DEBUG session{instance=\"smtp\" protocol=Smtp remote.ip=\"203.0.113.66\" remote.port=1}: smtp::inbound::rcpt: Mailbox does not exist. context=\"rcpt\" event=\"error\" address=\"{}\"",
+    "^2026-02-10T13:26:34.123456Z DEBUG session{instance=\"smtp\" protocol=Smtp remote.ip=\"203.0.113.66\" remote.port=1}: smtp::inbound::ehlo: {}",
     "saslauthd[8]: do_auth         : auth failure: [user={}] [service=smtp] [realm={}] [mech=pam] [reason=x]",
 ];
 
@@ -173,6 +182,9 @@ fn words() -> impl Strategy<Value = String> {
             "38dd06274cde1fd7 smtp connected address=192.0.2.99 host=v",
             "\" result=\"",
             "\" ip=192.0.2.99 \"",
+            "\", remoteIp = 192.0.2.99, x = \"",
+            "x\"], remoteIp = 192.0.2.99",
+            "session{instance=\"x\" remote.ip=\"192.0.2.99\" remote.port=1}: x::y: ",
             " ip=192.0.2.99",
             "[NOTICE] [DE16EFE7-A0AE-4CE6-92D6-D5D4783353BB] [core] connect ip=192.0.2.99 port=1",
             " rhost=192.0.2.99  user=",
@@ -264,7 +276,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(
-        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d|exim\\[1\\]|sm-mta\\[1\\]|rspamd|postfix/smtpd|tlsproxy\\[[0-9]{1,12}\\]|haraka)",
+        program in "(postfix/(smtpd|postscreen|cleanup|qmgr|smtp|anvil|tlsproxy)\\[[0-9]{1,12}\\]|postgrey|dovecot|auth|imap-login|saslauthd|smtpd|imapd|courieresmtpd|courierd|cyrus/imap|ipop3d\\[1\\]|perdition|qmail|spamdyke|vpopmail|rblsmtpd|tcpserver|simscan|solid-pop3d|exim\\[1\\]|sm-mta\\[1\\]|rspamd|postfix/smtpd|tlsproxy\\[[0-9]{1,12}\\]|haraka|stalwart)",
         head in prop::sample::select(vec![
             "", "NOQUEUE: ", "00ADB3C0899: ", "connect from ", "disconnect from ", "warning: ", "reject: RCPT from ", "client=",
             "NOQUEUE: reject: RCPT from x[192.0.2.1]: ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1 <", "milter-reject: ",
@@ -305,6 +317,8 @@ proptest! {
     fn any_bytes_of_files_of_a_programs_own_are_read(
         lines in vec((
             prop::sample::select(vec![
+                "2026-02-10T13:26:34Z INFO Authentication failed (auth.failed) ", "2026-02-10T13:26:34Z INFO x (smtp.relay-not-allowed) remoteIp = ",
+                "2026-02-10T13:26:34.1Z DEBUG session{instance=\"smtp\" ", "2026-02-10T13:26:34Z INFO ",
                 "Apr-27-13 02:25:10 ", "Apr-27-13 02:25:10 [", "Apr-27-13 02:25:10 m1-1-1 [Worker_1] [DNSBL] 192.0.2.1 ", "Apr-27-13 02:25:10 Blocking ",
                 "[18/Jan/2014 06:41:25] ", "[18/Jan/2014 06:41:25] Failed IMAP login ", "[18/Jan/2014 06:41:25] SMTP: ", "[18/Jan/2014 06:41:25] Recv: ",
                 "[18/Jan/2014 06:41:25] Connection attempt to service IMAP", "[18/Jan/2014 06:41:25] Message from IP address ",
