@@ -42,9 +42,14 @@ impl Key {
         Self(hash ^ (hash >> 29))
     }
 
+    /// One of so many places.
+    pub(super) fn place(self, places: usize) -> usize {
+        // The remainder is below `places`, which fits.
+        (self.0 % places as u64) as usize
+    }
+
     fn set(self) -> usize {
-        // The remainder is below `SETS`, which fits.
-        (self.0 % SETS as u64) as usize
+        self.place(SETS)
     }
 }
 

@@ -1,0 +1,357 @@
+//! Reads the lines of a log: takes each out of its envelope, and asks those dialects that speak for its program.
+
+use std::{cell::Cell, sync::Arc, time::SystemTime};
+
+use jiff::tz::TimeZone;
+
+use super::{
+    DIALECTS, Desk, Dialect, Interpreter, Line, Reading,
+    pattern::{Found, PatternSet},
+    speakers::Speakers,
+};
+use crate::{
+    envelope::{self, Dater, Envelope, Inside, Opened, Repeat, Stamp, Wrappings},
+    event::{Event, Score},
+    line::LINE_MAX,
+};
+
+/// What is known of the line that was read last, for those who ask how it was understood.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Recognition<'a> {
+    /// Form of its envelope.
+    pub envelope: Option<&'a str>,
+    /// Name of its dialect, or of its pattern.
+    pub dialect: Option<&'a str>,
+    /// Whether it is not by the program that it names, so that it was refused.
+    pub is_forged: bool,
+    /// How many lines the logger says there that it lost.
+    pub lost: u64,
+}
+
+/// Reads the lines of one log. Lines share their sessions, so they must come in order.
+pub struct Reader {
+    desk: Desk,
+    interpreters: Vec<(&'static Dialect, Box<dyn Interpreter + Send>)>,
+    only: bool,
+    speakers: Speakers,
+    patterns: Arc<PatternSet>,
+    recognition: Recognition<'static>,
+    /// The pattern that recognised the line that was read last, and whether as a whole line.
+    recognised_by: Option<(usize, bool)>,
+    wrappings: Wrappings,
+    is_rewritten: bool,
+    /// The last line, if it gave an event: what `last message repeated` is about.
+    last: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads every dialect. `zone` is that of stamps which name none.
+    pub fn new(zone: TimeZone) -> Self {
+        Self::of(zone, DIALECTS, false)
+    }
+
+    /// Reads every line as of one dialect, whatever its program is called, also without an envelope.
+    pub fn only(zone: TimeZone, dialect: &'static Dialect) -> Self {
+        Self::of(zone, &[dialect], true)
+    }
+
+    fn of(zone: TimeZone, dialects: &[&'static Dialect], only: bool) -> Self {
+        let desk = Desk {
+            dater: Dater::new(zone),
+            next_session: Cell::new(1),
+        };
+        let started = |dialect: &&'static Dialect| (*dialect, (dialect.start)());
+        Self {
+            desk,
+            interpreters: dialects.iter().map(started).collect(),
+            only,
+            speakers: Speakers::default(),
+            patterns: Arc::default(),
+            recognition: Recognition::default(),
+            recognised_by: None,
+            wrappings: Wrappings::default(),
+            is_rewritten: false,
+            last: Vec::new(),
+        }
+    }
+
+    /// The same, which believes what these units of systemd wrote to journald as it does those of known mail services.
+    pub fn believing(self, units: &[String]) -> Self {
+        Self {
+            wrappings: Wrappings::believing(units),
+            ..self
+        }
+    }
+
+    /// Reads lines that no dialect knows by `patterns`.
+    #[must_use]
+    pub fn with_patterns(mut self, patterns: Arc<PatternSet>) -> Self {
+        self.set_patterns(patterns);
+        self
+    }
+
+    /// Reads lines that no dialect knows by `patterns` from here on.
+    pub fn set_patterns(&mut self, patterns: Arc<PatternSet>) {
+        self.patterns = patterns;
+        self.recognised_by = None;
+    }
+
+    /// What `line` says. Its event is dated by the log; `now` tells the year where the stamp names none, and dates lines
+    /// without a stamp. At most [`LINE_MAX`] bytes are looked at, of a record [`RECORD_MAX`](crate::line::RECORD_MAX).
+    pub fn read(&mut self, line: &[u8], now: SystemTime) -> Reading {
+        self.recognition = Recognition::default();
+        self.recognised_by = None;
+        self.is_rewritten = false;
+        let short = &line[..line.len().min(LINE_MAX)];
+        let reading = match envelope::read(short) {
+            Some((envelope, form)) => match self.read_enveloped(&envelope, form, now) {
+                // Behind such a stamp there may be a form of a program's own, which looks tagged.
+                Reading::Ignored if form == "tai64n" && self.recognition.dialect.is_none() => {
+                    self.read_wrapped(line, now)
+                }
+                reading => reading,
+            },
+            None => match envelope::repeat(short) {
+                Some(repeat) => return self.read_repeat(&repeat, now),
+                None => self.read_wrapped(line, now),
+            },
+        };
+        self.last.clear();
+        if matches!(reading, Reading::Event(_)) && !self.is_rewritten {
+            self.last.extend_from_slice(short);
+        }
+        reading
+    }
+
+    /// The line that was read last as people are shown it: without the record around it.
+    pub fn text<'a>(&'a self, line: &'a [u8]) -> &'a [u8] {
+        match self.is_rewritten {
+            true => self.wrappings.text(),
+            false => line,
+        }
+    }
+
+    fn read_enveloped(
+        &mut self,
+        envelope: &Envelope<'_>,
+        form: &'static str,
+        now: SystemTime,
+    ) -> Reading {
+        self.recognition.envelope = Some(form);
+        let (message, times) = envelope::repeated(envelope.message);
+        let line = Envelope {
+            message,
+            ..*envelope
+        };
+        // Several programs go by the name of `imapd`: the line is of the first that knows it.
+        let mut unknown = Reading::Ignored;
+        let speaking = self.speakers.of(line.program);
+        for (index, (dialect, interpreter)) in self.interpreters.iter_mut().enumerate() {
+            if !self.only && !speaking.holds(index) {
+                continue;
+            }
+            let reading = interpreter.read(&Line::new(&line, now, &self.desk));
+            if self.recognition.dialect.is_none() || reading != Reading::Unknown {
+                self.recognition.dialect = Some(dialect.name);
+            }
+            match reading {
+                Reading::Unknown => unknown = reading,
+                Reading::Event(event) => {
+                    let event = Event {
+                        told_by: dialect.name,
+                        ..event
+                    };
+                    return weighed(Reading::Event(event), times);
+                }
+                known => return known,
+            }
+        }
+        match self.read_message(&line, now) {
+            Some(reading) => return weighed(reading, times),
+            None if self.recognition.dialect.is_none() => {
+                self.recognition.lost = envelope::lost(line.program, message);
+            }
+            None => {}
+        }
+        unknown
+    }
+
+    /// A message of a program that has patterns.
+    fn read_message(&mut self, envelope: &Envelope<'_>, now: SystemTime) -> Option<Reading> {
+        if self.only {
+            return None;
+        }
+        let (index, found) = self
+            .patterns
+            .read_message(envelope.program, envelope.message)?;
+        self.recognised_by = Some((index, false));
+        let line = Line::new(envelope, now, &self.desk);
+        Some(found.map_or(Reading::Unknown, |found| line.found(found)))
+    }
+
+    /// A line of a log file that has patterns.
+    fn read_whole(
+        &mut self,
+        line: &[u8],
+        stamp: Option<Stamp>,
+        now: SystemTime,
+    ) -> Option<Reading> {
+        if self.only {
+            return None;
+        }
+        let (index, found) = self.patterns.read_line(line)?;
+        self.recognised_by = Some((index, true));
+        let stamp = stamp.or(match &found {
+            Found::Event(told) => told.stamp,
+            Found::Nothing | Found::Refused => None,
+        });
+        let envelope = Envelope {
+            stamp,
+            host: b"",
+            program: b"",
+            pid: None,
+            message: line,
+        };
+        Some(Line::new(&envelope, now, &self.desk).found(found))
+    }
+
+    /// A line that says that the one before it was written again: read again, it says the same again.
+    fn read_repeat(&mut self, repeat: &Repeat<'_>, now: SystemTime) -> Reading {
+        let last = std::mem::take(&mut self.last);
+        let reading = match envelope::read(&last) {
+            Some((envelope, form)) if envelope.host == repeat.host => {
+                let again = Envelope {
+                    stamp: Some(repeat.stamp),
+                    ..envelope
+                };
+                weighed(self.read_enveloped(&again, form, now), repeat.times)
+            }
+            // Whose line it was is not certain.
+            Some(_) | None => Reading::Ignored,
+        };
+        self.last = last;
+        reading
+    }
+
+    fn read_wrapped(&mut self, line: &[u8], now: SystemTime) -> Reading {
+        let mut wrappings = std::mem::take(&mut self.wrappings);
+        let reading = match wrappings.open(line) {
+            Opened::Bare => {
+                let line = &line[..line.len().min(LINE_MAX)];
+                self.read_plain(line, None, now)
+            }
+            Opened::Nothing => Reading::Ignored,
+            Opened::Inside(inside) => self.read_inside(&inside, line, now),
+        };
+        self.wrappings = wrappings;
+        reading
+    }
+
+    fn read_inside(&mut self, inside: &Inside<'_>, line: &[u8], now: SystemTime) -> Reading {
+        self.is_rewritten = !line.ends_with(inside.text) || line.first() == Some(&b'{');
+        let text = &inside.text[..inside.text.len().min(LINE_MAX)];
+        let reading = match envelope::read(text) {
+            Some((envelope, _)) if !inside.is_believed => {
+                let is_read = |dialect: &Dialect| (dialect.speaks)(envelope.program);
+                let claimed = self
+                    .interpreters
+                    .iter()
+                    .find(|(dialect, _)| is_read(dialect));
+                self.recognition.dialect = claimed.map(|(dialect, _)| dialect.name);
+                self.recognition.is_forged = claimed.is_some();
+                match claimed {
+                    Some(_) => Reading::Refused,
+                    None => Reading::Ignored,
+                }
+            }
+            Some((envelope, form)) => {
+                // A container's own stamps are of its own time zone, which nobody knows here.
+                let stamp = inside.stamp.or(envelope.stamp);
+                self.read_enveloped(&Envelope { stamp, ..envelope }, form, now)
+            }
+            None if !inside.is_believed => Reading::Ignored,
+            None => self.read_plain(text, inside.stamp, now),
+        };
+        self.recognition.envelope = Some(inside.form);
+        reading
+    }
+
+    /// A line that is in no form of syslog.
+    fn read_plain(&mut self, line: &[u8], stamp: Option<Stamp>, now: SystemTime) -> Reading {
+        self.read_own(line, stamp, now)
+            .or_else(|| self.read_whole(line, stamp, now))
+            .unwrap_or_else(|| self.read_bare(line, stamp, now))
+    }
+
+    /// A line in the form of a program's own log file.
+    fn read_own(&mut self, line: &[u8], stamp: Option<Stamp>, now: SystemTime) -> Option<Reading> {
+        let opened = self
+            .interpreters
+            .iter_mut()
+            .find_map(|(dialect, interpreter)| Some((interpreter.open(line)?, dialect.name)));
+        let (envelope, name) = opened?;
+        let stamp = stamp.or(envelope.stamp);
+        Some(self.read_enveloped(&Envelope { stamp, ..envelope }, name, now))
+    }
+
+    /// What is known of the line that was read last.
+    pub fn recognition(&self) -> Recognition<'_> {
+        let Some((index, is_whole)) = self.recognised_by else {
+            return self.recognition;
+        };
+        let name = Some(self.patterns.name(index));
+        Recognition {
+            envelope: if is_whole {
+                name
+            } else {
+                self.recognition.envelope
+            },
+            dialect: name,
+            ..self.recognition
+        }
+    }
+
+    /// A line without an envelope. No program signs for it, so unless the operator says whose it is it may be anybody's
+    /// text: it is understood, but weighs nothing.
+    fn read_bare(&mut self, message: &[u8], stamp: Option<Stamp>, now: SystemTime) -> Reading {
+        for (dialect, interpreter) in &mut self.interpreters {
+            let Some(program) = dialect.bare_program else {
+                continue;
+            };
+            let envelope = Envelope {
+                stamp,
+                host: b"",
+                program,
+                pid: None,
+                message,
+            };
+            let reading = interpreter.read(&Line::new(&envelope, now, &self.desk));
+            match reading {
+                _ if self.only => {}
+                Reading::Event(_) => {}
+                Reading::Ignored | Reading::Unknown | Reading::Refused => continue,
+            }
+            self.recognition.dialect = Some(dialect.name);
+            return match reading {
+                Reading::Event(event) => Reading::Event(Event {
+                    score: if self.only { event.score } else { Score::ZERO },
+                    told_by: dialect.name,
+                    ..event
+                }),
+                reading => reading,
+            };
+        }
+        Reading::Ignored
+    }
+}
+
+/// What a line says that stands for several.
+fn weighed(reading: Reading, times: i16) -> Reading {
+    match reading {
+        Reading::Event(event) if times > 1 => Reading::Event(Event {
+            score: event.score.times(times),
+            ..event
+        }),
+        reading => reading,
+    }
+}
