@@ -190,14 +190,22 @@ fn the_rules_are_those_of_the_config_or_of_a_preset() {
 #[test]
 fn what_is_wrong_is_said() {
     let folder = Folder::new().with("mail.log", "");
-    fs::write(folder.path("old.gz"), [0x1f, 0x8b, 8, 0]).unwrap();
+    fs::write(folder.path("cut.gz"), [0x1f, 0x8b, 8, 0]).unwrap();
     folder.check(
-        &["old.gz"],
+        &["cut.gz"],
         &expect![[r#"
-            error: cannot read old.gz: it is compressed
-            hint: zcat old.gz | mailwall analyze -
+            error: cannot read cut.gz: unexpected end of file
             exit 1
         "#]],
+    );
+    fs::write(folder.path("old.bz2"), b"BZh91AY").unwrap();
+    folder.check(
+        &["old.bz2"],
+        &expect![[r#"
+        error: cannot read old.bz2: it is compressed, but not by gzip, xz or zstd
+        hint: unpack it for mailwall, such as bzcat old.bz2 | mailwall analyze -
+        exit 1
+    "#]],
     );
     folder.check(
         &["missing.log"],
