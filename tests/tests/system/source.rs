@@ -7,9 +7,10 @@ use std::{
     os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use mailwall_tests::{Agent, Setup, Testbed, rejection};
+use mailwall_tests::{Agent, Setup, Testbed, eventually, rejection};
 use serde_json::{Value, json};
 
 use crate::{find_ban, wait_for_ban};
@@ -191,6 +192,20 @@ fn udp_is_taken_from_this_host_only_unless_told_otherwise() {
     wait_for_ban(&agent, NET);
 }
 
+/// Waits until the process has ended. Its parent may not have been told yet, or not have asked.
+fn until_ended(pid: &str) {
+    let state = Path::new("/proc").join(pid.trim()).join("stat");
+    eventually("journalctl ends", Duration::from_secs(10), || {
+        let stat = fs::read_to_string(&state).unwrap_or_default();
+        let state = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        Ok(matches!(state, None | Some('Z' | 'X')).then_some(()))
+    })
+    .unwrap();
+}
+
 /// A folder with a `journalctl` that has this journal.
 struct Journal {
     folder: PathBuf,
@@ -310,16 +325,11 @@ fn the_journal_is_followed_and_forged_records_are_not_believed() {
             .contains("--after-cursor=s=f00;i="),
         "{asked}"
     );
-    let first = Path::new("/proc").join(pid.trim());
-    assert!(!first.exists(), "the first journalctl still runs");
+    until_ended(&pid);
     let pid = fs::read_to_string(journal.folder.join("pid")).unwrap();
     let setup = agent.kill().unwrap();
-    let of_killed = Path::new("/proc").join(pid.trim());
     let agent = setup.start().unwrap();
-    assert!(
-        !of_killed.exists(),
-        "the killed agent's journalctl still runs"
-    );
+    until_ended(&pid);
     until_following(&agent);
     journal.reject(CLIENT, 5..MANY, &json!({}));
     wait_for_ban(&agent, NET);
