@@ -8,7 +8,7 @@ mod machine;
 mod report;
 mod samples;
 
-use std::path::PathBuf;
+use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
@@ -52,6 +52,20 @@ pub fn run(options: Options) -> Result<()> {
         What::Datapath(options) => datapath::run(&options),
         What::Logs(options) => logs::run(&options),
     }
+}
+
+/// Builds these packages with optimisation, and runs this command again with it: the agent's library is measured in this process, so
+/// it has to be built as the agent is.
+fn run_optimised(packages: &[&str]) -> Result<()> {
+    eprintln!("building with optimisation");
+    let mut build = repository::cargo(&["build", "--quiet", "--release"]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    command::run(&mut build)?;
+    let optimised = repository::target().join("release/xtask");
+    ensure!(optimised.is_file(), "{} is missing", optimised.display());
+    command::run(Command::new(optimised).args(env::args_os().skip(1)))
 }
 
 /// The agent, built as it is installed.

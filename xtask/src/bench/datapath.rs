@@ -10,15 +10,12 @@ mod packets;
 mod scene;
 mod updates;
 
-use std::process::Command;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::{
     apt,
-    bench::{machine, report::Report},
-    command, repository,
+    bench::{machine, report::Report, run_optimised},
 };
 
 /// Options of the command.
@@ -61,7 +58,7 @@ impl Part {
 /// When something cannot be measured. That a target is missed is no error.
 pub fn run(options: &Options) -> Result<()> {
     if cfg!(debug_assertions) {
-        return run_optimised(options);
+        return run_optimised(&["xtask"]);
     }
     apt::ensure(&apt::TEST_BED)?;
     let mut report = Report::new(machine::describe()?);
@@ -79,30 +76,6 @@ pub fn run(options: &Options) -> Result<()> {
             Part::Flood => flood::run(options.quick, &mut report)?,
         }
     }
-    if options.json {
-        println!("{}", report.json());
-    } else {
-        print!("{}", report.text());
-    }
+    report.print(options.json);
     Ok(())
-}
-
-/// The agent's library is measured in this process, so it has to be built as the agent is.
-fn run_optimised(options: &Options) -> Result<()> {
-    eprintln!("building with optimisation");
-    command::run(&mut repository::cargo(&[
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "xtask",
-    ]))?;
-    let optimised = repository::target().join("release/xtask");
-    ensure!(optimised.is_file(), "{} is missing", optimised.display());
-    let mut again = Command::new(optimised);
-    again.args(["bench", "datapath"]);
-    again.args(options.parts.iter().map(|part| part.name()));
-    again.args(options.json.then_some("--json"));
-    again.args(options.quick.then_some("--quick"));
-    command::run(&mut again)
 }

@@ -10,9 +10,7 @@ mod pipeline;
 mod random;
 mod worst;
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
@@ -20,10 +18,7 @@ use nix::{
 };
 
 use self::effort::Effort;
-use crate::{
-    bench::{machine, report::Report},
-    command, repository,
-};
+use crate::bench::{machine, report::Report, run_optimised};
 
 /// Options of the command.
 #[derive(Args)]
@@ -67,7 +62,7 @@ impl Part {
 /// When something cannot be measured. That a target is missed is no error.
 pub fn run(options: &Options) -> Result<()> {
     if cfg!(debug_assertions) {
-        return run_optimised(options);
+        return run_optimised(&["xtask", "mailwall"]);
     }
     let all = sched_getaffinity(Pid::from_raw(0)).context("ask for the CPUs")?;
     let effort = Effort::new(options.quick);
@@ -88,34 +83,8 @@ pub fn run(options: &Options) -> Result<()> {
             Part::Worst => worst::run(effort, &mut report)?,
         }
     }
-    if options.json {
-        println!("{}", report.json());
-    } else {
-        print!("{}", report.text());
-    }
+    report.print(options.json);
     Ok(())
-}
-
-/// The library is measured in this process, so it has to be built as the agent is.
-fn run_optimised(options: &Options) -> Result<()> {
-    eprintln!("building with optimisation");
-    command::run(&mut repository::cargo(&[
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "xtask",
-        "--package",
-        "mailwall",
-    ]))?;
-    let optimised = repository::target().join("release/xtask");
-    ensure!(optimised.is_file(), "{} is missing", optimised.display());
-    let mut again = Command::new(optimised);
-    again.args(["bench", "logs"]);
-    again.args(options.parts.iter().map(|part| part.name()));
-    again.args(options.json.then_some("--json"));
-    again.args(options.quick.then_some("--quick"));
-    command::run(&mut again)
 }
 
 /// This process, and those it starts from here on, on these CPUs only.

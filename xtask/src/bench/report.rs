@@ -89,8 +89,16 @@ impl Report {
         self.skipped.push((what, why));
     }
 
+    /// Prints one JSON object, or tables for a terminal.
+    pub fn print(&self, as_json: bool) {
+        match as_json {
+            true => println!("{}", self.json()),
+            false => print!("{}", self.text()),
+        }
+    }
+
     /// One JSON object.
-    pub fn json(&self) -> Value {
+    fn json(&self) -> Value {
         let mut object = Map::new();
         object.insert("schema".to_owned(), json!(1));
         object.insert("machine".to_owned(), self.machine.clone());
@@ -106,7 +114,7 @@ impl Report {
     }
 
     /// Tables for a terminal.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         let mut text = String::new();
         if let Value::Object(machine) = &self.machine {
             for (name, value) in machine {
