@@ -19,6 +19,8 @@ pub const REASON_MAX: usize = 256;
 pub struct Ban {
     /// Whom it shuts out.
     pub net: IpNet,
+    /// Whether it is a ban proper.
+    pub sort: Sort,
     /// Who decided it.
     pub origin: Origin,
     /// Since when (steady clock, see `clock.rs`).
@@ -33,6 +35,27 @@ pub struct Ban {
     pub reason: String,
     /// Log lines that led to it: at most [`EVIDENCE_MAX`], oldest first.
     pub evidence: Vec<Evidence>,
+}
+
+/// Sorts of bans. Both are the same to the filter.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Sort {
+    /// A ban proper.
+    #[default]
+    Ban,
+    /// A delay: the host's next connection has to wait. It is no step of an escalation, what was counted goes on to count, and
+    /// it does not widen; it is not stored.
+    Delay,
+}
+
+impl Sort {
+    /// Lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ban => "ban",
+            Self::Delay => "delay",
+        }
+    }
 }
 
 /// Who decided a ban.

@@ -255,7 +255,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::Bans;
-    use crate::ban::{Ban, End, Origin};
+    use crate::ban::{Ban, End, Origin, Sort};
 
     fn at(s: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(s)
@@ -264,6 +264,7 @@ mod tests {
     fn ban(net: &str, end: End) -> Ban {
         Ban {
             net: net.parse().unwrap(),
+            sort: Sort::Ban,
             origin: Origin::Kernel,
             since: at(0),
             end,

@@ -10,6 +10,7 @@ mod preset;
 mod rule;
 mod source;
 mod text;
+mod then;
 
 use std::{
     fs::File,
@@ -156,7 +157,7 @@ impl Config {
                 "control", "limit",
             ],
         )?;
-        let ban = rule::read_ban(&top)?;
+        let ban = then::read_ban(&top)?;
         let preset = preset(&top)?;
         Ok(Self {
             filter: filter::read(&top)?,

@@ -1,13 +1,15 @@
 //! What the judge wants done. Plain data.
 
+use std::time::{Duration, SystemTime};
+
 use ipnet::IpNet;
 
-use crate::ban::Ban;
+use crate::ban::{Ban, End, Evidence, Origin};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Put this ban in force, in place of any earlier one of the same net.
+    /// Put this ban (or delay, see [`Ban::sort`]) in force, in place of any earlier one of the same net.
     Ban(Ban),
     /// End the ban of `net`.
     Unban {
@@ -16,9 +18,124 @@ pub enum Decision {
         /// Why it ends.
         pardon: Pardon,
     },
+    /// What would be in force now, were the rule not in observe mode (or bans not paused): nothing is enforced.
+    WouldBan(Ban),
+    /// Answer a host more slowly; in force only in the mail server, by way of the policy service.
+    Tarpit(Tarpit),
+    /// Keep back what an account sends, from here on.
+    Hold(Hold),
+    /// Let an account send again.
+    Release {
+        /// Exactly the account of a hold in force.
+        account: Box<str>,
+        /// Why it ends.
+        pardon: Pardon,
+    },
+    /// End live connections.
+    Kick(Kick),
+    /// Tell people.
+    Notify(Notice),
 }
 
-/// Why a ban ends.
+/// Whom something is about.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Whom {
+    /// A host or a network.
+    Net(IpNet),
+    /// An account of the mail server, as the log names it.
+    Account(Box<str>),
+}
+
+/// How a host is slowed down in its sessions: each further command is answered after `delay`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tarpit {
+    /// Whom.
+    pub net: IpNet,
+    /// Which rule.
+    pub origin: Origin,
+    /// Since when (steady clock).
+    pub since: SystemTime,
+    /// Until when: what was counted is out of the rule's window then.
+    pub until: SystemTime,
+    /// How long an answer waits.
+    pub delay: Duration,
+    /// Offences that led to it.
+    pub count: u32,
+    /// Why, for people; no control characters.
+    pub reason: String,
+}
+
+/// Connections that are to end now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kick {
+    /// Whose.
+    pub whom: Whom,
+    /// Who wants it.
+    pub origin: Origin,
+}
+
+/// An account that may not send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    /// Which account.
+    pub account: Box<str>,
+    /// Who decided it.
+    pub origin: Origin,
+    /// Since when (steady clock).
+    pub since: SystemTime,
+    /// Until when.
+    pub end: End,
+    /// Events that led to it; 0 for a manual one.
+    pub count: u32,
+    /// Why, for people; no control characters.
+    pub reason: String,
+    /// Log lines that led to it, oldest first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Something that people want to know. Bans and holds are told by their own decisions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// When (steady clock).
+    pub at: SystemTime,
+    /// Whom it is about, if anybody.
+    pub whom: Option<Whom>,
+    /// Whose notice it is.
+    pub origin: Origin,
+    /// What it is about.
+    pub topic: Topic,
+    /// In a sentence; no control characters.
+    pub text: String,
+    /// Log lines that led to it, oldest first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Topic {
+    /// A rule that notifies was broken.
+    Rule,
+    /// Something about an account.
+    Account,
+    /// Something is wrong with the whole: bans pause, say.
+    Alarm,
+    /// What an alarm was about is over.
+    AllClear,
+}
+
+impl Topic {
+    /// Kebab-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Account => "account",
+            Self::Alarm => "alarm",
+            Self::AllClear => "all-clear",
+        }
+    }
+}
+
+/// Why a ban, or a hold, ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pardon {
     /// Its time is over.

@@ -27,7 +27,7 @@ pub use self::evidence::EVIDENCE_BYTES_MAX;
 use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbours};
 use crate::{
     allowlist::{AllowEntry, Allowlist},
-    ban::{Ban, End, Origin, REASON_MAX},
+    ban::{Ban, End, Origin, REASON_MAX, Sort},
     bans::Bans,
     decision::{Decision, Pardon},
     event::{Event, EventKind},
@@ -203,7 +203,7 @@ impl Judge {
         }
         self.longest = self.windows(|_| true).max().unwrap_or_default();
         let of_networks: fn(Per) -> bool = |per| per == Per::Network;
-        let of_hosts: fn(Per) -> bool = |per| per != Per::Network;
+        let of_hosts: fn(Per) -> bool = |per| matches!(per, Per::Address | Per::Session);
         let goods: Vec<Duration> = self.good_windows(of_hosts);
         self.hosts.reconfigure(&to, goods, &self.counters, of_hosts);
         let goods: Vec<Duration> = self.good_windows(of_networks);
@@ -290,6 +290,7 @@ impl Judge {
         let (level, evidence) = old.map_or((0, Vec::new()), |old| (old.level, old.evidence));
         self.put_in_force(Ban {
             net,
+            sort: Sort::Ban,
             origin: Origin::Manual,
             since: now,
             end,
@@ -373,7 +374,7 @@ impl Judge {
     pub fn rules(&self) -> impl Iterator<Item = RuleState<'_>> {
         self.counters.iter().enumerate().map(|(index, counter)| {
             let book = match counter.settings().per {
-                Per::Address | Per::Session => &self.hosts.book,
+                Per::Address | Per::Session | Per::Account => &self.hosts.book,
                 Per::Network => &self.networks.book,
             };
             RuleState {
@@ -491,7 +492,7 @@ impl Judge {
             .any(|counter| counter.settings().per == Per::Session);
         let has_goods = !self.hosts.goods.is_empty() || !self.networks.goods.is_empty();
         Interest {
-            of_hosts: may_count(|per| per != Per::Network),
+            of_hosts: may_count(|per| matches!(per, Per::Address | Per::Session)),
             of_networks: may_count(|per| per == Per::Network),
             is_good: matches!(kind, EventKind::MailAccepted | EventKind::AuthSuccess) && has_goods,
             ends_session: matches!(kind, EventKind::Disconnect | EventKind::BadSession)

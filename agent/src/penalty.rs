@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
-use crate::ban::{Ban, End, Origin};
+use crate::ban::{Ban, End, Origin, Sort};
 
 /// Most nets whose earlier bans are remembered; when there are more, the one banned longest ago is forgotten.
 pub const PAST_BANS_MAX: usize = 1 << 18;
@@ -21,8 +21,11 @@ pub struct PastBan {
 }
 
 impl PastBan {
-    /// What is to be remembered of a ban; `None` for a manual one, which is no step of an escalation.
+    /// What is to be remembered of a ban; `None` for a manual one and for a delay, which are no steps of an escalation.
     pub fn of(ban: &Ban) -> Option<Self> {
+        if ban.sort == Sort::Delay {
+            return None;
+        }
         match ban.origin {
             Origin::Manual => None,
             Origin::Rule(_) | Origin::Kernel => Some(Self {

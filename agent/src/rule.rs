@@ -9,12 +9,14 @@ mod good;
 mod moment;
 mod note;
 mod subject;
+mod then;
 mod tracked;
 mod window;
 mod words;
 
 use std::time::Duration;
 
+pub use self::then::{DELAY_MAX, Delay, DelayBy, Length, Mode, Penalty, Then};
 pub(crate) use self::{
     book::{Book, Rules},
     breach::Breach,
@@ -69,6 +71,10 @@ pub struct RuleSettings {
     /// `auth-success`, of any session and service) in the window are counted ones; 0 for always, 100 for hosts that did
     /// nothing good.
     pub bad_share: u8,
+    /// Whether it is applied, or only watched.
+    pub mode: Mode,
+    /// Whether it can be neither deleted nor disabled, only edited.
+    pub permanent: bool,
     /// What follows.
     pub then: Then,
 }
@@ -82,11 +88,13 @@ pub enum Per {
     Network,
     /// One connection; the ban is of its address.
     Session,
+    /// An account, whatever addresses it is used from; it is held, never the addresses.
+    Account,
 }
 
 impl Per {
     /// Every one.
-    pub const ALL: &[Self] = &[Self::Address, Self::Network, Self::Session];
+    pub const ALL: &[Self] = &[Self::Address, Self::Network, Self::Session, Self::Account];
 
     /// Name in configurations.
     pub const fn as_str(self) -> &'static str {
@@ -94,6 +102,7 @@ impl Per {
             Self::Address => "address",
             Self::Network => "network",
             Self::Session => "session",
+            Self::Account => "account",
         }
     }
 }
@@ -144,26 +153,6 @@ impl Measure {
             Self::Score => "score",
         }
     }
-}
-
-/// What follows a breach.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Then {
-    /// A ban of whom it was counted for.
-    Ban(Penalty),
-}
-
-/// How long bans are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Penalty {
-    /// Length of the first.
-    pub first: Duration,
-    /// Each further one is this many times longer; at least 1.
-    pub factor: u32,
-    /// Longest.
-    pub at_most: Duration,
-    /// One step of the escalation is forgotten for each of these times without a ban.
-    pub forget_after: Duration,
 }
 
 /// Names for several kinds of event at once in `count`.
@@ -244,25 +233,9 @@ pub fn kinds_named(name: &str) -> Option<Vec<EventKind>> {
         .or_else(|| EventKind::from_name(name).map(|kind| vec![kind]))
 }
 
-impl Penalty {
-    /// Length of a ban that comes after `level` earlier ones.
-    pub fn length(&self, level: u8) -> Duration {
-        let mut length = self.first.min(self.at_most);
-        for _ in 0..level {
-            if length >= self.at_most || self.factor <= 1 {
-                break;
-            }
-            length = length.saturating_mul(self.factor).min(self.at_most);
-        }
-        length
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{GROUPS, Penalty, kinds_named};
+    use super::{GROUPS, kinds_named};
     use crate::event::{EventKind, Score};
 
     #[test]
@@ -282,19 +255,5 @@ mod tests {
         for (group, _) in GROUPS {
             assert_eq!(EventKind::from_name(group), None);
         }
-    }
-
-    #[test]
-    fn a_ban_grows_by_its_factor_up_to_its_cap() {
-        let minutes = |m: u64| Duration::from_secs(60 * m);
-        let penalty = Penalty {
-            first: minutes(10),
-            factor: 4,
-            at_most: minutes(7 * 1440),
-            forget_after: minutes(30 * 1440),
-        };
-        let lengths: Vec<u64> = (0..7).map(|l| penalty.length(l).as_secs() / 60).collect();
-        assert_eq!(lengths, [10, 40, 160, 640, 2560, 10_080, 10_080]);
-        assert_eq!(penalty.length(255), minutes(7 * 1440));
     }
 }

@@ -252,6 +252,7 @@ impl Stage {
                 Decision::Unban { net, pardon } => {
                     format!("{} unban {net} {}", since_start(self.now), pardon.as_str())
                 }
+                other => panic!("no words for {other:?}"),
             });
         }
     }

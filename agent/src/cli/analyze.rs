@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
+    ban::Sort,
     clock::Clock,
     config::{Config, ConfigError, PRESETS},
     decision::Decision,
@@ -128,12 +129,12 @@ fn replay(
         judge.handle_event(&event, line);
         while let Some(decision) = judge.next_decision() {
             match decision {
-                Decision::Ban(ban) => {
+                Decision::Ban(ban) if ban.sort == Sort::Ban => {
                     progress.clear();
                     report.ban(&ban, console)?;
                     *totals.bans.entry(ban.origin.to_string()).or_default() += 1;
                 }
-                Decision::Unban { .. } => {}
+                _ => {}
             }
         }
     }

@@ -80,8 +80,12 @@ fn table(rules: &[RuleView]) -> Table {
             Cell::maybe(rule.distinct.as_deref()),
             Cell::number(u64::from(rule.limit)),
             rule.window_s.map_or_else(Cell::absent, length),
-            rule.ban_s
-                .map_or_else(|| Cell::both("permanent", ""), length),
+            match rule.then.ban {
+                Some(_) => rule
+                    .ban_s
+                    .map_or_else(|| Cell::both("permanent", ""), length),
+                None => Cell::absent(),
+            },
             Cell::number(rule.tracked as u64),
             Cell::number(rule.breaches),
             Cell::text(&rule.origin),
@@ -147,7 +151,10 @@ fn show_human(rule: &RuleView, console: &mut Console) -> Result<(), Failure> {
         services => services.join(", "),
     };
     let ban = match (rule.ban_s, rule.at_most_s) {
-        (None, _) => "permanent".to_owned(),
+        (None, _) => match &rule.then.ban {
+            Some(_) => "permanent".to_owned(),
+            None => "-".to_owned(),
+        },
         (Some(first), None) => format!("{}, then times {}", written(first), rule.factor),
         (Some(first), Some(most)) => format!(
             "{}, then times {}, at most {}",

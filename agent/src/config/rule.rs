@@ -1,4 +1,4 @@
-//! `[[rule]]` and `[ban]`, in configurations and presets alike.
+//! `[[rule]]`, in configurations and presets alike.
 
 use std::time::Duration;
 
@@ -6,22 +6,21 @@ use super::{
     RuleOrigin,
     document::{Field, Section},
     error::ConfigError,
+    then,
 };
 use crate::{
     ban::RuleName,
     duration,
     event::{EventKind, Service},
-    rule::{Distinct, GROUPS, LIMIT_MAX, Measure, Penalty, Per, RuleSettings, Then, WINDOW_MAX},
+    rule::{Distinct, GROUPS, LIMIT_MAX, Measure, Mode, Penalty, Per, RuleSettings, WINDOW_MAX},
 };
 
 /// Most rules of a configuration, or of a preset.
 const RULES_MAX: usize = 64;
 /// The window of a rule per session that names none: longer than sessions last.
 const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
-/// The steepest escalation.
-const FACTOR_MAX: u32 = 1_000;
 
-const RULE_KEYS: [&str; 10] = [
+const RULE_KEYS: [&str; 12] = [
     "name",
     "count",
     "per",
@@ -31,22 +30,10 @@ const RULE_KEYS: [&str; 10] = [
     "window",
     "service",
     "bad_share",
+    "mode",
+    "permanent",
     "then",
 ];
-
-/// `[ban]`.
-pub(super) fn read_ban(top: &Section<'_>) -> Result<Penalty, ConfigError> {
-    let default = Penalty {
-        first: Duration::from_secs(10 * 60),
-        factor: 4,
-        at_most: Duration::from_secs(7 * 86_400),
-        forget_after: Duration::from_secs(30 * 86_400),
-    };
-    match top.table("ban", &["first", "factor", "at_most", "forget_after"])? {
-        Some(section) => penalty(&section, "first", default),
-        None => Ok(default),
-    }
-}
 
 /// All `[[rule]]` of a document; bans are as long as `ban` says where the rule does not.
 pub(super) fn read(top: &Section<'_>, ban: Penalty) -> Result<Vec<RuleSettings>, ConfigError> {
@@ -93,7 +80,7 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
     };
     let name = name(&required("name")?)?;
     let count = count(&required("count")?)?;
-    let per = required("per")?.choice("per", Per::ALL, Per::as_str)?;
+    let per = per(&required("per")?)?;
     let distinct = distinct(section, per)?;
     let measure = match section.field("measure") {
         Some(field) => field.choice("measure", Measure::ALL, Measure::as_str)?,
@@ -107,13 +94,28 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
             Some(field) => field.number(0..=100)?,
             None => 0,
         },
-        then: Then::Ban(then(section, ban)?),
+        mode: match section.field("mode") {
+            Some(field) => field.choice("mode", Mode::ALL, Mode::as_str)?,
+            None => Mode::Enforce,
+        },
+        permanent: match section.field("permanent") {
+            Some(field) => field.truth()?,
+            None => false,
+        },
+        then: then::read(section, per, ban)?,
         name,
         count,
         per,
         distinct,
         measure,
     })
+}
+
+fn per(field: &Field<'_>) -> Result<Per, ConfigError> {
+    match field.choice("per", Per::ALL, Per::as_str)? {
+        Per::Account => Err(field.mistake("per = \"account\" comes in a later version")),
+        per => Ok(per),
+    }
 }
 
 fn name(field: &Field<'_>) -> Result<RuleName, ConfigError> {
@@ -168,7 +170,7 @@ fn window(section: &Section<'_>, per: Per) -> Result<Duration, ConfigError> {
     let Some(field) = section.field("window") else {
         return match per {
             Per::Session => Ok(SESSION_WINDOW),
-            Per::Address | Per::Network => {
+            Per::Address | Per::Network | Per::Account => {
                 Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
             }
         };
@@ -198,48 +200,4 @@ fn service(section: &Section<'_>) -> Result<Vec<Service>, ConfigError> {
         }
     }
     Ok(services)
-}
-
-fn then(section: &Section<'_>, ban: Penalty) -> Result<Penalty, ConfigError> {
-    let Some(field) = section.field("then") else {
-        return Ok(ban);
-    };
-    let later = ["delay", "kick", "hold", "notify"];
-    let keys = ["ban", "factor", "at_most", "forget_after"];
-    let then = field.table("\"then\"", &[&keys[..], &later[..]].concat())?;
-    for key in later {
-        if let Some(field) = then.field(key) {
-            return Err(field.mistake(format!(
-                "{} comes in a later version; use \"ban\"",
-                field.name()
-            )));
-        }
-    }
-    penalty(&then, "ban", ban)
-}
-
-/// A penalty whose first length is called `first`; what is not said is as in `default`.
-fn penalty(section: &Section<'_>, first: &str, default: Penalty) -> Result<Penalty, ConfigError> {
-    let mut penalty = default;
-    if let Some(field) = section.field(first) {
-        penalty.first = field.duration()?;
-        penalty.at_most = penalty.at_most.max(penalty.first);
-    }
-    if let Some(field) = section.field("factor") {
-        penalty.factor = field.number(1..=FACTOR_MAX)?;
-    }
-    if let Some(field) = section.field("at_most") {
-        penalty.at_most = field.duration()?;
-        if penalty.at_most < penalty.first {
-            return Err(field.mistake(format!(
-                "{} is shorter than the first ban, {}",
-                field.name(),
-                duration::format(penalty.first)
-            )));
-        }
-    }
-    if let Some(field) = section.field("forget_after") {
-        penalty.forget_after = field.duration()?;
-    }
-    Ok(penalty)
 }

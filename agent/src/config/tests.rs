@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rule::{Distinct, Measure, Per, Then};
+use crate::rule::{Distinct, Length, Measure, Per};
 
 const FULL: &str = r#"
 [filter]
@@ -95,7 +95,7 @@ fn every_setting_is_read() {
             "no limit for each source in 2001:db8::/32"
         ]
     );
-    assert_eq!(config.ban.first, Duration::from_secs(5400));
+    assert_eq!(config.ban.first, Length::For(Duration::from_secs(5400)));
     assert_eq!(config.ban.at_most, Duration::from_secs(7 * 86_400));
 
     let (rule, origin) = &config.rules.rules[0];
@@ -111,9 +111,13 @@ fn every_setting_is_read() {
         (rule.measure, rule.limit, rule.bad_share),
         (Measure::Score, 20, 80)
     );
-    let Then::Ban(penalty) = rule.then;
-    assert_eq!(penalty.first, Duration::from_secs(30 * 86_400));
-    assert_eq!(penalty.at_most, penalty.first, "no shorter than the first");
+    let penalty = rule.then.ban.unwrap();
+    assert_eq!(penalty.first, Length::For(Duration::from_secs(30 * 86_400)));
+    assert_eq!(
+        Length::For(penalty.at_most),
+        penalty.first,
+        "no shorter than the first"
+    );
     assert_eq!(penalty.factor, 2, "as [ban] says");
 
     let (rule, _) = config.rules.rules.last().unwrap();
@@ -213,7 +217,7 @@ fn unknown_names_are_answered_with_the_nearest() {
     );
     check(
         &rule("count = \"offences\"\nper = \"account\"\nlimit = 1\nwindow = \"1m\""),
-        expect![[r#"f:4:7: unknown per "account"; known: address, network, session"#]],
+        expect![[r#"f:4:7: per = "account" comes in a later version"#]],
     );
 }
 
@@ -458,7 +462,7 @@ fn wrong_rules_are_refused() {
     );
     check(
         &rule("count = \"auth\"\nper = \"session\"\nlimit = 1\nthen = { kick = true }"),
-        expect![[r#"f:6:17: "kick" in "then" comes in a later version; use "ban""#]],
+        expect![[r#"f:6:17: "kick" in "then" needs "ban" beside it: who is only kicked is back at once"#]],
     );
     check(
         &rule("count = \"auth\"\nper = \"session\"\nlimit = 0"),

@@ -6,7 +6,7 @@ use super::{Config, Interfaces, Log, RuleOrigin, SourceConfig};
 use crate::{
     dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
-    rule::{RuleSettings, Then},
+    rule::{Length, RuleSettings, Then},
     source::{Listen, Origin},
 };
 
@@ -76,7 +76,7 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
 
     let ban = &config.ban;
     writeln!(out, "\n[ban]")?;
-    writeln!(out, "first = {}", quoted(&span(ban.first)))?;
+    writeln!(out, "first = {}", length(ban.first))?;
     writeln!(out, "factor = {}", ban.factor)?;
     writeln!(out, "at_most = {}", quoted(&span(ban.at_most)))?;
     writeln!(out, "forget_after = {}", quoted(&span(ban.forget_after)))?;
@@ -192,15 +192,42 @@ fn write_rule(rule: &RuleSettings, out: &mut String) -> fmt::Result {
         writeln!(out, "service = {service}")?;
     }
     writeln!(out, "bad_share = {}", rule.bad_share)?;
-    let Then::Ban(penalty) = rule.then;
-    writeln!(
-        out,
-        "then = {{ ban = {}, factor = {}, at_most = {}, forget_after = {} }}",
-        quoted(&span(penalty.first)),
-        penalty.factor,
-        quoted(&span(penalty.at_most)),
-        quoted(&span(penalty.forget_after)),
-    )
+    writeln!(out, "mode = {}", quoted(rule.mode.as_str()))?;
+    writeln!(out, "permanent = {}", rule.permanent)?;
+    writeln!(out, "then = {{ {} }}", then(&rule.then).join(", "))
+}
+
+/// The settings of `then`.
+fn then(then: &Then) -> Vec<String> {
+    let mut settings = Vec::new();
+    if let Some(penalty) = then.ban {
+        settings.push(format!("ban = {}", length(penalty.first)));
+        settings.push(format!("factor = {}", penalty.factor));
+        settings.push(format!("at_most = {}", quoted(&span(penalty.at_most))));
+        let forget_after = quoted(&span(penalty.forget_after));
+        settings.push(format!("forget_after = {forget_after}"));
+    }
+    if let Some(delay) = then.delay {
+        settings.push(format!("delay = {}", quoted(&span(delay.step))));
+        settings.push(format!("at_most = {}", quoted(&span(delay.at_most))));
+        settings.push(format!("by = {}", quoted(delay.by.as_str())));
+    }
+    if let Some(hold) = then.hold {
+        settings.push(format!("hold = {}", length(hold)));
+    }
+    for (key, is_set) in [("kick", then.kick), ("notify", then.notify)] {
+        if is_set {
+            settings.push(format!("{key} = true"));
+        }
+    }
+    settings
+}
+
+fn length(length: Length) -> String {
+    match length {
+        Length::For(duration) => quoted(&span(duration)),
+        Length::UntilRemoved => quoted("permanent"),
+    }
 }
 
 fn list(items: impl IntoIterator<Item = String>) -> String {

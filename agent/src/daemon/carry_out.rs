@@ -5,12 +5,18 @@ use mailwall_common::KernelInstant;
 use tracing::info;
 
 use super::Daemon;
-use crate::{ban::Ban, decision::Decision};
+use crate::{
+    ban::{Ban, Sort},
+    decision::{Decision, Tarpit, Whom},
+    line::escaped,
+};
 
 /// More decisions at once than this are logged as one line.
 const LOGGED_ONE_BY_ONE: usize = 100;
 /// Decisions that are kept for when the store can be written again; the newest beyond it are in force but not saved.
 const UNSAVED_MAX: usize = 100_000;
+/// Most characters of an account in a log line.
+const ACCOUNT_MAX: usize = 256;
 
 impl Daemon {
     /// Carries out what the judge decided, and stores how far the logs were read.
@@ -71,17 +77,23 @@ impl Daemon {
         let Some(filter) = &mut self.filter else {
             return;
         };
+        // What the kernel has nothing to do with is left out.
+        let steps: Vec<(IpNet, Option<KernelInstant>)> = decisions
+            .iter()
+            .filter_map(|decision| match decision {
+                Decision::Ban(ban) => Some((ban.net, Some(self.clock.kernel_end(ban.end)))),
+                Decision::Unban { net, .. } => Some((*net, None)),
+                _ => None,
+            })
+            .collect();
         // Runs of one kind go to the kernel at once, in the order in which they were decided.
-        for run in decisions.chunk_by(|a, b| is_ban(a) == is_ban(b)) {
+        for run in steps.chunk_by(|(_, a), (_, b)| a.is_some() == b.is_some()) {
             let bans: Vec<(IpNet, KernelInstant)> = run
                 .iter()
-                .filter_map(|decision| match decision {
-                    Decision::Ban(ban) => Some((ban.net, self.clock.kernel_end(ban.end))),
-                    Decision::Unban { .. } => None,
-                })
+                .filter_map(|(net, end)| end.map(|end| (*net, end)))
                 .collect();
             let done = if bans.is_empty() {
-                let nets: Vec<IpNet> = run.iter().map(net).collect();
+                let nets: Vec<IpNet> = run.iter().map(|(net, _)| *net).collect();
                 filter.unban(&nets)
             } else {
                 filter.ban(&bans)
@@ -95,8 +107,13 @@ impl Daemon {
     fn report(&mut self, decisions: &[Decision]) {
         let now = self.clock.now();
         if decisions.len() > LOGGED_ONE_BY_ONE {
-            let bans = decisions.iter().filter(|decision| is_ban(decision)).count();
-            info!(bans, unbans = decisions.len() - bans, "bans changed");
+            let count = |is_it: fn(&Decision) -> bool| {
+                decisions.iter().filter(|decision| is_it(decision)).count()
+            };
+            let bans = count(|decision| matches!(decision, Decision::Ban(_)));
+            let unbans = count(|decision| matches!(decision, Decision::Unban { .. }));
+            let others = decisions.len() - bans - unbans;
+            info!(bans, unbans, others, "bans changed");
         }
         for decision in decisions {
             if decisions.len() <= LOGGED_ONE_BY_ONE {
@@ -109,21 +126,54 @@ impl Daemon {
 
 fn log_decision(decision: &Decision) {
     match decision {
-        Decision::Ban(ban) => {
-            let for_s = ban.end.remaining(ban.since).map(|length| length.as_secs());
-            info!(net = %ban.net, rule = %ban.origin, for_s, offences = ban.offences, reason = ban.reason, "banned");
-        }
+        Decision::Ban(ban) => log_ban(ban, past_tense(ban.sort)),
         Decision::Unban { net, pardon } => info!(%net, why = pardon.as_str(), "unbanned"),
+        Decision::WouldBan(ban) => log_ban(ban, "would be banned"),
+        Decision::Tarpit(tarpit) => {
+            let Tarpit { net, origin, .. } = tarpit;
+            info!(%net, rule = %origin, delay_s = tarpit.delay.as_secs(), reason = tarpit.reason, "slowed down");
+        }
+        Decision::Hold(hold) => {
+            let for_s = hold
+                .end
+                .remaining(hold.since)
+                .map(|length| length.as_secs());
+            let account = shown(&hold.account);
+            info!(account, rule = %hold.origin, for_s, reason = hold.reason, "held");
+        }
+        Decision::Release { account, pardon } => {
+            info!(account = shown(account), why = pardon.as_str(), "released");
+        }
+        Decision::Kick(kick) => {
+            info!(whom = whom(&kick.whom), rule = %kick.origin, "connections end");
+        }
+        Decision::Notify(notice) => {
+            let (whom, topic) = (notice.whom.as_ref().map(whom), notice.topic.as_str());
+            info!(whom, topic, rule = %notice.origin, "{}", notice.text);
+        }
     }
 }
 
-fn is_ban(decision: &Decision) -> bool {
-    matches!(decision, Decision::Ban(_))
+fn log_ban(ban: &Ban, what: &str) {
+    let for_s = ban.end.remaining(ban.since).map(|length| length.as_secs());
+    info!(net = %ban.net, rule = %ban.origin, for_s, offences = ban.offences, reason = ban.reason, "{what}");
 }
 
-fn net(decision: &Decision) -> IpNet {
-    match decision {
-        Decision::Ban(ban) => ban.net,
-        Decision::Unban { net, .. } => *net,
+const fn past_tense(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Ban => "banned",
+        Sort::Delay => "delayed",
     }
+}
+
+fn whom(whom: &Whom) -> String {
+    match whom {
+        Whom::Net(net) => net.to_string(),
+        Whom::Account(account) => shown(account),
+    }
+}
+
+/// An account as it is shown: clients choose what they try.
+fn shown(account: &str) -> String {
+    escaped(account.as_bytes(), ACCOUNT_MAX)
 }

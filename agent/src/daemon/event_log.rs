@@ -5,12 +5,13 @@ use std::{collections::VecDeque, time::SystemTime};
 use ipnet::IpNet;
 
 use crate::{
+    ban::Ban,
     clock::Clock,
     control::{
         Reply,
         protocol::{Answer, LoggedEvent, SCHEMA},
     },
-    decision::Decision,
+    decision::{Decision, Whom},
     event::Event,
     limit::{self, LimitNotice},
 };
@@ -57,16 +58,40 @@ impl EventLog {
     /// Keeps a decision.
     pub(super) fn note_decision(&mut self, decision: &Decision, now: SystemTime) {
         let shown = match decision {
-            Decision::Ban(ban) => LoggedEvent {
-                net: Some(ban.net),
-                rule: Some(ban.origin.to_string()),
-                for_s: ban.end.remaining(ban.since).map(|length| length.as_secs()),
-                ..named("ban")
-            },
+            Decision::Ban(ban) => of_ban(ban, ban.sort.as_str()),
             Decision::Unban { net, pardon } => LoggedEvent {
                 net: Some(*net),
                 rule: Some(pardon.as_str().to_owned()),
                 ..named("unban")
+            },
+            Decision::WouldBan(ban) => of_ban(ban, "would-ban"),
+            Decision::Tarpit(tarpit) => LoggedEvent {
+                net: Some(tarpit.net),
+                rule: Some(tarpit.origin.to_string()),
+                for_s: Some(tarpit.delay.as_secs()),
+                ..named("tarpit")
+            },
+            Decision::Hold(hold) => LoggedEvent {
+                account: Some(hold.account.to_string()),
+                rule: Some(hold.origin.to_string()),
+                for_s: hold
+                    .end
+                    .remaining(hold.since)
+                    .map(|length| length.as_secs()),
+                ..named("hold")
+            },
+            Decision::Release { account, pardon } => LoggedEvent {
+                account: Some(account.to_string()),
+                rule: Some(pardon.as_str().to_owned()),
+                ..named("release")
+            },
+            Decision::Kick(kick) => LoggedEvent {
+                rule: Some(kick.origin.to_string()),
+                ..about(Some(&kick.whom), "kick")
+            },
+            Decision::Notify(notice) => LoggedEvent {
+                rule: Some(notice.origin.to_string()),
+                ..about(notice.whom.as_ref(), "notice")
             },
         };
         self.push(now, shown);
@@ -138,6 +163,28 @@ impl Entry {
             at: super::view::time(self.at, clock),
             ..self.shown.clone()
         }
+    }
+}
+
+fn of_ban(ban: &Ban, event: &str) -> LoggedEvent {
+    LoggedEvent {
+        net: Some(ban.net),
+        rule: Some(ban.origin.to_string()),
+        for_s: ban.end.remaining(ban.since).map(|length| length.as_secs()),
+        ..named(event)
+    }
+}
+
+fn about(whom: Option<&Whom>, event: &str) -> LoggedEvent {
+    let (net, account) = match whom {
+        Some(Whom::Net(net)) => (Some(*net), None),
+        Some(Whom::Account(account)) => (None, Some(account.to_string())),
+        None => (None, None),
+    };
+    LoggedEvent {
+        net,
+        account,
+        ..named(event)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
-    ban::{Ban, End, Origin},
+    ban::{Ban, End, Origin, Sort},
     clock::Clock,
     config::Config,
     control,
@@ -198,6 +198,7 @@ fn kept_bans(filter: &Filter, clock: &Clock) -> Vec<Ban> {
 fn kernel_ban(net: IpNet, end: End, now: std::time::SystemTime) -> Ban {
     Ban {
         net,
+        sort: Sort::Ban,
         origin: Origin::Kernel,
         since: now,
         end,

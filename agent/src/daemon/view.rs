@@ -8,10 +8,11 @@ use crate::{
     ban::{Ban, End},
     clock::Clock,
     control::protocol::{
-        AllowList, AllowView, BanList, BanSort, BanView, Counters, EvidenceView, Interface,
-        PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList, Status,
+        AllowList, AllowView, BanList, BanSort, BanView, Counters, DelayView, EvidenceView,
+        Interface, PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList, Status, ThenView,
     },
-    rule::{Per, Then},
+    duration,
+    rule::{Length, Per, Then},
     source::SourceState,
 };
 use ipnet::IpNet;
@@ -148,7 +149,7 @@ impl Daemon {
         let origins = self.config.rules.rules.iter().map(|(_, origin)| *origin);
         let rules = self.judge.rules().zip(origins).map(|(rule, origin)| {
             let settings = rule.settings;
-            let Then::Ban(penalty) = settings.then;
+            let penalty = settings.then.ban;
             RuleView {
                 name: settings.name.to_string(),
                 origin: origin.as_str().to_owned(),
@@ -164,9 +165,14 @@ impl Daemon {
                     .collect(),
                 limit: settings.limit,
                 window_s: (settings.per != Per::Session).then_some(settings.window.as_secs()),
-                ban_s: Some(penalty.first.as_secs()),
-                factor: penalty.factor,
-                at_most_s: Some(penalty.at_most.as_secs()),
+                mode: settings.mode.as_str().to_owned(),
+                permanent: settings.permanent,
+                then: then_view(&settings.then),
+                ban_s: penalty
+                    .and_then(|penalty| penalty.first.duration())
+                    .map(|first| first.as_secs()),
+                factor: penalty.map_or(1, |penalty| penalty.factor),
+                at_most_s: penalty.map(|penalty| penalty.at_most.as_secs()),
                 tracked: rule.tracked,
                 breaches: rule.breaches,
                 description: settings.description(),
@@ -254,6 +260,28 @@ impl Daemon {
             at_ns: self.clock.kernel_end(End::At(self.clock.now())).as_ns(),
             packets: packets.collect(),
         })
+    }
+}
+
+fn then_view(then: &Then) -> ThenView {
+    ThenView {
+        ban: then.ban.map(|penalty| length(penalty.first)),
+        delay: then.delay.map(|delay| DelayView {
+            step_s: delay.step.as_secs(),
+            at_most_s: delay.at_most.as_secs(),
+            by: delay.by.as_str().to_owned(),
+        }),
+        kick: then.kick,
+        hold: then.hold.map(length),
+        notify: then.notify,
+    }
+}
+
+/// As it is written in configurations.
+fn length(length: Length) -> String {
+    match length {
+        Length::For(duration) => duration::format(duration),
+        Length::UntilRemoved => "permanent".to_owned(),
     }
 }
 

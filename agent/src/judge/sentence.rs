@@ -1,23 +1,20 @@
 //! From a breach to a ban: of whom, how long, and what it widens to.
 
-use std::{
-    cmp::Reverse,
-    time::{Duration, SystemTime},
-};
+use std::{cmp::Reverse, time::SystemTime};
 
 use ipnet::IpNet;
 
 use super::{Class, Judge};
 use crate::{
-    ban::{Ban, End, Evidence, Origin},
+    ban::{Ban, End, Evidence, Origin, Sort},
     event::Event,
-    rule::{Breach, Moment, Note, RuleSettings, Rules, Then, network},
+    rule::{Breach, Length, Moment, Note, RuleSettings, Rules, network},
 };
 
 /// How long a ban is, and why.
 struct Sentence {
     level: u8,
-    length: Duration,
+    length: Length,
 }
 
 impl Judge {
@@ -60,7 +57,8 @@ impl Judge {
         if breaches.len() > 1 {
             // The widest net first, of one net the longest ban: what they make superfluous is left out.
             breaches.sort_by_cached_key(|(index, breach)| {
-                let length = self.sentence(*index, &breach.net, event.at).length;
+                let sentence = self.sentence(*index, &breach.net, event.at);
+                let length = sentence.map(|sentence| sentence.length);
                 let net = breach.net;
                 (net.prefix_len(), net, Reverse(length), *index)
             });
@@ -96,8 +94,13 @@ impl Judge {
 
     /// Bans `net` unless it is banned, or a ban covers it that ends no sooner, or there is no room. Whether it did.
     fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, at: SystemTime) -> bool {
-        let Sentence { level, length } = self.sentence(rule, &net, at);
-        let end = End::At(at.checked_add(length).unwrap_or(at));
+        let Some(Sentence { level, length }) = self.sentence(rule, &net, at) else {
+            return false;
+        };
+        let end = match length {
+            Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
+            Length::UntilRemoved => End::Never,
+        };
         let stands = |ban: &Ban| ban.end >= end || ban.net == net;
         let is_superfluous = self
             .bans
@@ -109,6 +112,7 @@ impl Judge {
         let settings = self.counters[rule].settings();
         let ban = Ban {
             net,
+            sort: Sort::Ban,
             origin: Origin::Rule(settings.name.clone()),
             since: at,
             end,
@@ -121,13 +125,14 @@ impl Judge {
         true
     }
 
-    fn sentence(&self, rule: usize, net: &IpNet, at: SystemTime) -> Sentence {
-        let Then::Ban(penalty) = self.counters[rule].settings().then;
+    /// `None` for a rule that does not ban.
+    fn sentence(&self, rule: usize, net: &IpNet, at: SystemTime) -> Option<Sentence> {
+        let penalty = self.counters[rule].settings().then.ban?;
         let level = self.history.level(net, at, penalty.forget_after);
-        Sentence {
+        Some(Sentence {
             level,
             length: penalty.length(level),
-        }
+        })
     }
 
     fn evidence(&self, rule: &RuleSettings, net: IpNet, at: SystemTime) -> Vec<Evidence> {

@@ -36,7 +36,7 @@ impl Breach {
         };
         let session = match rule.per {
             Per::Session => " in one session",
-            Per::Address | Per::Network => "",
+            Per::Address | Per::Network | Per::Account => "",
         };
         let reason = match many {
             Many::No => format!("{sum}{session}"),

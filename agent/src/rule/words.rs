@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Distinct, Measure, Per, RuleSettings, Then, kinds_named};
+use super::{Distinct, Length, Measure, Mode, Per, RuleSettings, Then, kinds_named};
 use crate::event::EventKind;
 
 /// Whether a noun stands for one or for more.
@@ -26,6 +26,7 @@ impl RuleSettings {
             Per::Address => format!("from an address in {window}"),
             Per::Network => format!("in a network (/24, IPv6 /48) in {window}"),
             Per::Session => "in one session".to_owned(),
+            Per::Account => format!("of an account in {window}"),
         };
         let services = match self.service.as_slice() {
             [] => String::new(),
@@ -39,12 +40,12 @@ impl RuleSettings {
             100 => format!(", unless the host did anything good in {window}"),
             share => format!(", if at least {share}% of what it did is bad"),
         };
-        let Then::Ban(penalty) = self.then;
-        format!(
-            "{} {whom}{services}{share}: ban for {}",
-            self.sum(),
-            span(penalty.first)
-        )
+        let then = self.then.description();
+        let mode = match self.mode {
+            Mode::Enforce => "",
+            Mode::Observe => " (only observed)",
+        };
+        format!("{} {whom}{services}{share}: {then}{mode}", self.sum())
     }
 
     /// What is counted, up to the limit.
@@ -64,6 +65,36 @@ impl RuleSettings {
                 format!("{limit} {what} (the same account counts once)")
             }
         }
+    }
+}
+
+impl Then {
+    /// What is done, in words.
+    fn description(&self) -> String {
+        let mut done = Vec::new();
+        match self.ban.map(|penalty| penalty.first) {
+            Some(Length::For(first)) => done.push(format!("ban for {}", span(first))),
+            Some(Length::UntilRemoved) => done.push("ban until removed".to_owned()),
+            None => {}
+        }
+        if let Some(delay) = self.delay {
+            done.push(format!(
+                "delay each further one by {} more",
+                span(delay.step)
+            ));
+        }
+        match self.hold {
+            Some(Length::For(length)) => done.push(format!("hold for {}", span(length))),
+            Some(Length::UntilRemoved) => done.push("hold until released".to_owned()),
+            None => {}
+        }
+        if self.kick {
+            done.push("end its connections".to_owned());
+        }
+        if self.notify {
+            done.push("notify".to_owned());
+        }
+        done.join(", ")
     }
 }
 

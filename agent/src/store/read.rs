@@ -11,7 +11,7 @@ use rusqlite::{
 use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
-    ban::{Ban, End, Evidence, Origin, RuleName},
+    ban::{Ban, End, Evidence, Origin, RuleName, Sort},
     checkpoint::{Checkpoint, FilePosition},
     penalty::PastBan,
 };
@@ -54,6 +54,7 @@ pub(super) fn all(
         |row| {
             Ok(Ban {
                 net: net(row, 0)?,
+                sort: Sort::Ban,
                 origin: origin(row, 1)?,
                 since: timeline.steady(row.get(2)?, now),
                 end: match row.get(3)? {

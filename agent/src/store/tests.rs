@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     allowlist::AllowOrigin,
-    ban::{End, Evidence, Origin, RuleName},
+    ban::{End, Evidence, Origin, RuleName, Sort},
     checkpoint::FilePosition,
     decision::Pardon,
 };
@@ -53,6 +53,7 @@ fn what_was_committed_is_there_again() {
     assert!(opened.bans.is_empty());
     let manual = Ban {
         origin: Origin::Manual,
+        sort: Sort::Ban,
         end: End::Never,
         level: 0,
         evidence: Vec::new(),
@@ -502,6 +503,7 @@ impl State {
         };
         Ban {
             net: net.parse().unwrap(),
+            sort: Sort::Ban,
             origin: Origin::Rule(RuleName::new("dictionary").unwrap()),
             since: self.now.steady,
             end: End::At(self.now.steady + Duration::from_millis(for_ms.unsigned_abs())),

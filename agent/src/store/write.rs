@@ -8,7 +8,7 @@ use rusqlite::{Connection, Result, Statement, params};
 use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::AllowEntry,
-    ban::{Ban, End},
+    ban::{Ban, End, Sort},
     checkpoint::Checkpoint,
     decision::{Decision, Pardon},
     penalty::{PAST_BANS_MAX, PastBan},
@@ -44,9 +44,11 @@ pub(super) fn decisions(
     // Nets have nothing to do with each other, and many are written faster in the order of the tables.
     let mut by_net: Vec<(String, &Decision)> = decisions
         .iter()
-        .map(|decision| match decision {
-            Decision::Ban(ban) => (ban.net.to_string(), decision),
-            Decision::Unban { net, pardon: _ } => (net.to_string(), decision),
+        .filter_map(|decision| match decision {
+            // Delays are over before an agent is up again.
+            Decision::Ban(ban) if ban.sort == Sort::Ban => Some((ban.net.to_string(), decision)),
+            Decision::Unban { net, pardon: _ } => Some((net.to_string(), decision)),
+            _ => None,
         })
         .collect();
     by_net.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -55,6 +57,7 @@ pub(super) fn decisions(
         match decision {
             Decision::Ban(ban) => statements.ban(&net, ban, |at| timeline.ms(at, now))?,
             Decision::Unban { net: _, pardon } => statements.unban(&net, *pardon)?,
+            _ => {}
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use jiff::{Span, Timestamp};
 use mailwall::control::protocol::{
     AllowList, AllowView, Answer, BanCheck, BanList, BanView, Counters, EventLog, EvidenceView,
     Interface, LimitView, Limits, LoggedEvent, PacketCounter, RuleList, RuleView, SCHEMA, Source,
-    SourceList, Status,
+    SourceList, Status, ThenView,
 };
 use mailwall_common::{Family, Verdict};
 
@@ -221,6 +221,15 @@ pub fn rules() -> Answer {
         service: Vec::new(),
         limit: 10,
         window_s: Some(600),
+        mode: "enforce".to_owned(),
+        permanent: false,
+        then: ThenView {
+            ban: Some("10m".to_owned()),
+            delay: None,
+            kick: false,
+            hold: None,
+            notify: false,
+        },
         ban_s: Some(600),
         factor: 4,
         at_most_s: Some(604_800),

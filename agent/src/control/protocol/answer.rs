@@ -310,7 +310,7 @@ pub struct RuleView {
     pub origin: String,
     /// What it counts: event kinds.
     pub count: Vec<String>,
-    /// `address`, `network` or `session`.
+    /// `address`, `network`, `session` or `account`.
     pub per: String,
     /// What must differ to count, or `null`.
     pub distinct: Option<String>,
@@ -320,7 +320,13 @@ pub struct RuleView {
     pub limit: u32,
     /// Within this time; `null` for rules on a session.
     pub window_s: Option<u64>,
-    /// First ban's length; `null` for until it is removed.
+    /// `enforce` or `observe`.
+    pub mode: String,
+    /// Whether it can be neither deleted nor disabled.
+    pub permanent: bool,
+    /// What follows.
+    pub then: ThenView,
+    /// First ban's length; `null` for until it is removed, and for rules that do not ban.
     pub ban_s: Option<u64>,
     /// Each further ban is this many times longer.
     pub factor: u32,
@@ -332,6 +338,32 @@ pub struct RuleView {
     pub breaches: u64,
     /// In a sentence.
     pub description: String,
+}
+
+/// What follows a breach of a rule.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ThenView {
+    /// First ban's length as in configurations (`permanent` for until it is removed); `null` for rules that do not ban.
+    pub ban: Option<String>,
+    /// The delay, or `null`.
+    pub delay: Option<DelayView>,
+    /// Whether live connections end.
+    pub kick: bool,
+    /// How long the account is held, as `ban`.
+    pub hold: Option<String>,
+    /// Whether people are told.
+    pub notify: bool,
+}
+
+/// How a rule delays.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DelayView {
+    /// Delay of the first event past the limit; each further one waits so much longer.
+    pub step_s: u64,
+    /// Longest.
+    pub at_most_s: u64,
+    /// `filter` or `policy`.
+    pub by: String,
 }
 
 /// The logs.

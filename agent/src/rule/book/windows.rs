@@ -116,7 +116,7 @@ impl Windows {
     fn position(&mut self, rule: usize, counter: &Counter, note: &Note) -> usize {
         let session = match counter.settings().per {
             Per::Session => note.session(),
-            Per::Address | Per::Network => None,
+            Per::Address | Per::Network | Per::Account => None,
         };
         let is_it = |of_rule: &OfRule| of_rule.rule == rule && of_rule.session == session;
         if let Some(position) = self.all.iter().position(is_it) {
