@@ -161,6 +161,7 @@ impl<'a> Line<'a> {
             at: self.desk.dater.time(self.stamp, self.now),
             kind,
             address: None,
+            port: None,
             service,
             account: None,
             recipient: None,

@@ -11,6 +11,8 @@ pub struct Event {
     pub kind: EventKind,
     /// The client; `None` where the program names none, or where it is not certain.
     pub address: Option<IpAddr>,
+    /// The client's port, where the program tells: with the address it names one connection.
+    pub port: Option<u16>,
     /// Which protocol was spoken.
     pub service: Service,
     /// The account a client tried or used.
@@ -33,6 +35,15 @@ impl Event {
     /// Whether it weighs against the client.
     pub fn is_offence(&self) -> bool {
         self.score > Score::ZERO
+    }
+
+    /// Whether a message came in with it: Exim tells of a login together with its message.
+    pub fn is_message(&self) -> bool {
+        match self.kind {
+            EventKind::MailAccepted => true,
+            EventKind::AuthSuccess => self.bytes.is_some(),
+            _ => false,
+        }
     }
 }
 

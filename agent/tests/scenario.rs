@@ -281,6 +281,7 @@ fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<E
         at,
         kind,
         address: Some(address.parse().ok()?),
+        port: None,
         service: Service::Smtp,
         account: None,
         recipient: None,

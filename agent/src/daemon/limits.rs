@@ -287,6 +287,7 @@ fn rate_limited(at: SystemTime, client: IpAddr, port: u16) -> Event {
         at,
         kind: EventKind::RateLimited,
         address: Some(client),
+        port: None,
         service: Service::at_port(port),
         account: None,
         recipient: None,

@@ -11,6 +11,7 @@
 mod auth;
 mod login;
 mod reason;
+mod session_id;
 mod told;
 
 use self::told::Told;

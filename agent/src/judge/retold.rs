@@ -173,6 +173,7 @@ mod tests {
             at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + at * 100),
             kind,
             address: Some("203.0.113.7".parse().unwrap()),
+            port: None,
             service: Service::Smtp,
             account: (!account.is_empty()).then(|| account.into()),
             recipient: None,

@@ -12,6 +12,7 @@ use super::{
         text::{after, before, find, rfind, starts_with_any},
     },
     ATTEMPTS_MAX, bracketed, reason,
+    session_id::port,
     told::{Client, Told},
 };
 use crate::event::{Event, EventKind, Score, Service};
@@ -77,6 +78,9 @@ pub(super) fn read(told: &mut Told, line: &Line<'_>, service: Service, message: 
         let (session, _) = told.end(line, &client, fresh.at);
         let mut event = event(EventKind::AuthSuccess, EventKind::AuthSuccess.score());
         event.session = Some(session);
+        event.port = client
+            .address
+            .and_then(|address| port(client.session, address));
         return Reading::Event(event);
     }
     if let Some((_, kind)) = HARMLESS.iter().find(|(text, _)| head.starts_with(text)) {

@@ -1,6 +1,6 @@
 //! What follows a client: `I=[192.0.2.1]:25 X=TLS1.3:... CV=no F=<a@b> A=plain:joe`.
 
-use super::super::text::{find, until};
+use super::super::text::{find, number, rfind, until};
 
 /// Most fields that are read, so that fields which do not end cost no more than the line is long.
 const FIELDS_MAX: usize = 24;
@@ -12,6 +12,8 @@ pub(super) struct Fields<'a> {
     pub(super) sender: Option<&'a [u8]>,
     /// The authenticator and what it set as id, if the client logged in.
     pub(super) login: Option<&'a [u8]>,
+    /// Bytes of the message.
+    pub(super) size: Option<u64>,
 }
 
 impl<'a> Fields<'a> {
@@ -27,6 +29,7 @@ impl<'a> Fields<'a> {
                 // A client's ident (`U=`) stands before these. It may be anything, but no login that Exim took.
                 b"F" | b"P" => fields.login = None,
                 b"A" => fields.login = Some(value),
+                b"S" => fields.size = number(value),
                 _ => {}
             }
             if key == b"F" {
@@ -35,6 +38,18 @@ impl<'a> Fields<'a> {
             rest = after;
         }
         (fields, rest)
+    }
+
+    /// How many recipients `rest`, which follows the fields of a message, names: ` from <SENDER> for A B`, with
+    /// `log_selector = +received_recipients`. The sender may hold anything but a blank, and recipients hold none.
+    pub(super) fn recipients(rest: &[u8]) -> Option<u32> {
+        let named = &rest[rfind(rest, b" for ")? + b" for ".len()..];
+        let recipients = named
+            .split(|&byte| byte == b' ')
+            .filter(|name| !name.is_empty());
+        u32::try_from(recipients.count())
+            .ok()
+            .filter(|&count| count > 0)
     }
 
     /// The account that a client logged in with, if its authenticator tells.

@@ -77,7 +77,7 @@ impl Exim {
             Found::Refused => return Reading::Refused,
             Found::Nobody => return Reading::Unknown,
         };
-        let (fields, _) = Fields::read(rest);
+        let (fields, rest) = Fields::read(rest);
         let kind = if fields.login.is_some() {
             EventKind::AuthSuccess
         } else if sender == b"<>" {
@@ -90,6 +90,8 @@ impl Exim {
             kind.score()
         });
         event.account = fields.account().and_then(name);
+        event.bytes = fields.size;
+        event.recipients = Fields::recipients(rest);
         if let Some(account) = &event.account {
             self.accounts.insert(message, account.clone());
         }

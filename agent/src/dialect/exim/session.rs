@@ -86,6 +86,7 @@ impl Connections {
             },
         );
         event.address = Some(client.address);
+        event.port = client.port;
         event.session = session.id;
         event
     }

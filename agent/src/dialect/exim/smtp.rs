@@ -216,6 +216,7 @@ impl Exim {
                 score
             });
         event.recipient = reject.recipient.and_then(name);
+        event.account = fields.account().and_then(name);
         Reading::Event(event)
     }
 

@@ -195,6 +195,7 @@ impl Smtpd {
         let kind = EventKind::AuthSuccess;
         let mut event = event_of(line, &session, kind, kind.score());
         event.account = account;
+        event.port = client.port;
         Reading::Event(event)
     }
 

@@ -159,6 +159,7 @@ impl Attack {
             // A thousand a second: a million hosts in less than a window of the slowest rules.
             at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number),
             address: Some(host(who)),
+            port: None,
             account: is_login.then(name).flatten(),
             recipient: (!is_login).then(name).flatten(),
             recipients: None,
