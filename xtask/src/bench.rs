@@ -3,9 +3,9 @@
 mod bans;
 mod datapath;
 mod latency;
-mod logs;
+pub mod logs;
 mod machine;
-mod report;
+pub mod report;
 mod samples;
 
 use std::{env, path::PathBuf, process::Command};

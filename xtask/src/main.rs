@@ -6,6 +6,7 @@ mod build_ebpf;
 mod ci;
 mod command;
 mod conformance;
+mod day;
 mod demo;
 mod fuzz;
 mod repository;
@@ -37,6 +38,8 @@ enum Task {
     Bench(bench::Options),
     /// Tells how well log lines are understood, program by program
     Conformance(conformance::Options),
+    /// Judges a made-up day of good and abusive hosts by the default rules
+    Day(day::Options),
     /// Fuzzes what reads log lines
     Fuzz(fuzz::Options),
     /// Installs what the demo and the tests need, and says what
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::BuildEbpf(options) => build_ebpf::run(options),
         Task::Bench(options) => bench::run(options),
         Task::Conformance(options) => conformance::run(options),
+        Task::Day(options) => day::run(&options),
         Task::Fuzz(options) => fuzz::run(options),
         Task::Tools(options) => tools::run(options),
     };

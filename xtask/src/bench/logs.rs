@@ -7,7 +7,7 @@ mod judge;
 mod mix;
 mod peers;
 mod pipeline;
-mod random;
+pub mod random;
 mod worst;
 
 use anyhow::{Context as _, Result};
