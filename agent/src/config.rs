@@ -6,6 +6,7 @@ mod error;
 mod filter;
 mod limit;
 mod pattern;
+mod policy;
 mod preset;
 mod rule;
 mod source;
@@ -25,6 +26,7 @@ pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     pattern::{PatternsConfig, SHIPPED_PATTERNS, ShippedPatterns},
+    policy::PolicyConfig,
     preset::{PRESETS, Preset},
     source::{Log, SourceConfig},
 };
@@ -58,6 +60,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// `[[limit]]`: how many connections may be opened; each network once, at most one for everybody else.
     pub limits: Vec<LimitRule>,
+    /// `[policy]`: the policy service for Postfix.
+    pub policy: PolicyConfig,
 }
 
 /// The rules: a preset, and what the configuration adds to it or puts in place of its rules.
@@ -154,7 +158,7 @@ impl Config {
             &root,
             &[
                 "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
-                "control", "limit",
+                "control", "limit", "policy",
             ],
         )?;
         let ban = then::read_ban(&top)?;
@@ -171,6 +175,7 @@ impl Config {
             ban,
             control: filter::read_control(&top)?,
             limits: limit::read(&top)?,
+            policy: policy::read(&top)?,
         })
     }
 

@@ -8,6 +8,7 @@ mod health;
 mod intake;
 mod interfaces;
 mod limits;
+mod policy;
 mod reload;
 mod start;
 mod view;
@@ -29,6 +30,7 @@ use crate::{
     filter::{Filter, Tracing},
     host::NetworkWatch,
     judge::Judge,
+    policy::Question,
     source::Notice,
     store::{Store, StoreError},
 };
@@ -36,6 +38,7 @@ use event_log::EventLog;
 use health::Health;
 use intake::Intake;
 use limits::{LimitNews, LimitWatch};
+use policy::Policy;
 
 /// Notices of sources that may wait: past it the sources wait, and the log files are the buffer.
 const NOTICES_MAX: usize = 16;
@@ -118,6 +121,7 @@ struct Daemon {
     log: EventLog,
     health: Health,
     limits: LimitWatch,
+    policy: Policy,
     notices: mpsc::Sender<Notice>,
 }
 
@@ -127,6 +131,7 @@ struct Ends {
     calls: mpsc::Receiver<Call>,
     network: Option<NetworkWatch>,
     limit_news: mpsc::Receiver<LimitNews>,
+    questions: mpsc::Receiver<Question>,
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -138,6 +143,7 @@ enum Happening {
     Call(Call),
     NetworkChanged,
     LimitNews(LimitNews),
+    Question(Question),
     Timeout,
     Housekeeping,
     Reload,
@@ -157,6 +163,7 @@ impl Daemon {
                 _ = ends.hangup.recv() => Happening::Reload,
                 Some(call) = ends.calls.recv() => Happening::Call(call),
                 () = network_change(&mut ends.network) => Happening::NetworkChanged,
+                Some(question) = ends.questions.recv() => Happening::Question(question),
                 Some(notice) = ends.notices.recv() => Happening::Notice(notice),
                 Some(news) = ends.limit_news.recv() => Happening::LimitNews(news),
                 () = sleep_until(wake) => Happening::Timeout,
@@ -167,6 +174,7 @@ impl Daemon {
                 Happening::Call(call) => self.handle_call(call),
                 Happening::NetworkChanged => self.follow_network(),
                 Happening::LimitNews(news) => self.handle_limit_news(news),
+                Happening::Question(question) => self.handle_question(question),
                 Happening::Timeout => self.handle_timeout(),
                 Happening::Housekeeping => self.keep_house(),
                 Happening::Reload => match self.reload() {

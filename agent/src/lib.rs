@@ -25,7 +25,7 @@
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).
 //! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
-//!   [`store`] (SQLite), [`kick`] (the end of live connections).
+//!   [`kick`] (the end of live connections), [`policy`] (answers Postfix in the session), [`store`] (SQLite).
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`clock`], [`daemon`].
 //!
@@ -64,6 +64,7 @@ pub mod source;
 // Edges out.
 pub mod filter;
 pub mod kick;
+pub mod policy;
 pub mod store;
 
 // Operation.

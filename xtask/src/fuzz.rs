@@ -29,10 +29,14 @@ const CORPUS_MAX: u64 = 16 * 1024;
 /// Seconds after which one input is a finding: all are read in milliseconds.
 const TIMEOUT_S: u32 = 10;
 
+/// How long the pieces are, and a request of Postfix.
+const POLICY_SEED: &[u8] = b"\x20request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=203.0.113.7\n\
+    client_port=40000\ninstance=2f1.673f1a2b.4c4b4.0\nsasl_username=alice\npolicy_context=before\nrecipient_count=0\n\n";
+
 /// Options of the command.
 #[derive(Args)]
 pub struct Options {
-    /// Runs only targets whose name contains this: envelope, dialect-NAME, forgery-NAME
+    /// Runs only targets whose name contains this: envelope, policy, dialect-NAME, forgery-NAME
     target: Option<String>,
     /// How long each target is run
     #[arg(long = "for", value_name = "TIME", default_value = "1m", value_parser = duration::parse)]
@@ -77,13 +81,15 @@ pub fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-/// One of envelopes, and two of each dialect: what is in the list of dialects is fuzzed.
+/// One of envelopes, one of policy requests, and two of each dialect: what is in the list of dialects is fuzzed.
 fn targets() -> Vec<Target> {
-    let mut targets = vec![Target {
-        name: "envelope".to_owned(),
-        program: "envelope",
-        dialect: None,
-    }];
+    let mut targets: Vec<Target> = ["envelope", "policy"]
+        .map(|program| Target {
+            name: program.to_owned(),
+            program,
+            dialect: None,
+        })
+        .into();
     for dialect in DIALECTS {
         for program in ["dialect", "forgery"] {
             targets.push(Target {
@@ -168,6 +174,9 @@ fn plant(target: &Target, seeds: &Path) -> Result<()> {
     // What a forgery begins with are numbers of lines, not lines.
     if target.program == "forgery" {
         return fs::write(seeds.join("0"), [0, 0, 0x80]).context("write a seed");
+    }
+    if target.program == "policy" {
+        return fs::write(seeds.join("0"), POLICY_SEED).context("write a seed");
     }
     for dialect in DIALECTS {
         if target.dialect.is_some_and(|name| name != dialect.name) {

@@ -11,7 +11,7 @@ use super::{
     time,
 };
 use crate::{
-    control::protocol::{Answer, Interface, Request, Status},
+    control::protocol::{Answer, Interface, PolicyView, Request, Status},
     line,
 };
 
@@ -30,7 +30,8 @@ const PROBLEM_MAX: usize = 1024;
 ///
 /// --plain: one fact a line, its name first: version, pid, started, mode, ports, bans, allowed, dropped, drops_per_s, tracked,
 /// over_rate, over_concurrent; then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), limit NETWORK
-/// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, and problem TEXT, one line for each.
+/// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, policy LISTEN STATE CONNECTIONS REQUESTS HELD
+/// REFUSED LATE GARBAGE LAST_GARBAGE, policy_answer ACTION GIVEN OBSERVED, and problem TEXT, one line for each.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {}
@@ -50,7 +51,11 @@ pub(super) fn run(_: Args, console: &mut Console) -> Result<Exit, Failure> {
 fn human(status: &Status, console: &mut Console) -> Result<(), Failure> {
     verdict(status, console)?;
     console.line("")?;
-    for (name, value) in facts(status) {
+    let policy = status
+        .policy
+        .iter()
+        .map(|service| ("POLICY", policy(service)));
+    for (name, value) in facts(status).into_iter().chain(policy) {
         let name = console
             .paint
             .dress(Tone::Strong, &format!("{name:<9}"))
@@ -146,6 +151,39 @@ fn facts(status: &Status) -> [(&'static str, String); 7] {
         ),
         ("VERSION", status.version.clone()),
     ]
+}
+
+fn policy(service: &PolicyView) -> String {
+    let mut text = vec![if service.listening {
+        let connections = count(service.connections, "connection", "connections");
+        format!("{}, {connections}", service.listen)
+    } else {
+        format!("{}: does not listen", service.listen)
+    }];
+    text.push(format!("{} requests", grouped(service.requests)));
+    for answers in &service.answers {
+        if answers.given > 0 {
+            text.push(format!("{} {}", grouped(answers.given), answers.action));
+        }
+        if answers.observed > 0 {
+            let observed = grouped(answers.observed);
+            text.push(format!("{observed} would have been {}", answers.action));
+        }
+    }
+    for (number, what) in [
+        (service.held as u64, "held now"),
+        (service.refused, "connections refused"),
+        (service.late, "let through unjudged"),
+        (service.garbage, "closed for garbage"),
+    ] {
+        if number > 0 {
+            text.push(format!("{} {what}", grouped(number)));
+        }
+    }
+    if let Some(garbage) = &service.last_garbage {
+        text.push(format!("the last at {garbage}"));
+    }
+    text.join("; ")
 }
 
 /// Limits that are shown before it is only said how many there are more.
@@ -249,6 +287,28 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
         console.line(&format!(
             "source\t{name}\t{state}\t{lag}\t{last}\t{problem}"
         ))?;
+    }
+    if let Some(service) = &status.policy {
+        let (listen, garbage) = (text(&service.listen), maybe(&service.last_garbage));
+        let state = if service.listening {
+            "listening"
+        } else {
+            "failed"
+        };
+        console.line(&format!(
+            "policy\t{listen}\t{state}\t{}\t{}\t{}\t{}\t{}\t{}\t{garbage}",
+            service.connections,
+            service.requests,
+            service.held,
+            service.refused,
+            service.late,
+            service.garbage
+        ))?;
+        for answers in &service.answers {
+            let (action, given, observed) =
+                (text(&answers.action), answers.given, answers.observed);
+            console.line(&format!("policy_answer\t{action}\t{given}\t{observed}"))?;
+        }
     }
     for problem in &status.problems {
         console.line(&format!("problem\t{}", text(problem)))?;

@@ -52,6 +52,18 @@ first = "1h30m"
 factor = 2
 [control]
 group = "postmasters"
+[policy]
+listen = "unix:/run/x/policy.sock"
+group = "mail"
+mode = "0600"
+banned = "reject"
+over_limit = "450"
+held_account = "450"
+sleepers = 20
+when_full = "421"
+bad_recipients = 2
+bad_recipient_delay = "2s"
+recipients = 10
 [[rule]]
 name = "dictionary"
 count = "unknown-recipient"
@@ -462,7 +474,9 @@ fn wrong_rules_are_refused() {
     );
     check(
         &rule("count = \"auth\"\nper = \"session\"\nlimit = 1\nthen = { kick = true }"),
-        expect![[r#"f:6:17: "kick" in "then" needs "ban" beside it: who is only kicked is back at once"#]],
+        expect![[
+            r#"f:6:17: "kick" in "then" needs "ban" beside it: who is only kicked is back at once"#
+        ]],
     );
     check(
         &rule("count = \"auth\"\nper = \"session\"\nlimit = 0"),

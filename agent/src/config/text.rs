@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Config, Interfaces, Log, RuleOrigin, SourceConfig};
+use super::{Config, Interfaces, Log, PolicyConfig, RuleOrigin, SourceConfig};
 use crate::{
     dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
+    policy::Listen as PolicyListen,
     rule::{Length, RuleSettings, Then},
     source::{Listen, Origin},
 };
@@ -86,6 +87,8 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
         writeln!(out, "group = {}", quoted(group))?;
     }
 
+    write_policy(&config.policy, out)?;
+
     writeln!(out, "\n[rules]\npreset = {}", quoted(&config.rules.preset))?;
     for (rule, origin) in &config.rules.rules {
         let mut text = String::new();
@@ -140,6 +143,34 @@ fn write_pattern(pattern: &PatternSettings, out: &mut String) -> fmt::Result {
         writeln!(out, "sole_address = true")?;
     }
     Ok(())
+}
+
+fn write_policy(policy: &PolicyConfig, out: &mut String) -> fmt::Result {
+    writeln!(out, "\n[policy]")?;
+    if let Some(listen) = &policy.listen {
+        writeln!(out, "listen = {}", quoted(&listen.to_string()))?;
+    }
+    if let Some(PolicyListen::Unix { group, mode, .. }) = &policy.listen {
+        if let Some(group) = group {
+            writeln!(out, "group = {}", quoted(group))?;
+        }
+        writeln!(out, "mode = \"{mode:04o}\"")?;
+    }
+    writeln!(out, "allow_remote = {}", policy.allow_remote)?;
+    let settings = &policy.settings;
+    for (key, response) in [
+        ("banned", settings.banned),
+        ("over_limit", settings.over_limit),
+        ("held_account", settings.held_account),
+        ("when_full", settings.when_full),
+    ] {
+        writeln!(out, "{key} = {}", quoted(response.as_str()))?;
+    }
+    writeln!(out, "sleepers = {}", settings.sleepers)?;
+    writeln!(out, "bad_recipients = {}", settings.bad_recipients)?;
+    let delay = quoted(&span(settings.bad_recipient_delay));
+    writeln!(out, "bad_recipient_delay = {delay}")?;
+    writeln!(out, "recipients = {}", settings.recipients)
 }
 
 fn write_log(source: &SourceConfig, out: &mut String) -> fmt::Result {

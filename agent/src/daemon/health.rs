@@ -147,6 +147,7 @@ impl Daemon {
                 .map(|e| format!("bans are not saved: {e}")),
         );
         problems.extend(health.store_aside.iter().cloned());
+        problems.extend(self.policy.problem());
         problems.extend(self.intake.problems(self.clock.now()));
         problems
     }
@@ -165,6 +166,7 @@ impl Daemon {
         }
         if self.health.next_retry <= now {
             self.health.next_retry = now + RETRY;
+            self.keep_policy();
             self.retry();
         }
         self.carry_out();

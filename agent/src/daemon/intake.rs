@@ -360,6 +360,7 @@ impl Daemon {
         event.session = event.session.map(|id| session_of(followed.id, id));
         self.log.note_event(&event, &followed.name);
         self.judge.handle_event(&event, followed.reader.text(line));
+        self.tell_policy(&event);
     }
 }
 

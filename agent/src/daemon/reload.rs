@@ -23,6 +23,7 @@ impl Daemon {
         if old.patterns != self.config.patterns {
             self.read_by_patterns();
         }
+        self.renew_policy(&old.policy);
         self.follow_sources();
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
@@ -82,6 +83,13 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             old.patterns.set.settings().count(),
             new.patterns.set.settings().count()
         ),
+    );
+    note(
+        old.policy != new.policy,
+        match &new.policy.listen {
+            Some(listen) => format!("[policy]: {listen}"),
+            None => "[policy]: no service".to_owned(),
+        },
     );
     note(
         old.rules.preset != new.rules.preset,

@@ -11,6 +11,7 @@ use super::{
     health::Health,
     intake::Intake,
     limits::{LIMIT_NEWS_MAX, LimitWatch},
+    policy::Policy,
     signals,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     filter::{Filter, Tracing},
     host,
     judge::{Judge, JudgeSettings},
+    policy::QUESTIONS_MAX,
     store::{Opened, Store},
 };
 
@@ -63,6 +65,7 @@ impl Daemon {
 
         let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
         let (limit_news_in, limit_news) = mpsc::channel(LIMIT_NEWS_MAX);
+        let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
         let (hangup, terminate, interrupt) = signals().map_err(|source| RunError::Host {
             what: "listen for signals",
             source,
@@ -81,12 +84,13 @@ impl Daemon {
             unsaved: Vec::new(),
             notices: notices_in,
             paths,
-            config,
             clock,
             judge,
             store,
             filter,
+            policy: Policy::new(&config.policy, questions_in),
             limits: LimitWatch::new(limit_news_in, clock.now()),
+            config,
             tracing,
             health,
         };
@@ -98,6 +102,7 @@ impl Daemon {
         daemon.fill_filter();
         daemon.limit_connections();
         daemon.attach();
+        daemon.serve_policy();
         daemon.follow_sources();
         info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -113,6 +118,7 @@ impl Daemon {
                 calls,
                 network,
                 limit_news,
+                questions,
                 hangup,
                 terminate,
                 interrupt,

@@ -46,6 +46,7 @@ impl Daemon {
             tracked: self.judge.tracked(),
             sources: self.sources().sources,
             limits: self.limits_view(),
+            policy: self.policy_view(),
             problems: self.problems(),
         }
     }

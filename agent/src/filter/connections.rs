@@ -90,6 +90,23 @@ impl Connections {
         })
     }
 
+    /// Open connections of one source.
+    ///
+    /// # Errors
+    /// When the table cannot be mapped.
+    pub fn open_of(&self, key: SourceKey) -> io::Result<u32> {
+        self.buckets.with(key.bucket(self.seed), 1, |buckets| {
+            let tallies = buckets.iter().flat_map(|bucket| &bucket.tallies);
+            let mut of_key =
+                tallies.filter(|tally| tally.key.load(Ordering::Relaxed) == key.word());
+            let open = of_key
+                .next()
+                .map(|tally| tally.open.load(Ordering::Relaxed));
+            open.and_then(|open| u32::try_from(open).ok())
+                .unwrap_or_default()
+        })
+    }
+
     /// Corrects what is counted: `before` was counted before the `sockets` were looked for. Where the count changed meanwhile
     /// nothing is known. Tells how many sources were corrected.
     ///

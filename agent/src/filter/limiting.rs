@@ -52,6 +52,13 @@ impl Filter {
         self.connections.census().map_err(FilterError::Connections)
     }
 
+    /// Connections that this client, or its network where that is counted as one, has open; `None` where they are not counted.
+    pub fn open_connections(&self, client: IpAddr) -> Option<u32> {
+        self.tracepoint.as_ref()?;
+        let key = self.limits.key_of(client)?;
+        self.connections.open_of(key).ok()
+    }
+
     /// Corrects the count by the `peers` of the sockets that there are, each as often as it has one; `before` is the
     /// [census](Self::census) from before they were looked for. Tells how many sources were counted wrongly.
     ///

@@ -3,8 +3,8 @@
 use jiff::{Span, Timestamp};
 use mailwall::control::protocol::{
     AllowList, AllowView, Answer, BanCheck, BanList, BanView, Counters, EventLog, EvidenceView,
-    Interface, LimitView, Limits, LoggedEvent, PacketCounter, RuleList, RuleView, SCHEMA, Source,
-    SourceList, Status, ThenView,
+    Interface, LimitView, Limits, LoggedEvent, PacketCounter, PolicyAnswers, PolicyView, RuleList,
+    RuleView, SCHEMA, Source, SourceList, Status, ThenView,
 };
 use mailwall_common::{Family, Verdict};
 
@@ -42,7 +42,36 @@ pub fn status() -> Status {
             over_concurrent: 17,
             lost_events: 0,
         },
+        policy: Some(policy()),
         problems: Vec::new(),
+    }
+}
+
+fn policy() -> PolicyView {
+    let answers = [
+        ("dunno", 88_120, 0),
+        ("sleep", 311, 0),
+        ("421", 12, 0),
+        ("450", 0, 3),
+    ];
+    let answers = answers.map(|(action, given, observed)| PolicyAnswers {
+        action: action.to_owned(),
+        given,
+        observed,
+    });
+    PolicyView {
+        listen: "unix:/run/mailwall/policy.sock".to_owned(),
+        listening: true,
+        connections: 7,
+        requests: 88_443,
+        answers: answers.into(),
+        held: 2,
+        refused: 0,
+        late: 0,
+        garbage: 1,
+        last_garbage: Some(
+            "2026-08-19T09:10:11Z: not name=value: \"GET / HTTP/1.1\\\\x0d\"".to_owned(),
+        ),
     }
 }
 

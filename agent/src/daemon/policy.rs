@@ -1,0 +1,177 @@
+//! Answers the questions of the policy service, from what is in force now.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use super::{Daemon, view};
+use crate::{
+    clock::Clock,
+    config::PolicyConfig,
+    control::protocol::{PolicyAnswers, PolicyView},
+    event::{Event, EventKind},
+    policy::{self, Desk, Kind, Listener, Question, Recent, Service, Standing},
+};
+
+/// Clients whose unknown recipients are remembered for the service.
+const CLIENTS_MAX: usize = 16_384;
+/// For how long at least: longer than a session takes.
+const KEEP: Duration = Duration::from_secs(1800);
+
+/// The policy service and what its answers are made of, beside what the judge knows.
+pub(super) struct Policy {
+    desk: Desk,
+    service: Option<Service>,
+    questions: mpsc::Sender<Question>,
+    /// Why nobody is served.
+    problem: Option<String>,
+    /// When clients named unknown recipients.
+    bad_recipients: Recent<IpAddr, VecDeque<SystemTime>>,
+}
+
+impl Policy {
+    pub(super) fn new(config: &PolicyConfig, questions: mpsc::Sender<Question>) -> Self {
+        Self {
+            desk: Desk::new(config.settings.clone()),
+            service: None,
+            questions,
+            problem: None,
+            bad_recipients: Recent::new(KEEP, CLIENTS_MAX),
+        }
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        let problem = self.problem.as_ref()?;
+        Some(format!("the policy service does not listen: {problem}"))
+    }
+
+    /// Begins to listen, or goes on, or ends, as the configuration says.
+    fn listen(&mut self, config: &PolicyConfig, clock: Clock) {
+        self.service = None;
+        self.problem = None;
+        let Some(listen) = &config.listen else {
+            return;
+        };
+        let questions = self.questions.clone();
+        let serve = |listener| policy::serve(listener, questions, clock);
+        match Listener::open(listen).and_then(serve) {
+            Ok(service) => {
+                info!(%listen, "serves policy clients");
+                self.service = Some(service);
+            }
+            Err(err) => {
+                let err: io::Error = err;
+                error!(%listen, "the policy service does not listen: {err}");
+                self.problem = Some(format!("{listen}: {err}"));
+            }
+        }
+    }
+
+    /// Remembers a recipient that does not exist.
+    fn note(&mut self, event: &Event, most: u16, now: SystemTime) {
+        let (EventKind::UnknownRecipient, Some(client)) = (event.kind, event.address) else {
+            return;
+        };
+        if most == 0 || !event.is_offence() {
+            return;
+        }
+        let times = self.bad_recipients.touch(&client, now);
+        if times.len() >= usize::from(most) {
+            times.pop_front();
+        }
+        times.push_back(now);
+    }
+}
+
+impl Daemon {
+    /// Serves policy clients as the configuration says, from here on.
+    pub(super) fn serve_policy(&mut self) {
+        self.policy.listen(&self.config.policy, self.clock);
+    }
+
+    /// Takes over a changed configuration; connections stay where the socket does.
+    pub(super) fn renew_policy(&mut self, old: &PolicyConfig) {
+        let new = &self.config.policy;
+        self.policy.desk.reconfigure(new.settings.clone());
+        if old.listen != new.listen {
+            self.serve_policy();
+        }
+    }
+
+    /// Tries again to listen, where that failed.
+    pub(super) fn keep_policy(&mut self) {
+        if self.policy.problem.is_some() {
+            self.serve_policy();
+        }
+    }
+
+    /// What a log says about clients that the service must know.
+    pub(super) fn tell_policy(&mut self, event: &Event) {
+        if self.policy.service.is_some() {
+            let most = self.config.policy.settings.bad_recipients;
+            self.policy.note(event, most, self.clock.now());
+        }
+    }
+
+    pub(super) fn handle_question(&mut self, question: Question) {
+        let Question { request, reply } = question;
+        // It has been answered by the time that it took to come here: a client must not be counted as waiting that does not.
+        if reply.is_closed() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut standing = Standing {
+            observe: self.config.filter.mode.is_observe(),
+            limits: &self.config.limits,
+            ..Standing::default()
+        };
+        if let Some(client) = request.client {
+            let bans = self.judge.bans();
+            standing.allowed = self.judge.allowlist().covering(client).is_some();
+            standing.banned = bans.covering(client).any(|ban| !ban.end.is_over_at(now));
+            standing.bad_recipients = match self.policy.bad_recipients.get(&client) {
+                Some(times) => times.iter().copied().collect(),
+                None => Vec::new(),
+            };
+            let filter = self.filter.as_ref();
+            standing.open = filter.and_then(|filter| filter.open_connections(client));
+        }
+        let verdict = self.policy.desk.answer(&request, &standing, now);
+        // Whoever asked has gone on meanwhile: it is answered already.
+        let _ = reply.send(verdict);
+    }
+
+    /// The service as `mailwall status` shows it.
+    pub(super) fn policy_view(&self) -> Option<PolicyView> {
+        let listen = self.config.policy.listen.as_ref()?;
+        let now = self.clock.now();
+        let stats = self.policy.service.as_ref().map(Service::stats);
+        let is_listening = stats.is_some();
+        let stats = stats.unwrap_or_default();
+        let answers = Kind::ALL.iter().map(|kind| PolicyAnswers {
+            action: kind.as_str().to_owned(),
+            given: stats.answers[*kind as usize],
+            observed: stats.would[*kind as usize],
+        });
+        Some(PolicyView {
+            listen: listen.to_string(),
+            listening: is_listening,
+            connections: stats.connections,
+            requests: stats.requests,
+            answers: answers.collect(),
+            held: self.policy.desk.held(now),
+            refused: stats.refused,
+            late: stats.late,
+            garbage: stats.garbage,
+            last_garbage: stats
+                .last_garbage
+                .map(|(at, text)| format!("{}: {text}", view::time(at, &self.clock))),
+        })
+    }
+}
