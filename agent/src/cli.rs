@@ -16,6 +16,7 @@ mod failure;
 mod global;
 mod log;
 mod net;
+mod notify;
 mod number;
 mod paint;
 mod parse;
@@ -66,6 +67,8 @@ enum Noun {
     Rule(rule::Command),
     #[command(subcommand)]
     Source(source::Command),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Events(events::Args),
     Counters(counters::Args),
     #[command(subcommand)]
@@ -86,6 +89,7 @@ impl Noun {
             Self::Allow(command) => allow::run(command, console),
             Self::Rule(command) => rule::run(command, console),
             Self::Source(command) => source::run(command, console),
+            Self::Notify(command) => notify::run(command, console),
             Self::Events(args) => events::run(args, console),
             Self::Counters(args) => counters::run(args, console),
             Self::Config(command) => config::run(command, console),

@@ -5,6 +5,7 @@ mod document;
 mod error;
 mod filter;
 mod limit;
+mod notify;
 mod pattern;
 mod policy;
 mod preset;
@@ -33,6 +34,7 @@ pub use self::{
 pub use crate::rule::GROUPS;
 use crate::{
     limit::LimitRule,
+    notify::NotifierSettings,
     rule::{Penalty, RuleSettings},
 };
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub limits: Vec<LimitRule>,
     /// `[policy]`: the policy service for Postfix.
     pub policy: PolicyConfig,
+    /// `[[notify]]`: who is told of decisions.
+    pub notifiers: Vec<NotifierSettings>,
 }
 
 /// The rules: a preset, and what the configuration adds to it or puts in place of its rules.
@@ -159,6 +163,7 @@ impl Config {
             &[
                 "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
                 "control", "limit", "policy",
+                "control", "limit", "notify",
             ],
         )?;
         let ban = then::read_ban(&top)?;
@@ -176,6 +181,7 @@ impl Config {
             control: filter::read_control(&top)?,
             limits: limit::read(&top)?,
             policy: policy::read(&top)?,
+            notifiers: notify::read(&top)?,
         })
     }
 

@@ -9,6 +9,7 @@ mod intake;
 mod interfaces;
 mod limits;
 mod policy;
+mod notify;
 mod reload;
 mod start;
 mod view;
@@ -31,6 +32,7 @@ use crate::{
     host::NetworkWatch,
     judge::Judge,
     policy::Question,
+    notify::Notify,
     source::Notice,
     store::{Store, StoreError},
 };
@@ -101,6 +103,7 @@ pub fn run(paths: Paths, tracing: Tracing) -> Result<(), RunError> {
         let (mut daemon, ends) = Daemon::start(paths, tracing)?;
         daemon.run(ends).await;
         daemon.stop();
+        daemon.notify.stop().await;
         Ok(())
     })
 }
@@ -122,6 +125,7 @@ struct Daemon {
     health: Health,
     limits: LimitWatch,
     policy: Policy,
+    notify: Notify,
     notices: mpsc::Sender<Notice>,
 }
 

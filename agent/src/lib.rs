@@ -5,7 +5,7 @@
 //! ```text
 //! log file ──> source ──> daemon ──> dialect ──> judge ──> daemon ──┬─> store    (durable first)
 //!              follows    owns all   line to     rules,             ├─> filter   (the kernel's maps)
-//!              by inode   state      Event       Decision           └─> log line, `mailwall events`
+//!              by inode   state      Event       Decision           └─> log line, `mailwall events`, notify
 //!                           ▲
 //! mailwall CLI ──> control ─┤                  kernel: SYN ──> filter-ebpf ──> ban in force? limit reached? ──> drop, count
 //!                           └── limit events ── kernel: connections counted, over a limit
@@ -26,6 +26,7 @@
 //! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).
 //! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
 //!   [`kick`] (the end of live connections), [`policy`] (answers Postfix in the session), [`store`] (SQLite).
+//!   [`store`] (SQLite), [`kick`] (the end of live connections), [`notify`] (e-mail, webhook, command, journal: one file for each).
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`clock`], [`daemon`].
 //!
@@ -65,6 +66,7 @@ pub mod source;
 pub mod filter;
 pub mod kick;
 pub mod policy;
+pub mod notify;
 pub mod store;
 
 // Operation.

@@ -21,8 +21,6 @@ const VOCABULARY: &[&str] = &[
 ];
 const CORE: &[&str] = &["bans", "dialect", "envelope", "judge", "rule"];
 const EDGES: &[&str] = &[
-    "control", "filter", "host", "kick", "policy", "source", "store",
-];
 const OPERATION: &[&str] = &["clock", "config", "doctor", "duration"];
 /// Named by nobody but `main`; `mailwall run` of the command line starts the daemon.
 const TOP: &[&str] = &["cli", "daemon"];

@@ -32,6 +32,8 @@ const PROBLEM_MAX: usize = 1024;
 /// over_rate, over_concurrent; then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), limit NETWORK
 /// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, policy LISTEN STATE CONNECTIONS REQUESTS HELD
 /// REFUSED LATE GARBAGE LAST_GARBAGE, policy_answer ACTION GIVEN OBSERVED, and problem TEXT, one line for each.
+/// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, notifier NAME KIND TOLD WAITING LOST
+/// FAILING_SINCE, and problem TEXT, one line for each.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {}
@@ -309,6 +311,13 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
                 (text(&answers.action), answers.given, answers.observed);
             console.line(&format!("policy_answer\t{action}\t{given}\t{observed}"))?;
         }
+    for notifier in &status.notifiers {
+        let (name, kind) = (text(&notifier.name), text(&notifier.kind));
+        let (told, waiting, lost) = (notifier.told, notifier.waiting, notifier.lost);
+        let since = maybe(&notifier.failing_since);
+        console.line(&format!(
+            "notifier\t{name}\t{kind}\t{told}\t{waiting}\t{lost}\t{since}"
+        ))?;
     }
     for problem in &status.problems {
         console.line(&format!("problem\t{}", text(problem)))?;

@@ -7,6 +7,7 @@ use crate::{
     dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
     policy::Listen as PolicyListen,
+    notify::{Channel, MailServer, NotifierSettings},
     rule::{Length, RuleSettings, Then},
     source::{Listen, Origin},
 };
@@ -73,6 +74,10 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
         writeln!(out, "per_minute = {}", limit.per_minute)?;
         writeln!(out, "concurrent = {}", limit.concurrent)?;
         writeln!(out, "counts = {}", quoted(limit.counts.as_str()))?;
+    }
+
+    for notifier in &config.notifiers {
+        write_notifier(notifier, out)?;
     }
 
     let ban = &config.ban;
@@ -171,6 +176,39 @@ fn write_policy(policy: &PolicyConfig, out: &mut String) -> fmt::Result {
     let delay = quoted(&span(settings.bad_recipient_delay));
     writeln!(out, "bad_recipient_delay = {delay}")?;
     writeln!(out, "recipients = {}", settings.recipients)
+fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result {
+    writeln!(out, "\n[[notify]]")?;
+    writeln!(out, "name = {}", quoted(&notifier.name))?;
+    match &notifier.channel {
+        Channel::Email { to, from, server } => {
+            writeln!(out, "email = {}", quoted(to))?;
+            if let Some(from) = from {
+                writeln!(out, "from = {}", quoted(from))?;
+            }
+            let server = match server {
+                MailServer::Smtp(host, port) => format!("{host}:{port}"),
+                MailServer::Sendmail(program) => program.to_string_lossy().into_owned(),
+            };
+            writeln!(out, "server = {}", quoted(&server))?;
+        }
+        Channel::Webhook { url } => writeln!(out, "webhook = {}", quoted(url))?,
+        Channel::Command { words } => {
+            let words = list(words.iter().map(|word| quoted(word)));
+            writeln!(out, "command = {words}")?;
+        }
+        Channel::Journal { .. } => writeln!(out, "journal = true")?,
+    }
+    let topics = notifier.on.iter().map(|topic| quoted(topic.as_str()));
+    writeln!(out, "on = {}", list(topics))?;
+    if !notifier.rules.is_empty() {
+        let rules = list(notifier.rules.iter().map(|rule| quoted(rule)));
+        writeln!(out, "rules = {rules}")?;
+    }
+    if let Some(digest) = notifier.digest {
+        writeln!(out, "digest = {}", quoted(&span(digest)))?;
+    }
+    writeln!(out, "limit = {}", notifier.limit)?;
+    writeln!(out, "timeout = {}", quoted(&span(notifier.timeout)))
 }
 
 fn write_log(source: &SourceConfig, out: &mut String) -> fmt::Result {

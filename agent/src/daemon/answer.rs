@@ -49,6 +49,9 @@ impl Daemon {
                 self.log.follow(call.reply, limit, &self.clock);
                 return;
             }
+            Request::NotifyTest { name } => {
+                return self.test_notifiers(name.as_deref(), call.reply);
+            }
             request => self.answer(request),
         };
         call.reply.answer(answer.unwrap_or_else(Answer::Refused));
@@ -85,6 +88,8 @@ impl Daemon {
                 schema: SCHEMA,
                 events: self.log.newest(limit, &self.clock),
             }),
+            Request::NotifyList => Answer::NotifyList(self.notify_list()),
+            Request::NotifyTest { .. } => return Err(failed("not asked alone".to_owned())),
             Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
             Request::Reload => {
                 let reloaded = self.reload().map_err(|err| Refused {

@@ -1,4 +1,5 @@
-//! Carries decisions out, in a fixed order: the store (a crash repeats it), the kernel, the log.
+//! Carries decisions out, in a fixed order: the store (a crash repeats it), the kernel, the notifiers (which never make it wait), the
+//! log.
 
 use ipnet::IpNet;
 use mailwall_common::KernelInstant;
@@ -39,6 +40,7 @@ impl Daemon {
     fn carry(&mut self, decisions: &[Decision]) {
         self.save(decisions);
         self.enforce(decisions);
+        self.tell(decisions);
         self.report(decisions);
     }
 

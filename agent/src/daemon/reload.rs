@@ -1,6 +1,6 @@
 //! Takes a changed config over: all of it or nothing.
 
-use super::{Daemon, start};
+use super::{Daemon, notify::host_name, start};
 use crate::{
     config::{Config, ConfigError},
     control::protocol::{Reloaded, SCHEMA},
@@ -25,6 +25,7 @@ impl Daemon {
         }
         self.renew_policy(&old.policy);
         self.follow_sources();
+        self.notify.reconfigure(&self.config.notifiers, &host_name());
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
         Ok(Reloaded {
@@ -75,6 +76,14 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     note(
         old.sources != new.sources,
         format!("sources: {} -> {}", old.sources.len(), new.sources.len()),
+    );
+    note(
+        old.notifiers != new.notifiers,
+        format!(
+            "notifiers: {} -> {}",
+            old.notifiers.len(),
+            new.notifiers.len()
+        ),
     );
     note(
         old.patterns != new.patterns,

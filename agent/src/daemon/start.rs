@@ -12,6 +12,7 @@ use super::{
     intake::Intake,
     limits::{LIMIT_NEWS_MAX, LimitWatch},
     policy::Policy,
+    notify::host_name,
     signals,
 };
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     host,
     judge::{Judge, JudgeSettings},
     policy::QUESTIONS_MAX,
+    notify::Notify,
     store::{Opened, Store},
 };
 
@@ -83,6 +85,7 @@ impl Daemon {
             log: EventLog::default(),
             unsaved: Vec::new(),
             notices: notices_in,
+            notify: Notify::start(&config.notifiers, &host_name()),
             paths,
             clock,
             judge,

@@ -20,7 +20,12 @@ use jiff::{Timestamp, Unit};
 
 /// A steady time as RFC 3339 wall time in UTC, to the second.
 pub(super) fn time(at: SystemTime, clock: &Clock) -> String {
-    let stamp = Timestamp::try_from(clock.wall(at)).unwrap_or(Timestamp::MAX);
+    wall_time(clock.wall(at))
+}
+
+/// A wall time in the same form.
+pub(super) fn wall_time(at: SystemTime) -> String {
+    let stamp = Timestamp::try_from(at).unwrap_or(Timestamp::MAX);
     stamp.round(Unit::Second).unwrap_or(stamp).to_string()
 }
 
@@ -47,6 +52,7 @@ impl Daemon {
             sources: self.sources().sources,
             limits: self.limits_view(),
             policy: self.policy_view(),
+            notifiers: self.notify_list().notifiers,
             problems: self.problems(),
         }
     }

@@ -43,6 +43,7 @@ pub fn status() -> Status {
             lost_events: 0,
         },
         policy: Some(policy()),
+        notifiers: Vec::new(),
         problems: Vec::new(),
     }
 }

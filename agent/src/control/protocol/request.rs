@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(doc)]
 use super::{
     AllowAdded, AllowList, AllowRemoved, BanAdded, BanCheck, BanList, BanRemoved, Counters,
-    EventLog, LoggedEvent, Reloaded, RuleList, SourceList, Status,
+    EventLog, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList, Status,
 };
 use super::{NETS_MAX, Refused};
 
@@ -73,6 +73,13 @@ pub enum Request {
         /// At most this many of the past; 0 for all that are kept, or, with `follow`, for none.
         limit: usize,
     },
+    /// [`NotifyList`].
+    NotifyList,
+    /// [`NotifyTested`], when it is known how it went.
+    NotifyTest {
+        /// Which notifier; `None` for all.
+        name: Option<String>,
+    },
     /// [`Counters`].
     Counters,
     /// [`Reloaded`].
@@ -100,6 +107,8 @@ impl Request {
             | Self::RuleList
             | Self::SourceList
             | Self::Events { .. }
+            | Self::NotifyList
+            | Self::NotifyTest { .. }
             | Self::Counters
             | Self::Reload => return Ok(()),
         };

@@ -1,0 +1,275 @@
+//! `[[notify]]`: who is told of decisions, and how.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    document::{Field, Section},
+    error::ConfigError,
+};
+use crate::{
+    ban::RuleName,
+    notify::{
+        Channel, JOURNAL_SOCKET, MailServer, NOTIFIERS_MAX, NotifierSettings, PLACEHOLDERS, Topic,
+        UrlError, check_url, is_address, is_placeholder,
+    },
+};
+
+/// The keys of which a notifier has one.
+const KINDS: [&str; 4] = ["email", "webhook", "command", "journal"];
+/// Deliveries an hour where nothing is said.
+const LIMIT: u32 = 20;
+/// Deliveries an hour to the journal, where nothing is said: it has limits of its own.
+const JOURNAL_LIMIT: u32 = 10_000;
+/// Most deliveries an hour.
+const LIMIT_MAX: u32 = 100_000;
+/// How long a digest collects, at most.
+const DIGEST_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long a delivery may take where nothing is said, and at most: `notify test` shows how it went, and waits no longer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT_MAX: Duration = Duration::from_secs(50);
+/// Most words of a command.
+const WORDS_MAX: usize = 64;
+/// Where `sendmail` is on every system that has it.
+const SENDMAIL: &str = "/usr/sbin/sendmail";
+
+/// All `[[notify]]` of a document.
+pub(super) fn read(top: &Section<'_>) -> Result<Vec<NotifierSettings>, ConfigError> {
+    let others = [
+        "name", "from", "server", "on", "rules", "digest", "limit", "timeout",
+    ];
+    let keys = [&KINDS[..], &others[..]].concat();
+    let sections = top.tables("notify", &keys)?.unwrap_or_default();
+    if let Some(section) = sections.get(NOTIFIERS_MAX) {
+        return Err(section.mistake(format!("at most {NOTIFIERS_MAX} [[notify]]")));
+    }
+    let mut notifiers: Vec<NotifierSettings> = Vec::new();
+    for section in &sections {
+        let notifier = notifier(section, &notifiers)?;
+        notifiers.push(notifier);
+    }
+    Ok(notifiers)
+}
+
+fn notifier(
+    section: &Section<'_>,
+    others: &[NotifierSettings],
+) -> Result<NotifierSettings, ConfigError> {
+    let channel = channel(section)?;
+    let is_taken = |name: &str| others.iter().any(|other| other.name == name);
+    let name = match section.field("name") {
+        Some(field) => {
+            let name = field.text()?;
+            if RuleName::new(name).is_none() {
+                return Err(field.mistake(format!(
+                    "{name:?} is not a name: lower-case letters, digits and hyphens, 32 at most"
+                )));
+            }
+            if is_taken(name) {
+                return Err(field.mistake(format!("a second notifier with the name {name:?}")));
+            }
+            name.to_owned()
+        }
+        None => (1..)
+            .map(|number| match number {
+                1 => channel.as_str().to_owned(),
+                _ => format!("{}-{number}", channel.as_str()),
+            })
+            .find(|name| !is_taken(name))
+            .unwrap_or_default(),
+    };
+    let digest = match section.field("digest") {
+        Some(field) if !channel.takes_digests() => {
+            return Err(field.mistake(format!(
+                "{} goes with email and webhook only; {} gets each message by itself",
+                field.name(),
+                channel.as_str()
+            )));
+        }
+        Some(field) => Some(at_most(&field, DIGEST_MAX)?),
+        None => None,
+    };
+    let timeout = match section.field("timeout") {
+        Some(field) => at_most(&field, TIMEOUT_MAX)?,
+        None => TIMEOUT,
+    };
+    let limit = match (section.field("limit"), &channel) {
+        (Some(field), _) => field.number(1..=LIMIT_MAX)?,
+        (None, Channel::Journal { .. }) => JOURNAL_LIMIT,
+        (None, _) => LIMIT,
+    };
+    Ok(NotifierSettings {
+        name,
+        on: topics(section)?,
+        rules: rules(section)?,
+        digest,
+        limit,
+        timeout,
+        channel,
+    })
+}
+
+fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
+    let mut kinds = KINDS
+        .iter()
+        .filter_map(|kind| Some((*kind, section.field(kind)?)));
+    let Some((kind, field)) = kinds.next() else {
+        return Err(section.mistake(
+            "[[notify]] lacks a receiver: one of \"email\", \"webhook\", \"command\", \"journal\"",
+        ));
+    };
+    if let Some((other, field)) = kinds.next() {
+        return Err(field.mistake(format!(
+            "a [[notify]] has one receiver: {kind:?} or {other:?}; write a second [[notify]]"
+        )));
+    }
+    for key in ["from", "server"] {
+        if let Some(field) = section.field(key).filter(|_| kind != "email") {
+            return Err(field.mistake(format!("{} goes with email only", field.name())));
+        }
+    }
+    match kind {
+        "email" => Ok(Channel::Email {
+            to: address(&field)?,
+            from: match section.field("from") {
+                Some(field) => Some(address(&field)?),
+                None => None,
+            },
+            server: match section.field("server") {
+                Some(field) => server(&field)?,
+                None => MailServer::Smtp("localhost".to_owned(), 25),
+            },
+        }),
+        "webhook" => webhook(&field),
+        "command" => command(&field),
+        _ if field.truth()? => Ok(Channel::Journal {
+            socket: PathBuf::from(JOURNAL_SOCKET),
+        }),
+        _ => Err(field.mistake(format!(
+            "{} can only be true; leave the [[notify]] out",
+            field.name()
+        ))),
+    }
+}
+
+pub(super) fn address(field: &Field<'_>) -> Result<String, ConfigError> {
+    let text = field.text()?;
+    if is_address(text) {
+        return Ok(text.to_owned());
+    }
+    Err(field.mistake(format!(
+        "{text:?} is not an address such as \"postmaster@example.org\""
+    )))
+}
+
+fn server(field: &Field<'_>) -> Result<MailServer, ConfigError> {
+    let text = field.text()?;
+    if text == "sendmail" {
+        return Ok(MailServer::Sendmail(PathBuf::from(SENDMAIL)));
+    }
+    if Path::new(text).is_absolute() && !text.contains('\0') {
+        return Ok(MailServer::Sendmail(PathBuf::from(text)));
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "25"));
+    let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/');
+    match port.parse() {
+        Ok(port) if is_host && port != 0 => Ok(MailServer::Smtp(host.to_owned(), port)),
+        _ => Err(field.mistake(format!(
+            "{text:?} is no mail server; write \"localhost:25\", \"sendmail\" or the absolute path of such a program"
+        ))),
+    }
+}
+
+fn webhook(field: &Field<'_>) -> Result<Channel, ConfigError> {
+    let url = field.text()?;
+    match check_url(url) {
+        Ok(()) => Ok(Channel::Webhook {
+            url: url.to_owned(),
+        }),
+        Err(UrlError::NotPrivate) => Err(field.mistake(
+            "a webhook of another host needs https: what is told must not be read on the way",
+        )),
+        Err(UrlError::NotHttp) => {
+            Err(field.mistake(format!("{url:?} is not a URL such as \"https://example.org/hook\"")))
+        }
+    }
+}
+
+fn command(field: &Field<'_>) -> Result<Channel, ConfigError> {
+    let items = field.list()?;
+    if items.is_empty() || items.len() > WORDS_MAX {
+        return Err(field.mistake(format!(
+            "{} is a program and its arguments, {WORDS_MAX} words at most",
+            field.name()
+        )));
+    }
+    let mut words = Vec::new();
+    for (place, item) in items.iter().enumerate() {
+        let word = item.text()?;
+        if word.contains('\0') {
+            return Err(item.mistake("a word of a command cannot hold a NUL"));
+        }
+        if place == 0 && !Path::new(word).is_absolute() {
+            return Err(item.mistake(format!(
+                "{word:?} is not the absolute path of a program; there is no shell that would look for it"
+            )));
+        }
+        if is_placeholder(word) && !PLACEHOLDERS.contains(&word) {
+            return Err(match word {
+                "{account}" => item.mistake(
+                    "attackers choose the names of accounts, so one is no argument; read it from MAILWALL_ACCOUNT or the JSON on stdin",
+                ),
+                _ => item.unknown("placeholder", word, PLACEHOLDERS.iter().copied()),
+            });
+        }
+        words.push(word.to_owned());
+    }
+    Ok(Channel::Command { words })
+}
+
+fn topics(section: &Section<'_>) -> Result<Vec<Topic>, ConfigError> {
+    let Some(field) = section.field("on") else {
+        return Ok(Topic::DEFAULT.to_vec());
+    };
+    let items = field.items()?;
+    let mut topics = Vec::new();
+    for item in &items {
+        let topic = item.choice("topic", Topic::ALL, Topic::as_str)?;
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+    if topics.is_empty() {
+        return Err(field.mistake(format!("{} is empty: it would tell of nothing", field.name())));
+    }
+    Ok(topics)
+}
+
+fn rules(section: &Section<'_>) -> Result<Vec<String>, ConfigError> {
+    let Some(field) = section.field("rules") else {
+        return Ok(Vec::new());
+    };
+    let items = field.items()?;
+    let rule = |item: &Field<'_>| {
+        let name = item.text()?;
+        match RuleName::new(name) {
+            Some(name) => Ok(name.to_string()),
+            None => Err(item.mistake(format!("{name:?} is not the name of a rule"))),
+        }
+    };
+    items.iter().map(rule).collect()
+}
+
+fn at_most(field: &Field<'_>, most: Duration) -> Result<Duration, ConfigError> {
+    let duration = field.duration()?;
+    if duration > most {
+        return Err(field.mistake(format!(
+            "{} is at most {}",
+            field.name(),
+            crate::duration::format(most)
+        )));
+    }
+    Ok(duration)
+}
