@@ -26,6 +26,7 @@ use self::document::{Document, Section};
 pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
+    limit::{CONCURRENT_MAX, PER_MINUTE_MAX},
     pattern::{PatternsConfig, SHIPPED_PATTERNS, ShippedPatterns},
     policy::PolicyConfig,
     preset::{PRESETS, Preset},

@@ -28,6 +28,9 @@
 //!   [`kick`] (the end of live connections), [`policy`] (answers Postfix in the session), [`store`] (SQLite).
 //!   [`store`] (SQLite), [`kick`] (the end of live connections), [`notify`] (e-mail, webhook, command, journal: one file for each).
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
+//!   [`store`] (SQLite), [`kick`] (the end of live connections).
+//! - Operation: [`config`], [`duration`], [`exchange`] (lists of bans as other programs keep them, one file for each format),
+//!   [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`clock`], [`daemon`].
 //!
 //! # Invariants
@@ -77,3 +80,4 @@ pub mod control;
 pub mod daemon;
 pub mod doctor;
 pub mod duration;
+pub mod exchange;

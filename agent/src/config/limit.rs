@@ -9,9 +9,9 @@ use crate::limit::{Counts, LIMITS_MAX, LimitRule, SOURCE_PREFIX_V6};
 use ipnet::IpNet;
 
 /// Most connections a minute that can be a limit: beyond it, intervals are shorter than the filter's clock tells apart.
-const PER_MINUTE_MAX: u32 = 10_000;
+pub const PER_MINUTE_MAX: u32 = 10_000;
 /// Most open connections that can be a limit.
-const CONCURRENT_MAX: u32 = 1_000_000;
+pub const CONCURRENT_MAX: u32 = 1_000_000;
 
 const LIMIT_KEYS: [&str; 4] = ["network", "per_minute", "concurrent", "counts"];
 
