@@ -83,7 +83,8 @@ pub fn boot_id() -> Option<String> {
         .map(|id| id.trim().to_owned())
 }
 
-fn kernel_now() -> Duration {
+/// `CLOCK_MONOTONIC`: the time that the kernel's maps and the service manager go by.
+pub fn kernel_now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC)
         .expect("every Linux has CLOCK_MONOTONIC")
         .into()

@@ -12,6 +12,7 @@ mod policy;
 mod notify;
 mod reload;
 mod start;
+mod manager;
 mod view;
 
 use std::{path::PathBuf, time::Duration};
@@ -47,6 +48,8 @@ const NOTICES_MAX: usize = 16;
 /// Calls of the control socket that may wait.
 const CALLS_MAX: usize = 16;
 /// How often what changes by itself is looked at: own addresses, drops per second, what failed and may work now. As long
+use manager::Manager;
+use scrape::MetricsEdge;
 /// may a checkpoint wait to be stored when nothing is decided.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
@@ -134,6 +137,8 @@ struct Ends {
     notices: mpsc::Receiver<Notice>,
     calls: mpsc::Receiver<Call>,
     network: Option<NetworkWatch>,
+    manager: Manager,
+    metrics: MetricsEdge,
     limit_news: mpsc::Receiver<LimitNews>,
     questions: mpsc::Receiver<Question>,
     hangup: Signal,
@@ -169,6 +174,7 @@ impl Daemon {
                 () = network_change(&mut ends.network) => Happening::NetworkChanged,
                 Some(question) = ends.questions.recv() => Happening::Question(question),
                 Some(notice) = ends.notices.recv() => Happening::Notice(notice),
+        self.tell_ready();
                 Some(news) = ends.limit_news.recv() => Happening::LimitNews(news),
                 () = sleep_until(wake) => Happening::Timeout,
                 _ = housekeeping.tick() => Happening::Housekeeping,
@@ -199,13 +205,18 @@ impl Daemon {
         let now = self.clock.now();
         let until_judge = self
             .judge
+                    self.manager.stopping();
             .poll_timeout()
             .map(|at| at.duration_since(now).unwrap_or_default());
         // A timer cannot wait longer than it can represent; an hour is as good as any time.
         Instant::now()
+            self.manager.turned();
             + until_judge
                 .unwrap_or(Duration::MAX)
-                .min(Duration::from_secs(3600))
+                .min(Duration::from_secs(3600));
+        self.manager
+            .next_beat()
+            .map_or(judge, |beat| beat.min(judge))
     }
 
     fn handle_timeout(&mut self) {

@@ -27,6 +27,7 @@
 //! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
 //!   [`kick`] (the end of live connections), [`policy`] (answers Postfix in the session), [`store`] (SQLite).
 //!   [`store`] (SQLite), [`kick`] (the end of live connections), [`notify`] (e-mail, webhook, command, journal: one file for each).
+//!   [`store`] (SQLite), [`service_manager`].
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`store`] (SQLite), [`kick`] (the end of live connections).
 //! - Operation: [`config`], [`duration`], [`exchange`] (lists of bans as other programs keep them, one file for each format),
@@ -70,6 +71,7 @@ pub mod filter;
 pub mod kick;
 pub mod policy;
 pub mod notify;
+pub mod service_manager;
 pub mod store;
 
 // Operation.

@@ -173,6 +173,7 @@ impl Daemon {
         self.carry_out();
     }
 
+        self.tell_status();
     /// Puts the allowlist of the present config, host and operator in force, here and in the kernel.
     pub(super) fn renew_allowlist(&mut self) {
         let allowlist = start::allowlist(

@@ -12,6 +12,13 @@ impl Daemon {
     /// # Errors
     /// When it is broken; the old one stays in force.
     pub(super) fn reload(&mut self) -> Result<Reloaded, ConfigError> {
+        self.manager.reloading();
+        let reloaded = self.take_over();
+        self.tell_ready();
+        reloaded
+    }
+
+    fn take_over(&mut self) -> Result<Reloaded, ConfigError> {
         let config = Config::load(&self.paths.config)?;
         let old = std::mem::replace(&mut self.config, config);
         let changes = changes(&old, &self.config);

@@ -14,6 +14,8 @@ use super::{
     policy::Policy,
     notify::host_name,
     signals,
+    manager::Manager,
+    scrape::{MetricsEdge, SCRAPES_MAX},
 };
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
@@ -99,6 +101,8 @@ impl Daemon {
         };
         daemon.health.manual_allowed = allowed;
         if !kept.is_empty() {
+            manager: Manager::new(),
+            metrics: MetricsEdge::new(scrapes_in),
             warn!(bans = kept.len(), "took over the bans found in the kernel");
             daemon.save_bans(kept);
         }
