@@ -10,6 +10,7 @@ mod interfaces;
 mod limits;
 mod policy;
 mod notify;
+mod journal;
 mod reload;
 mod start;
 mod manager;
@@ -36,6 +37,7 @@ use crate::{
     notify::Notify,
     source::Notice,
     store::{Store, StoreError},
+    journald::Journal,
 };
 use event_log::EventLog;
 use health::Health;
@@ -131,6 +133,8 @@ struct Daemon {
     notify: Notify,
     notices: mpsc::Sender<Notice>,
 }
+    /// Where decisions are logged with fields; `None` for lines on stderr.
+    journal: Option<Journal>,
 
 /// Where things happen that the loop waits for.
 struct Ends {

@@ -33,6 +33,7 @@
 //! - Operation: [`config`], [`duration`], [`exchange`] (lists of bans as other programs keep them, one file for each format),
 //!   [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`clock`], [`daemon`].
+//!   [`clock`], [`journald`], [`daemon`].
 //!
 //! # Invariants
 //!
@@ -83,3 +84,4 @@ pub mod daemon;
 pub mod doctor;
 pub mod duration;
 pub mod exchange;
+pub mod journald;

@@ -2,11 +2,11 @@
 
 use std::{env, io};
 
-use nix::sys::stat::fstat;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use super::{console::Volume, failure::Failure, paint::Paint};
+use crate::journald;
 
 /// Starts logging.
 ///
@@ -30,19 +30,10 @@ pub fn start(volume: Volume, paint: Paint) -> Result<(), Failure> {
         .with_target(false)
         .with_writer(io::stderr)
         .with_ansi(paint == Paint::Colour);
-    if is_journal() {
+    if journald::is_stderr() {
         log.without_time().init();
     } else {
         log.init();
     }
     Ok(())
-}
-
-/// Whether stderr is a stream to journald, which puts the time in front of every line itself: `JOURNAL_STREAM` (systemd.exec(5))
-/// names device and inode, because it is inherited by what has its stderr elsewhere.
-fn is_journal() -> bool {
-    let Ok(stream) = env::var("JOURNAL_STREAM") else {
-        return false;
-    };
-    fstat(io::stderr()).is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
 }

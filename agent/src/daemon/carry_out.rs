@@ -118,7 +118,7 @@ impl Daemon {
             info!(bans, unbans, others, "bans changed");
         }
         for decision in decisions {
-            if decisions.len() <= LOGGED_ONE_BY_ONE {
+            if decisions.len() <= LOGGED_ONE_BY_ONE && !self.journal_takes(decision) {
                 log_decision(decision);
             }
             self.log.note_decision(decision, now);
