@@ -163,8 +163,7 @@ impl Config {
             &root,
             &[
                 "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
-                "control", "limit", "policy",
-                "control", "limit", "notify",
+                "control", "limit", "policy", "notify",
             ],
         )?;
         let ban = then::read_ban(&top)?;

@@ -311,6 +311,7 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
                 (text(&answers.action), answers.given, answers.observed);
             console.line(&format!("policy_answer\t{action}\t{given}\t{observed}"))?;
         }
+    }
     for notifier in &status.notifiers {
         let (name, kind) = (text(&notifier.name), text(&notifier.kind));
         let (told, waiting, lost) = (notifier.told, notifier.waiting, notifier.lost);

@@ -176,6 +176,8 @@ fn write_policy(policy: &PolicyConfig, out: &mut String) -> fmt::Result {
     let delay = quoted(&span(settings.bad_recipient_delay));
     writeln!(out, "bad_recipient_delay = {delay}")?;
     writeln!(out, "recipients = {}", settings.recipients)
+}
+
 fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result {
     writeln!(out, "\n[[notify]]")?;
     writeln!(out, "name = {}", quoted(&notifier.name))?;
