@@ -1,5 +1,7 @@
 //! The table of bans in force: who is shut out, by which ban, and which ends next. As many as the filter's maps hold.
 
+mod origins;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
@@ -10,6 +12,7 @@ use foldhash::quality::RandomState;
 use ipnet::IpNet;
 use mailwall_common::{ADDRESSES_V4_CAPACITY, NETWORKS_CAPACITY, PREFIXES_V6_CAPACITY};
 
+use self::origins::Origins;
 use crate::ban::{Ban, End, Origin};
 
 /// The bans in force, by net: at most one a net, and no more than the maps hold.
@@ -25,6 +28,7 @@ pub struct Bans {
     /// How many bans there are of each prefix length.
     lengths_v4: Lengths,
     lengths_v6: Lengths,
+    origins: Origins,
 }
 
 impl Bans {
@@ -70,6 +74,17 @@ impl Bans {
             let around = IpNet::new(net.addr(), length).ok()?.trunc();
             self.by_net.get(&around)
         })
+    }
+
+    /// How many there are of each origin, by its name, in no order that matters.
+    pub fn by_origin(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.origins.iter()
+    }
+
+    /// How many bans each map of the filter holds, and can hold.
+    pub fn fill(&self) -> impl Iterator<Item = (&'static str, usize, usize)> + '_ {
+        let of = |map: MapOf| (map.as_str(), self.held[map as usize], map.capacity());
+        MapOf::ALL.into_iter().map(of)
     }
 
     /// When the next one ends.
@@ -133,6 +148,7 @@ impl Bans {
         }
         self.held[map] += 1;
         self.lengths(&ban.net).add(ban.net.prefix_len());
+        self.origins.add(&ban.origin);
         self.by_net.insert(ban.net, ban);
         old
     }
@@ -146,6 +162,7 @@ impl Bans {
         self.automatic[map].remove(&key);
         self.held[map] -= 1;
         self.lengths(net).subtract(net.prefix_len());
+        self.origins.subtract(&ban.origin);
         Some(ban)
     }
 
@@ -189,6 +206,15 @@ impl MapOf {
             (IpNet::V4(_), _) => Self::NetworksV4,
             (IpNet::V6(_), 64) => Self::PrefixesV6,
             (IpNet::V6(_), _) => Self::NetworksV6,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddressesV4 => "addresses-v4",
+            Self::NetworksV4 => "networks-v4",
+            Self::PrefixesV6 => "prefixes-v6",
+            Self::NetworksV6 => "networks-v6",
         }
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod filter;
 mod limit;
 mod notify;
+mod metrics;
 mod pattern;
 mod policy;
 mod preset;
@@ -27,6 +28,7 @@ pub use self::{
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     limit::{CONCURRENT_MAX, PER_MINUTE_MAX},
+    metrics::MetricsConfig,
     pattern::{PatternsConfig, SHIPPED_PATTERNS, ShippedPatterns},
     policy::PolicyConfig,
     preset::{PRESETS, Preset},
@@ -67,6 +69,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// `[[notify]]`: who is told of decisions.
     pub notifiers: Vec<NotifierSettings>,
+    /// `[metrics]`: where metrics are served.
+    pub metrics: MetricsConfig,
 }
 
 /// The rules: a preset, and what the configuration adds to it or puts in place of its rules.
@@ -164,6 +168,7 @@ impl Config {
             &[
                 "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
                 "control", "limit", "policy", "notify",
+                "control", "limit", "metrics",
             ],
         )?;
         let ban = then::read_ban(&top)?;
@@ -182,6 +187,7 @@ impl Config {
             limits: limit::read(&top)?,
             policy: policy::read(&top)?,
             notifiers: notify::read(&top)?,
+            metrics: metrics::read(&top)?,
         })
     }
 

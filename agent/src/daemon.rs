@@ -5,15 +5,19 @@ mod answer;
 mod carry_out;
 mod event_log;
 mod health;
+mod hosts;
 mod intake;
 mod interfaces;
 mod limits;
 mod policy;
 mod notify;
 mod journal;
-mod reload;
-mod start;
+mod limits;
 mod manager;
+mod reload;
+mod scrape;
+mod start;
+mod tally;
 mod view;
 
 use std::{path::PathBuf, time::Duration};
@@ -32,26 +36,27 @@ use crate::{
     decision::Decision,
     filter::{Filter, Tracing},
     host::NetworkWatch,
+    journald::Journal,
     judge::Judge,
     policy::Question,
     notify::Notify,
+    metrics::Scrape,
     source::Notice,
     store::{Store, StoreError},
-    journald::Journal,
 };
 use event_log::EventLog;
 use health::Health;
 use intake::Intake;
 use limits::{LimitNews, LimitWatch};
 use policy::Policy;
+use manager::Manager;
+use scrape::MetricsEdge;
 
 /// Notices of sources that may wait: past it the sources wait, and the log files are the buffer.
 const NOTICES_MAX: usize = 16;
 /// Calls of the control socket that may wait.
 const CALLS_MAX: usize = 16;
 /// How often what changes by itself is looked at: own addresses, drops per second, what failed and may work now. As long
-use manager::Manager;
-use scrape::MetricsEdge;
 /// may a checkpoint wait to be stored when nothing is decided.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
@@ -135,16 +140,21 @@ struct Daemon {
 }
     /// Where decisions are logged with fields; `None` for lines on stderr.
     journal: Option<Journal>,
+    health: Health,
+    limits: LimitWatch,
+    manager: Manager,
+    metrics: MetricsEdge,
+    notices: mpsc::Sender<Notice>,
+}
 
 /// Where things happen that the loop waits for.
 struct Ends {
     notices: mpsc::Receiver<Notice>,
     calls: mpsc::Receiver<Call>,
     network: Option<NetworkWatch>,
-    manager: Manager,
-    metrics: MetricsEdge,
     limit_news: mpsc::Receiver<LimitNews>,
     questions: mpsc::Receiver<Question>,
+    scrapes: mpsc::Receiver<Scrape>,
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -157,6 +167,7 @@ enum Happening {
     NetworkChanged,
     LimitNews(LimitNews),
     Question(Question),
+    Scrape(Scrape),
     Timeout,
     Housekeeping,
     Reload,
@@ -167,6 +178,7 @@ impl Daemon {
     async fn run(&mut self, mut ends: Ends) {
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.tell_ready();
         loop {
             let wake = self.next_wake();
             let happening = tokio::select! {
@@ -178,8 +190,8 @@ impl Daemon {
                 () = network_change(&mut ends.network) => Happening::NetworkChanged,
                 Some(question) = ends.questions.recv() => Happening::Question(question),
                 Some(notice) = ends.notices.recv() => Happening::Notice(notice),
-        self.tell_ready();
                 Some(news) = ends.limit_news.recv() => Happening::LimitNews(news),
+                Some(scrape) = ends.scrapes.recv() => Happening::Scrape(scrape),
                 () = sleep_until(wake) => Happening::Timeout,
                 _ = housekeeping.tick() => Happening::Housekeeping,
             };
@@ -189,6 +201,7 @@ impl Daemon {
                 Happening::NetworkChanged => self.follow_network(),
                 Happening::LimitNews(news) => self.handle_limit_news(news),
                 Happening::Question(question) => self.handle_question(question),
+                Happening::Scrape(scrape) => self.handle_scrape(scrape),
                 Happening::Timeout => self.handle_timeout(),
                 Happening::Housekeeping => self.keep_house(),
                 Happening::Reload => match self.reload() {
@@ -197,10 +210,12 @@ impl Daemon {
                 },
                 Happening::Shutdown(signal) => {
                     info!(signal, "stopping; bans stay in force");
+                    self.manager.stopping();
                     return;
                 }
             }
             self.log.tell(&self.clock);
+            self.manager.turned();
         }
     }
 
@@ -209,12 +224,10 @@ impl Daemon {
         let now = self.clock.now();
         let until_judge = self
             .judge
-                    self.manager.stopping();
             .poll_timeout()
             .map(|at| at.duration_since(now).unwrap_or_default());
         // A timer cannot wait longer than it can represent; an hour is as good as any time.
-        Instant::now()
-            self.manager.turned();
+        let judge = Instant::now()
             + until_judge
                 .unwrap_or(Duration::MAX)
                 .min(Duration::from_secs(3600));

@@ -28,6 +28,7 @@ use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbo
 use crate::{
     allowlist::{AllowEntry, Allowlist},
     ban::{Ban, End, Origin, REASON_MAX, Sort},
+    ban::{Ban, End, Origin, REASON_MAX, RuleName},
     bans::Bans,
     decision::{Decision, Pardon},
     event::{Event, EventKind},
@@ -383,6 +384,12 @@ impl Judge {
                 breaches: counter.breaches(),
             }
         })
+    }
+
+    /// How often each rule's limit was reached since the judge began, or the rule changed.
+    pub fn breaches(&self) -> impl Iterator<Item = (&RuleName, u64)> {
+        let counters = self.counters.iter();
+        counters.map(|counter| (&counter.settings().name, counter.breaches()))
     }
 
     /// Hosts and networks that are kept: at most `rule::TRACKED_MAX` and `rule::NETWORKS_TRACKED_MAX`.

@@ -28,6 +28,7 @@
 //!   [`kick`] (the end of live connections), [`policy`] (answers Postfix in the session), [`store`] (SQLite).
 //!   [`store`] (SQLite), [`kick`] (the end of live connections), [`notify`] (e-mail, webhook, command, journal: one file for each).
 //!   [`store`] (SQLite), [`service_manager`].
+//!   [`store`] (SQLite), [`metrics`], [`service_manager`].
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`store`] (SQLite), [`kick`] (the end of live connections).
 //! - Operation: [`config`], [`duration`], [`exchange`] (lists of bans as other programs keep them, one file for each format),
@@ -72,6 +73,7 @@ pub mod filter;
 pub mod kick;
 pub mod policy;
 pub mod notify;
+pub mod metrics;
 pub mod service_manager;
 pub mod store;
 

@@ -9,6 +9,8 @@ use crate::{
     policy::Listen as PolicyListen,
     notify::{Channel, MailServer, NotifierSettings},
     rule::{Length, RuleSettings, Then},
+    metrics,
+    rule::{RuleSettings, Then},
     source::{Listen, Origin},
 };
 
@@ -93,6 +95,7 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
     }
 
     write_policy(&config.policy, out)?;
+    write_metrics(config, out)?;
 
     writeln!(out, "\n[rules]\npreset = {}", quoted(&config.rules.preset))?;
     for (rule, origin) in &config.rules.rules {
@@ -177,7 +180,6 @@ fn write_policy(policy: &PolicyConfig, out: &mut String) -> fmt::Result {
     writeln!(out, "bad_recipient_delay = {delay}")?;
     writeln!(out, "recipients = {}", settings.recipients)
 }
-
 fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result {
     writeln!(out, "\n[[notify]]")?;
     writeln!(out, "name = {}", quoted(&notifier.name))?;
@@ -211,6 +213,20 @@ fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result 
     }
     writeln!(out, "limit = {}", notifier.limit)?;
     writeln!(out, "timeout = {}", quoted(&span(notifier.timeout)))
+fn write_metrics(config: &Config, out: &mut String) -> fmt::Result {
+    let metrics = &config.metrics;
+    writeln!(out, "\n[metrics]")?;
+    let Some(listen) = &metrics.listen else {
+        return writeln!(out, "listen = \"\"");
+    };
+    writeln!(out, "listen = {}", quoted(&listen.to_string()))?;
+    match listen {
+        metrics::Listen::Unix {
+            group: Some(group), ..
+        } => writeln!(out, "group = {}", quoted(group)),
+        metrics::Listen::Unix { group: None, .. } => Ok(()),
+        metrics::Listen::Inet(_) => writeln!(out, "allow_remote = {}", metrics.allow_remote),
+    }
 }
 
 fn write_log(source: &SourceConfig, out: &mut String) -> fmt::Result {

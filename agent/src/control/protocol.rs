@@ -5,9 +5,11 @@
 //! new [`SCHEMA`].
 
 mod answer;
+mod host;
 mod request;
 
 pub use answer::*;
+pub use host::{HostList, HostView};
 pub use request::{BanSort, Request};
 
 /// Version of the format.

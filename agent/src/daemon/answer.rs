@@ -90,6 +90,7 @@ impl Daemon {
             }),
             Request::NotifyList => Answer::NotifyList(self.notify_list()),
             Request::NotifyTest { .. } => return Err(failed("not asked alone".to_owned())),
+            Request::HostList { limit } => Answer::HostList(self.host_list(limit)),
             Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
             Request::Reload => {
                 let reloaded = self.reload().map_err(|err| Refused {

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, time::SystemTime};
 
 use ipnet::IpNet;
 
+use super::{hosts::Hosts, tally::Tally};
 use crate::{
     ban::Ban,
     clock::Clock,
@@ -26,6 +27,8 @@ pub(super) struct EventLog {
     followers: Vec<Reply>,
     /// Told to the followers at the end of a turn of the loop.
     untold: usize,
+    tally: Tally,
+    hosts: Hosts,
 }
 
 struct Entry {
@@ -38,9 +41,11 @@ struct Entry {
 impl EventLog {
     /// Keeps an offence; what is harmless is not kept.
     pub(super) fn note_event(&mut self, event: &Event, source: &str) {
+        self.tally.note_event(event);
         if !event.is_offence() {
             return;
         }
+        self.hosts.note(event);
         self.push(
             event.at,
             LoggedEvent {
@@ -57,6 +62,7 @@ impl EventLog {
 
     /// Keeps a decision.
     pub(super) fn note_decision(&mut self, decision: &Decision, now: SystemTime) {
+        self.tally.note_decision(decision);
         let shown = match decision {
             Decision::Ban(ban) => of_ban(ban, ban.sort.as_str()),
             Decision::Unban { net, pardon } => LoggedEvent {
@@ -107,6 +113,16 @@ impl EventLog {
                 ..named(limit::name(notice.kind))
             },
         );
+    }
+
+    /// How often what happened.
+    pub(super) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Who misbehaves most.
+    pub(super) const fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     fn push(&mut self, at: SystemTime, shown: LoggedEvent) {

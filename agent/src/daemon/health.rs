@@ -148,6 +148,7 @@ impl Daemon {
         );
         problems.extend(health.store_aside.iter().cloned());
         problems.extend(self.policy.problem());
+        problems.extend(self.metrics.problem());
         problems.extend(self.intake.problems(self.clock.now()));
         problems.extend(self.notifier_problems());
         problems
@@ -159,6 +160,7 @@ impl Daemon {
         self.sample_drops(now);
         self.keep_limits(now);
         self.look_for_files();
+        self.serve_metrics();
         let own = start::own_addresses();
         if own != self.health.own_addresses {
             info!(addresses = own.len(), "the host's own addresses changed");
@@ -171,9 +173,9 @@ impl Daemon {
             self.retry();
         }
         self.carry_out();
+        self.tell_status();
     }
 
-        self.tell_status();
     /// Puts the allowlist of the present config, host and operator in force, here and in the kernel.
     pub(super) fn renew_allowlist(&mut self) {
         let allowlist = start::allowlist(

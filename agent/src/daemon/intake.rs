@@ -132,6 +132,15 @@ impl Followed {
         self.task.is_some()
     }
 
+    /// For how long it is behind; `None` where nobody knows.
+    pub(super) fn lag(&self, now: SystemTime) -> Option<Duration> {
+        if self.lag_bytes? == 0 {
+            return Some(Duration::ZERO);
+        }
+        let behind_since = self.caught_up.unwrap_or(self.since);
+        Some(now.duration_since(behind_since).unwrap_or_default())
+    }
+
     fn is_dirty(&self) -> bool {
         self.checkpoint.is_some() && self.stored != Stored::Newest
     }

@@ -33,6 +33,7 @@ impl Daemon {
         self.renew_policy(&old.policy);
         self.follow_sources();
         self.notify.reconfigure(&self.config.notifiers, &host_name());
+        self.serve_metrics();
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
         Ok(Reloaded {
@@ -106,6 +107,8 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             Some(listen) => format!("[policy]: {listen}"),
             None => "[policy]: no service".to_owned(),
         },
+        old.metrics != new.metrics,
+        "where metrics are served".to_owned(),
     );
     note(
         old.rules.preset != new.rules.preset,

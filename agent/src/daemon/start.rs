@@ -17,6 +17,7 @@ use super::{
     signals,
     manager::Manager,
     scrape::{MetricsEdge, SCRAPES_MAX},
+    signals,
 };
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
@@ -71,6 +72,7 @@ impl Daemon {
         let (notices_in, notices) = mpsc::channel(NOTICES_MAX);
         let (limit_news_in, limit_news) = mpsc::channel(LIMIT_NEWS_MAX);
         let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
+        let (scrapes_in, scrapes) = mpsc::channel(SCRAPES_MAX);
         let (hangup, terminate, interrupt) = signals().map_err(|source| RunError::Host {
             what: "listen for signals",
             source,
@@ -86,8 +88,8 @@ impl Daemon {
         let mut daemon = Self {
             intake: Intake::new(checkpoints),
             log: EventLog::default(),
-            unsaved: Vec::new(),
             journal: journal::open(),
+            unsaved: Vec::new(),
             notices: notices_in,
             notify: Notify::start(&config.notifiers, &host_name()),
             paths,
@@ -100,11 +102,11 @@ impl Daemon {
             config,
             tracing,
             health,
+            manager: Manager::new(),
+            metrics: MetricsEdge::new(scrapes_in),
         };
         daemon.health.manual_allowed = allowed;
         if !kept.is_empty() {
-            manager: Manager::new(),
-            metrics: MetricsEdge::new(scrapes_in),
             warn!(bans = kept.len(), "took over the bans found in the kernel");
             daemon.save_bans(kept);
         }
@@ -113,6 +115,7 @@ impl Daemon {
         daemon.attach();
         daemon.serve_policy();
         daemon.follow_sources();
+        daemon.serve_metrics();
         info!(
             version = env!("CARGO_PKG_VERSION"),
             bans = daemon.judge.bans().len(),
@@ -128,6 +131,7 @@ impl Daemon {
                 network,
                 limit_news,
                 questions,
+                scrapes,
                 hangup,
                 terminate,
                 interrupt,

@@ -57,7 +57,7 @@ impl Daemon {
         }
     }
 
-    fn interfaces(&self) -> Vec<Interface> {
+    pub(super) fn interfaces(&self) -> Vec<Interface> {
         let attachments = self.filter.iter().flat_map(|filter| filter.attachments());
         attachments
             .map(|attachment| Interface {
@@ -203,6 +203,7 @@ impl Daemon {
             state: "waiting".to_owned(),
             position: 0,
             lag_bytes: Some(0),
+            lag_s: Some(0),
             lines: 0,
             understood: 0,
             ignored: 0,
@@ -235,6 +236,7 @@ impl Daemon {
             state: state.to_owned(),
             position: source.position,
             lag_bytes: source.lag_bytes,
+            lag_s: source.lag(self.clock.now()).map(|lag| lag.as_secs()),
             lines: source.counts.lines,
             understood: source.counts.understood,
             ignored: source.counts.ignored,

@@ -100,6 +100,7 @@ pub fn status_with_problems() -> Status {
             Source {
                 name: "/var/log/\x1b[31mmail.err".to_owned(),
                 state: "failed".to_owned(),
+                lag_s: Some(0),
                 last_line: None,
                 problem: Some("permission denied".to_owned()),
                 ..source()
@@ -131,6 +132,7 @@ pub fn source() -> Source {
         unknown: 0,
         cut: 0,
         lost: 12,
+        lag_s: Some(0),
         last_line: Some(last_line.to_string()),
         problem: None,
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::HostList;
 #[cfg(doc)]
 use super::{Request, SCHEMA};
 
@@ -40,6 +41,8 @@ pub enum Answer {
     NotifyList(NotifyList),
     /// To [`Request::NotifyTest`].
     NotifyTested(NotifyTested),
+    /// To [`Request::HostList`].
+    HostList(HostList),
     /// To [`Request::Counters`].
     Counters(Counters),
     /// To [`Request::Reload`].
@@ -432,6 +435,9 @@ pub struct Source {
     pub position: u64,
     /// Bytes not read yet; `null` where nobody knows.
     pub lag_bytes: Option<u64>,
+    /// Seconds since it was last read to its end, 0 while it is; `null` where nobody knows.
+    #[serde(default)]
+    pub lag_s: Option<u64>,
     /// Lines read since the agent started.
     pub lines: u64,
     /// Lines that gave an event.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AllowAdded, AllowList, AllowRemoved, BanAdded, BanCheck, BanList, BanRemoved, Counters,
     EventLog, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList, Status,
+    EventLog, HostList, LoggedEvent, Reloaded, RuleList, SourceList, Status,
 };
 use super::{NETS_MAX, Refused};
 
@@ -79,6 +80,10 @@ pub enum Request {
     NotifyTest {
         /// Which notifier; `None` for all.
         name: Option<String>,
+    /// [`HostList`].
+    HostList {
+        /// At most this many; 0 for as many as are shown at all.
+        limit: usize,
     },
     /// [`Counters`].
     Counters,
@@ -109,6 +114,7 @@ impl Request {
             | Self::Events { .. }
             | Self::NotifyList
             | Self::NotifyTest { .. }
+            | Self::HostList { .. }
             | Self::Counters
             | Self::Reload => return Ok(()),
         };
