@@ -27,6 +27,7 @@ mod source;
 mod status;
 mod table;
 mod time;
+mod top;
 mod usage;
 
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ enum Noun {
     Notify(notify::Command),
     Events(events::Args),
     Counters(counters::Args),
+    Top(top::Args),
     #[command(subcommand)]
     Config(config::Command),
     Doctor(doctor::Args),
@@ -92,6 +94,7 @@ impl Noun {
             Self::Notify(command) => notify::run(command, console),
             Self::Events(args) => events::run(args, console),
             Self::Counters(args) => counters::run(args, console),
+            Self::Top(args) => top::run(args, console),
             Self::Config(command) => config::run(command, console),
             Self::Doctor(args) => doctor::run(args, console),
             Self::Parse(args) => parse::carry_out(&args, console),

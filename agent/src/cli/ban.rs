@@ -5,6 +5,7 @@ mod check;
 mod list;
 mod remove;
 
+pub(super) use self::add::caller;
 use super::{
     console::Console,
     exit::Exit,

@@ -85,7 +85,7 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
 
 /// The address that the caller's SSH session comes from, as sshd says it; sudo usually hides it, and the agent looks for
 /// itself too.
-fn caller() -> Option<IpAddr> {
+pub(in crate::cli) fn caller() -> Option<IpAddr> {
     let variable = env::var("SSH_CONNECTION").or_else(|_| env::var("SSH_CLIENT"));
     let variable = variable.ok()?;
     let address = variable.split(' ').next()?;

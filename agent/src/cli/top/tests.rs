@@ -1,0 +1,1 @@
+//! The screen, drawn on a terminal of text.
