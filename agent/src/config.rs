@@ -5,8 +5,8 @@ mod document;
 mod error;
 mod filter;
 mod limit;
-mod notify;
 mod metrics;
+mod notify;
 mod pattern;
 mod policy;
 mod preset;
@@ -167,8 +167,7 @@ impl Config {
             &root,
             &[
                 "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
-                "control", "limit", "policy", "notify",
-                "control", "limit", "metrics",
+                "control", "limit", "policy", "notify", "control", "limit", "metrics",
             ],
         )?;
         let ban = then::read_ban(&top)?;

@@ -8,12 +8,11 @@ mod health;
 mod hosts;
 mod intake;
 mod interfaces;
-mod limits;
-mod policy;
-mod notify;
 mod journal;
 mod limits;
 mod manager;
+mod notify;
+mod policy;
 mod reload;
 mod scrape;
 mod start;
@@ -38,9 +37,9 @@ use crate::{
     host::NetworkWatch,
     journald::Journal,
     judge::Judge,
-    policy::Question,
-    notify::Notify,
     metrics::Scrape,
+    notify::Notify,
+    policy::Question,
     source::Notice,
     store::{Store, StoreError},
 };
@@ -48,8 +47,8 @@ use event_log::EventLog;
 use health::Health;
 use intake::Intake;
 use limits::{LimitNews, LimitWatch};
-use policy::Policy;
 use manager::Manager;
+use policy::Policy;
 use scrape::MetricsEdge;
 
 /// Notices of sources that may wait: past it the sources wait, and the log files are the buffer.
@@ -136,12 +135,8 @@ struct Daemon {
     limits: LimitWatch,
     policy: Policy,
     notify: Notify,
-    notices: mpsc::Sender<Notice>,
-}
     /// Where decisions are logged with fields; `None` for lines on stderr.
     journal: Option<Journal>,
-    health: Health,
-    limits: LimitWatch,
     manager: Manager,
     metrics: MetricsEdge,
     notices: mpsc::Sender<Notice>,

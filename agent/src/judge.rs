@@ -27,8 +27,7 @@ pub use self::evidence::EVIDENCE_BYTES_MAX;
 use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbours};
 use crate::{
     allowlist::{AllowEntry, Allowlist},
-    ban::{Ban, End, Origin, REASON_MAX, Sort},
-    ban::{Ban, End, Origin, REASON_MAX, RuleName},
+    ban::{Ban, End, Origin, REASON_MAX, RuleName, Sort},
     bans::Bans,
     decision::{Decision, Pardon},
     event::{Event, EventKind},

@@ -71,9 +71,9 @@ pub mod source;
 // Edges out.
 pub mod filter;
 pub mod kick;
-pub mod policy;
-pub mod notify;
 pub mod metrics;
+pub mod notify;
+pub mod policy;
 pub mod service_manager;
 pub mod store;
 

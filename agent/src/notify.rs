@@ -19,6 +19,7 @@ use tokio::{
     time::timeout,
 };
 
+use self::task::Order;
 pub use self::{
     command::{PLACEHOLDERS, is_placeholder},
     email::is_address,
@@ -28,7 +29,6 @@ pub use self::{
     task::Health,
     webhook::{UrlError, check_url},
 };
-use self::task::Order;
 
 /// Most notifiers.
 pub const NOTIFIERS_MAX: usize = 16;
@@ -94,7 +94,9 @@ impl Notify {
 
     /// Whether any notifier wants messages of that topic.
     pub fn wants(&self, topic: Topic) -> bool {
-        self.running.iter().any(|one| one.settings.on.contains(&topic))
+        self.running
+            .iter()
+            .any(|one| one.settings.on.contains(&topic))
     }
 
     /// How each notifier stands, in the order of the settings.
@@ -130,7 +132,9 @@ impl Notify {
             let mut results = Vec::with_capacity(answers.len());
             for (name, answer) in answers {
                 let result = match answer {
-                    Some(answer) => answer.await.unwrap_or_else(|_| Err("it was stopped".into())),
+                    Some(answer) => answer
+                        .await
+                        .unwrap_or_else(|_| Err("it was stopped".into())),
                     None => Err("too much waits for it".to_owned()),
                 };
                 results.push((name, result));

@@ -21,7 +21,19 @@ const VOCABULARY: &[&str] = &[
 ];
 const CORE: &[&str] = &["bans", "dialect", "envelope", "judge", "rule"];
 const EDGES: &[&str] = &[
-const OPERATION: &[&str] = &["clock", "config", "control", "doctor", "duration", "exchange"];
+    "control",
+    "filter",
+    "host",
+    "journald",
+    "kick",
+    "metrics",
+    "notify",
+    "policy",
+    "service_manager",
+    "source",
+    "store",
+];
+const OPERATION: &[&str] = &["clock", "config", "doctor", "duration", "exchange"];
 /// Named by nobody but `main`; `mailwall run` of the command line starts the daemon.
 const TOP: &[&str] = &["cli", "daemon"];
 

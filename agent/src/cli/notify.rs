@@ -83,7 +83,9 @@ fn table(notifiers: &[NotifierView]) -> Table {
     ]);
     for notifier in notifiers {
         let failing = match &notifier.failing_since {
-            Some(since) => Cell::text(since).with_human(time::since(since)).tone(Tone::Bad),
+            Some(since) => Cell::text(since)
+                .with_human(time::since(since))
+                .tone(Tone::Bad),
             None => Cell::absent(),
         };
         table.push(vec![

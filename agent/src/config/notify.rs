@@ -191,9 +191,9 @@ fn webhook(field: &Field<'_>) -> Result<Channel, ConfigError> {
         Err(UrlError::NotPrivate) => Err(field.mistake(
             "a webhook of another host needs https: what is told must not be read on the way",
         )),
-        Err(UrlError::NotHttp) => {
-            Err(field.mistake(format!("{url:?} is not a URL such as \"https://example.org/hook\"")))
-        }
+        Err(UrlError::NotHttp) => Err(field.mistake(format!(
+            "{url:?} is not a URL such as \"https://example.org/hook\""
+        ))),
     }
 }
 
@@ -242,7 +242,10 @@ fn topics(section: &Section<'_>) -> Result<Vec<Topic>, ConfigError> {
         }
     }
     if topics.is_empty() {
-        return Err(field.mistake(format!("{} is empty: it would tell of nothing", field.name())));
+        return Err(field.mistake(format!(
+            "{} is empty: it would tell of nothing",
+            field.name()
+        )));
     }
     Ok(topics)
 }

@@ -6,11 +6,10 @@ use super::{Config, Interfaces, Log, PolicyConfig, RuleOrigin, SourceConfig};
 use crate::{
     dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
-    policy::Listen as PolicyListen,
-    notify::{Channel, MailServer, NotifierSettings},
-    rule::{Length, RuleSettings, Then},
     metrics,
-    rule::{RuleSettings, Then},
+    notify::{Channel, MailServer, NotifierSettings},
+    policy::Listen as PolicyListen,
+    rule::{Length, RuleSettings, Then},
     source::{Listen, Origin},
 };
 
@@ -180,6 +179,7 @@ fn write_policy(policy: &PolicyConfig, out: &mut String) -> fmt::Result {
     writeln!(out, "bad_recipient_delay = {delay}")?;
     writeln!(out, "recipients = {}", settings.recipients)
 }
+
 fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result {
     writeln!(out, "\n[[notify]]")?;
     writeln!(out, "name = {}", quoted(&notifier.name))?;
@@ -213,6 +213,8 @@ fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result 
     }
     writeln!(out, "limit = {}", notifier.limit)?;
     writeln!(out, "timeout = {}", quoted(&span(notifier.timeout)))
+}
+
 fn write_metrics(config: &Config, out: &mut String) -> fmt::Result {
     let metrics = &config.metrics;
     writeln!(out, "\n[metrics]")?;

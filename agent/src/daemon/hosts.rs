@@ -161,6 +161,7 @@ mod tests {
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(at_s),
             kind: EventKind::AuthFailure,
             address: Some(address),
+            port: None,
             service: Service::Smtp,
             account: None,
             recipient: None,

@@ -6,7 +6,7 @@ use tracing::{Level, enabled};
 
 use super::Daemon;
 use crate::{
-    ban::{Ban, End},
+    ban::{Ban, End, Sort},
     decision::Decision,
     duration,
     journald::{self, Entry, Journal, Priority},
@@ -39,7 +39,14 @@ impl Daemon {
 /// `None` for what has no fields of its own.
 fn entry(decision: &Decision) -> Option<Entry> {
     match decision {
-        Decision::Ban(ban) => Some(ban_entry(ban)),
+        Decision::Ban(ban) => {
+            let (event, verb) = match ban.sort {
+                Sort::Ban => ("ban", "banned"),
+                Sort::Delay => ("delay", "delayed"),
+            };
+            Some(ban_entry(ban, event, verb))
+        }
+        Decision::WouldBan(ban) => Some(ban_entry(ban, "would-ban", "would have banned")),
         Decision::Unban { net, pardon } => {
             let why = pardon.as_str();
             let entry = Entry::new(Priority::Info, &format!("unbanned {net}: {why}"));
@@ -51,12 +58,18 @@ fn entry(decision: &Decision) -> Option<Entry> {
                     .field("MAILWALL_WHY", why),
             )
         }
+        // Each is a line on stderr.
+        Decision::Tarpit(_)
+        | Decision::Hold(_)
+        | Decision::Release { .. }
+        | Decision::Kick(_)
+        | Decision::Notify(_) => None,
     }
 }
 
-fn ban_entry(ban: &Ban) -> Entry {
+fn ban_entry(ban: &Ban, event: &str, verb: &str) -> Entry {
     let length = ban.end.remaining(ban.since);
-    let mut message = format!("banned {} ", ban.net);
+    let mut message = format!("{verb} {} ", ban.net);
     let _ = match length {
         Some(length) => write!(message, "for {}", duration::format(length)),
         None => write!(message, "until removed"),
@@ -64,7 +77,7 @@ fn ban_entry(ban: &Ban) -> Entry {
     let _ = write!(message, " by {}: {}", ban.origin, ban.reason);
     let entry = Entry::new(Priority::Info, &message)
         .field("MESSAGE_ID", BAN_ID)
-        .field("MAILWALL_EVENT", "ban")
+        .field("MAILWALL_EVENT", event)
         .field("MAILWALL_NET", &ban.net.to_string())
         .field("MAILWALL_RULE", &ban.origin.to_string())
         .maybe("MAILWALL_FOR_S", length.map(|length| length.as_secs()))

@@ -51,10 +51,9 @@ impl Daemon {
             Decision::Release { account, pardon } => Some(self.release_message(account, *pardon)),
             Decision::Notify(notice) => Some(self.notice_message(notice)),
             // A delay is no news, nor is the end of a ban; who is kicked was banned or held by a decision of its own.
-            Decision::Ban(_)
-            | Decision::Unban { .. }
-            | Decision::Tarpit(_)
-            | Decision::Kick(_) => None,
+            Decision::Ban(_) | Decision::Unban { .. } | Decision::Tarpit(_) | Decision::Kick(_) => {
+                None
+            }
         }
     }
 
@@ -160,7 +159,12 @@ impl Daemon {
             name: one.settings.name.clone(),
             kind: one.settings.channel.as_str().to_owned(),
             receiver: one.settings.channel.receiver(),
-            on: one.settings.on.iter().map(|topic| topic.as_str().to_owned()).collect(),
+            on: one
+                .settings
+                .on
+                .iter()
+                .map(|topic| topic.as_str().to_owned())
+                .collect(),
             told: one.health.told,
             waiting: one.health.waiting as u64,
             lost: one.health.lost,
@@ -175,7 +179,11 @@ impl Daemon {
 
     /// Tries the notifier of that name, or all; answers when it is known how that went.
     pub(super) fn test_notifiers(&self, name: Option<&str>, reply: Reply) {
-        let known: Vec<&str> = self.notify.standing().map(|one| one.settings.name.as_str()).collect();
+        let known: Vec<&str> = self
+            .notify
+            .standing()
+            .map(|one| one.settings.name.as_str())
+            .collect();
         let refused = match name {
             _ if known.is_empty() => Some(Refused {
                 hint: Some("add a [[notify]] to the config, and reload".to_owned()),
@@ -197,10 +205,13 @@ impl Daemon {
         let text = "a test of this notifier: nothing happened".to_owned();
         let results = self.notify.test(name, &Message::new(at, Topic::Test, text));
         tokio::spawn(async move {
-            let results = results.await.into_iter().map(|(name, result)| NotifyResult {
-                name,
-                error: result.err(),
-            });
+            let results = results
+                .await
+                .into_iter()
+                .map(|(name, result)| NotifyResult {
+                    name,
+                    error: result.err(),
+                });
             reply.answer(Answer::NotifyTested(NotifyTested {
                 schema: SCHEMA,
                 results: results.collect(),

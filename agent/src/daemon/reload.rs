@@ -32,7 +32,8 @@ impl Daemon {
         }
         self.renew_policy(&old.policy);
         self.follow_sources();
-        self.notify.reconfigure(&self.config.notifiers, &host_name());
+        self.notify
+            .reconfigure(&self.config.notifiers, &host_name());
         self.serve_metrics();
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
@@ -107,6 +108,8 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             Some(listen) => format!("[policy]: {listen}"),
             None => "[policy]: no service".to_owned(),
         },
+    );
+    note(
         old.metrics != new.metrics,
         "where metrics are served".to_owned(),
     );

@@ -12,10 +12,9 @@ use super::{
     intake::Intake,
     journal,
     limits::{LIMIT_NEWS_MAX, LimitWatch},
-    policy::Policy,
-    notify::host_name,
-    signals,
     manager::Manager,
+    notify::host_name,
+    policy::Policy,
     scrape::{MetricsEdge, SCRAPES_MAX},
     signals,
 };
@@ -28,8 +27,8 @@ use crate::{
     filter::{Filter, Tracing},
     host,
     judge::{Judge, JudgeSettings},
-    policy::QUESTIONS_MAX,
     notify::Notify,
+    policy::QUESTIONS_MAX,
     store::{Opened, Store},
 };
 

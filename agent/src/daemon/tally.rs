@@ -52,5 +52,11 @@ fn name(decision: &Decision) -> &'static str {
     match decision {
         Decision::Ban(_) => "ban",
         Decision::Unban { .. } => "unban",
+        Decision::WouldBan(_) => "would-ban",
+        Decision::Tarpit(_) => "tarpit",
+        Decision::Hold(_) => "hold",
+        Decision::Release { .. } => "release",
+        Decision::Kick(_) => "kick",
+        Decision::Notify(_) => "notify",
     }
 }

@@ -16,7 +16,14 @@ use super::{Message, queue::Parcel, webhook::Body};
 
 /// Arguments that are filled in. Names of accounts are not among them, for attackers choose those: one such as `-rf` would be
 /// an option. They are in the environment and in the JSON.
-pub const PLACEHOLDERS: [&str; 6] = ["{topic}", "{net}", "{address}", "{rule}", "{for_s}", "{ends}"];
+pub const PLACEHOLDERS: [&str; 6] = [
+    "{topic}",
+    "{net}",
+    "{address}",
+    "{rule}",
+    "{for_s}",
+    "{ends}",
+];
 /// Most bytes of what it complains that are kept.
 const COMPLAINT_MAX: u64 = 300;
 
@@ -59,7 +66,10 @@ pub(super) async fn run(words: &[String], host: &str, parcel: &Parcel) -> Result
         ("MAILWALL_ADDRESS", address(message)),
         ("MAILWALL_ACCOUNT", message.account.clone()),
         ("MAILWALL_RULE", message.rule.clone()),
-        ("MAILWALL_FOR_S", message.for_s.map(|for_s| for_s.to_string())),
+        (
+            "MAILWALL_FOR_S",
+            message.for_s.map(|for_s| for_s.to_string()),
+        ),
         ("MAILWALL_ENDS", message.ends.clone()),
     ] {
         // A NUL cannot stand in the environment; escaped text has none.
@@ -68,7 +78,12 @@ pub(super) async fn run(words: &[String], host: &str, parcel: &Parcel) -> Result
     let mut child = command
         .spawn()
         .map_err(|error| format!("cannot run {program}: {error}"))?;
-    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
+    let mut group = Group(
+        child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw),
+    );
     let (input, errors) = (child.stdin.take(), child.stderr.take());
     let ((), complaint) = tokio::join!(feed(input, &json), complaint(errors));
     let status = child
@@ -95,7 +110,10 @@ async fn feed(input: Option<ChildStdin>, json: &[u8]) {
 async fn complaint(errors: Option<ChildStderr>) -> String {
     let mut kept = Vec::new();
     if let Some(mut errors) = errors {
-        let _ = (&mut errors).take(COMPLAINT_MAX).read_to_end(&mut kept).await;
+        let _ = (&mut errors)
+            .take(COMPLAINT_MAX)
+            .read_to_end(&mut kept)
+            .await;
         let mut rest = [0; 4096];
         while matches!(errors.read(&mut rest).await, Ok(1..)) {}
     }

@@ -92,7 +92,9 @@ fn subject(host: &str, parcel: &Parcel) -> String {
     };
     // The texts are escaped; a line break could only come from a mistake of ours, and must not make a header.
     let subject = format!("[mailwall {host}] {what}");
-    let one_line = subject.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let one_line = subject
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c });
     one_line.take(SUBJECT_MAX).collect()
 }
 
@@ -104,7 +106,9 @@ fn summary(parcel: &Parcel) -> String {
     for (topic, count) in told.chain(counted) {
         *counts.entry(topic).or_default() += count;
     }
-    let counts = counts.into_iter().map(|(topic, count)| counted_as(topic, count));
+    let counts = counts
+        .into_iter()
+        .map(|(topic, count)| counted_as(topic, count));
     counts.collect::<Vec<_>>().join(", ")
 }
 
@@ -182,7 +186,11 @@ mod tests {
     use super::*;
 
     fn headers_of(text: &str) -> String {
-        let message = Message::new("2026-08-22T08:14:03Z".to_owned(), Topic::Notify, text.to_owned());
+        let message = Message::new(
+            "2026-08-22T08:14:03Z".to_owned(),
+            Topic::Notify,
+            text.to_owned(),
+        );
         let parcel = Parcel {
             messages: vec![message],
             ..Parcel::default()
@@ -208,8 +216,14 @@ mod tests {
             assert_eq!(headers.matches("To: ").count(), 1, "{headers}");
         }
         let headers = headers_of("banned 203.0.113.7");
-        assert!(headers.contains("Subject: [mailwall mx.example.org] banned 203.0.113.7"), "{headers}");
-        assert!(headers.contains("Auto-Submitted: auto-generated"), "{headers}");
+        assert!(
+            headers.contains("Subject: [mailwall mx.example.org] banned 203.0.113.7"),
+            "{headers}"
+        );
+        assert!(
+            headers.contains("Auto-Submitted: auto-generated"),
+            "{headers}"
+        );
     }
 
     #[test]

@@ -64,7 +64,10 @@ fn record(message: &Message) -> Vec<u8> {
         ("MAILWALL_RULE", message.rule.clone()),
         ("MAILWALL_OFFENCES", Some(message.offences.to_string())),
         ("MAILWALL_LEVEL", Some(message.level.to_string())),
-        ("MAILWALL_FOR_S", message.for_s.map(|for_s| for_s.to_string())),
+        (
+            "MAILWALL_FOR_S",
+            message.for_s.map(|for_s| for_s.to_string()),
+        ),
         ("MAILWALL_ENDS", message.ends.clone()),
     ] {
         if let Some(value) = value {

@@ -205,7 +205,11 @@ impl Queue {
             message.rule.clone(),
             words,
         );
-        if self.seen.get(&subject).is_some_and(|told| *told + within > now) {
+        if self
+            .seen
+            .get(&subject)
+            .is_some_and(|told| *told + within > now)
+        {
             return true;
         }
         if self.seen.len() >= SEEN_MAX {
@@ -244,10 +248,16 @@ mod tests {
         for _ in 0..20 {
             queue.push(ban("203.0.113.7/32"), start);
         }
-        assert_eq!(queue.next(start).map(|parcel| parcel.messages.len()), Some(1));
+        assert_eq!(
+            queue.next(start).map(|parcel| parcel.messages.len()),
+            Some(1)
+        );
         assert_eq!(queue.next(start), None);
         queue.push(ban("203.0.113.7/32"), start + REPEAT_WITHIN);
-        assert!(queue.next(start + REPEAT_WITHIN).is_some(), "it is news again");
+        assert!(
+            queue.next(start + REPEAT_WITHIN).is_some(),
+            "it is news again"
+        );
     }
 
     #[test]

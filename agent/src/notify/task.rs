@@ -168,11 +168,7 @@ impl Notifier {
         }))
     }
 
-    fn settle(
-        &mut self,
-        done: Option<(Attempt, Result<(), String>)>,
-        is_open: bool,
-    ) -> Doing {
+    fn settle(&mut self, done: Option<(Attempt, Result<(), String>)>, is_open: bool) -> Doing {
         // A delivery that panicked has said so; what was in it is gone.
         let Some((attempt, result)) = done else {
             return Doing::Nothing;

@@ -173,7 +173,13 @@ fn a_command_gets_arguments_environment_and_json_and_no_shell() {
     );
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let words = [script.to_str().unwrap(), "{address}", "$(reboot)", "x{net}", "{for_s}"];
+    let words = [
+        script.to_str().unwrap(),
+        "{address}",
+        "$(reboot)",
+        "x{net}",
+        "{for_s}",
+    ];
     let channel = Channel::Command {
         words: words.map(str::to_owned).to_vec(),
     };
@@ -184,7 +190,14 @@ fn a_command_gets_arguments_environment_and_json_and_no_shell() {
     assert_eq!(results, [("command".to_owned(), Ok(()))]);
     let written = std::fs::read_to_string(&out).unwrap();
     let lines: Vec<&str> = written.lines().collect();
-    let expected = ["4", "203.0.113.7", "$(reboot)", "x{net}", "600", "-rf \"x\"\\x0a$(reboot)"];
+    let expected = [
+        "4",
+        "203.0.113.7",
+        "$(reboot)",
+        "x{net}",
+        "600",
+        "-rf \"x\"\\x0a$(reboot)",
+    ];
     assert_eq!(lines[..6], expected);
     let body: serde_json::Value = serde_json::from_str(lines[6]).unwrap();
     assert_eq!(body["messages"][0]["rule"], "auth");
@@ -222,7 +235,9 @@ fn a_command_that_hangs_is_killed_with_its_children() {
 #[test]
 fn a_command_that_fails_says_why() {
     let channel = Channel::Command {
-        words: ["/bin/sh", "-c", "echo no such list >&2; exit 3"].map(str::to_owned).to_vec(),
+        words: ["/bin/sh", "-c", "echo no such list >&2; exit 3"]
+            .map(str::to_owned)
+            .to_vec(),
     };
     let missing = Channel::Command {
         words: vec!["/nonexistent".to_owned()],
@@ -235,9 +250,15 @@ fn a_command_that_fails_says_why() {
         let notify = Notify::start(&[settings(channel), missing], "mx");
         notify.test(None, &ban()).await
     });
-    let errors: Vec<&str> = results.iter().map(|(_, error)| error.as_ref().unwrap_err().as_str()).collect();
+    let errors: Vec<&str> = results
+        .iter()
+        .map(|(_, error)| error.as_ref().unwrap_err().as_str())
+        .collect();
     assert_eq!(errors[0], "/bin/sh ended with exit status: 3: no such list");
-    assert!(errors[1].starts_with("cannot run /nonexistent"), "{errors:?}");
+    assert!(
+        errors[1].starts_with("cannot run /nonexistent"),
+        "{errors:?}"
+    );
 }
 
 #[test]

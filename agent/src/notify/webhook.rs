@@ -115,7 +115,9 @@ pub(super) async fn post_bytes(
     thread
         .spawn(call)
         .map_err(|error| format!("cannot start a thread: {error}"))?;
-    answer.await.unwrap_or_else(|_| Err("the call was broken off".to_owned()))
+    answer
+        .await
+        .unwrap_or_else(|_| Err("the call was broken off".to_owned()))
 }
 
 fn call(
@@ -162,7 +164,9 @@ fn tls() -> Result<TlsConfig, String> {
                         .to_owned(),
                 );
             }
-            let found = found.iter().map(|root| Certificate::from_der(root).to_owned());
+            let found = found
+                .iter()
+                .map(|root| Certificate::from_der(root).to_owned());
             ROOTS.get_or_init(|| Arc::new(found.collect())).clone()
         }
     };

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(doc)]
 use super::{
     AllowAdded, AllowList, AllowRemoved, BanAdded, BanCheck, BanList, BanRemoved, Counters,
-    EventLog, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList, Status,
-    EventLog, HostList, LoggedEvent, Reloaded, RuleList, SourceList, Status,
+    EventLog, HostList, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList,
+    Status,
 };
 use super::{NETS_MAX, Refused};
 
@@ -80,6 +80,7 @@ pub enum Request {
     NotifyTest {
         /// Which notifier; `None` for all.
         name: Option<String>,
+    },
     /// [`HostList`].
     HostList {
         /// At most this many; 0 for as many as are shown at all.
