@@ -4,8 +4,12 @@
 //! The allowlist is asked first, then the bans in force: what a banned host does in the connections it still has counts for
 //! nothing. Then every rule sees the event.
 
+mod class;
+mod delayed;
 mod evidence;
 mod history;
+mod manual;
+mod observed;
 #[cfg(test)]
 mod properties;
 mod retold;
@@ -16,27 +20,30 @@ mod widening;
 
 use std::{
     collections::VecDeque,
-    fmt,
     net::IpAddr,
     time::{Duration, SystemTime},
 };
 
 use ipnet::IpNet;
 
-pub use self::evidence::EVIDENCE_BYTES_MAX;
-use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbours};
+use self::{
+    class::Class, evidence::Pieces, history::History, observed::Quiet, retold::Retold,
+    widening::Neighbours,
+};
+pub use self::{
+    evidence::EVIDENCE_BYTES_MAX,
+    manual::{Added, Refusal},
+};
 use crate::{
     allowlist::{AllowEntry, Allowlist},
     ban::{Ban, End, Origin, REASON_MAX, RuleName, Sort},
+    allowlist::Allowlist,
+    ban::{Ban, Origin, RuleName, Sort},
     bans::Bans,
     decision::{Decision, Pardon},
     event::{Event, EventKind},
-    line::escaped,
     penalty::PastBan,
-    rule::{
-        Book, Counter, ERAS, Goods, Moment, NETWORKS_BYTES_MAX, NETWORKS_TRACKED_MAX, Per,
-        RuleSettings, Subjects, TRACKED_BYTES_MAX, TRACKED_MAX, network,
-    },
+    rule::{Counter, ERAS, Moment, Per, RuleSettings, Subjects, network},
 };
 
 /// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
@@ -68,21 +75,11 @@ pub struct Judge {
     bans: Bans,
     history: History,
     neighbours: Neighbours,
+    quiet: Quiet,
     pieces: Pieces,
     retold: Retold,
     decisions: VecDeque<Decision>,
     next_forget: Option<SystemTime>,
-}
-
-/// What is remembered of one class of subjects: of hosts and their sessions, or of networks.
-#[derive(Debug)]
-struct Class {
-    book: Book,
-    goods: Goods,
-    /// For each rule the number of the window that its good events are counted in; `None` where they do not matter.
-    good_of: Vec<Option<usize>>,
-    /// Indices of the rules on such subjects.
-    rules: Vec<usize>,
 }
 
 /// What a kind of event is to the rules.
@@ -96,33 +93,6 @@ struct Interest {
     ends_session: bool,
 }
 
-/// What came of a manual ban.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Added {
-    /// There was none of that net.
-    New,
-    /// There was one of that net, which it replaces.
-    Renewed,
-}
-
-/// Why a net is not banned.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// The allowlist forbids it.
-    Allowed(AllowEntry),
-    /// The filter has no room for more bans of its kind.
-    Full,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Allowed(entry) => write!(f, "it is on the allowlist: {entry}"),
-            Self::Full => f.write_str("the filter has no room for more bans of this kind"),
-        }
-    }
-}
-
 /// A rule and how it goes.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleState<'a> {
@@ -130,8 +100,14 @@ pub struct RuleState<'a> {
     pub settings: &'a RuleSettings,
     /// Hosts (networks, sessions) that it tracks.
     pub tracked: usize,
+    /// Of those, how many are near its limit.
+    pub near: usize,
     /// Times that its limit was reached since the judge began, or the rule changed.
     pub breaches: u64,
+    /// Bans that it would have imposed, in observe mode.
+    pub would_bans: u64,
+    /// Hosts that would be shut out now.
+    pub would_be_banned: usize,
 }
 
 impl Judge {
@@ -149,6 +125,7 @@ impl Judge {
             bans: Bans::new(),
             history: History::new(),
             neighbours: Neighbours::new(),
+            quiet: Quiet::new(),
             pieces: Pieces::new(),
             retold: Retold::new(),
             decisions: VecDeque::new(),
@@ -201,6 +178,10 @@ impl Judge {
             self.counters
                 .push(counter.unwrap_or_else(|| Counter::new(rule, self.era)));
         }
+        self.quiet.keep(|name| {
+            let mut rules = self.counters.iter().map(Counter::settings);
+            rules.any(|rule| rule.name == *name)
+        });
         self.longest = self.windows(|_| true).max().unwrap_or_default();
         let of_networks: fn(Per) -> bool = |per| per == Per::Network;
         let of_hosts: fn(Per) -> bool = |per| matches!(per, Per::Address | Per::Session);
@@ -265,71 +246,6 @@ impl Judge {
         }
     }
 
-    /// Bans `net` by the operator's word, in place of any ban of that net; the evidence of that is kept. Whether the allowlist
-    /// or a lack of room forbids it, [`Judge::refusal`] says before.
-    pub fn add_ban(
-        &mut self,
-        net: IpNet,
-        end: End,
-        reason: String,
-        now: SystemTime,
-    ) -> Result<Added, Refusal> {
-        let net = net.trunc();
-        if let Some(refusal) = self.refusal(&net) {
-            return Err(refusal);
-        }
-        self.make_room(&net);
-        let old = self.bans.remove(&net);
-        let added = match &old {
-            Some(old) => {
-                self.history.cut_short(&net, old.since);
-                Added::Renewed
-            }
-            None => Added::New,
-        };
-        let (level, evidence) = old.map_or((0, Vec::new()), |old| (old.level, old.evidence));
-        self.put_in_force(Ban {
-            net,
-            sort: Sort::Ban,
-            origin: Origin::Manual,
-            since: now,
-            end,
-            offences: 0,
-            level,
-            reason: escaped(reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
-            evidence,
-        });
-        Ok(added)
-    }
-
-    /// Why `net` cannot be banned by an operator; `None` when it can.
-    pub fn refusal(&self, net: &IpNet) -> Option<Refusal> {
-        if let Some(entry) = self.allowlist.covering_net(*net) {
-            return Some(Refusal::Allowed(entry.clone()));
-        }
-        let without_room = self.bans.first_without_room([*net]);
-        without_room.map(|_| Refusal::Full)
-    }
-
-    /// The first of `nets` that cannot be banned by an operator together with those before it.
-    pub fn first_refusal(&self, nets: &[IpNet]) -> Option<(IpNet, Refusal)> {
-        let mut nets = nets.iter().map(IpNet::trunc);
-        let allowed = nets.clone().find_map(|net| {
-            let entry = self.allowlist.covering_net(net)?;
-            Some((net, Refusal::Allowed(entry.clone())))
-        });
-        allowed.or_else(|| {
-            let net = self.bans.first_without_room(&mut nets)?;
-            Some((net, Refusal::Full))
-        })
-    }
-
-    /// Ends the ban of exactly `net` by the operator's word: it is no step of the escalation, and what led to it is forgotten.
-    /// Whether there was one.
-    pub fn remove_ban(&mut self, net: &IpNet) -> bool {
-        self.pardon(net, Pardon::Removed)
-    }
-
     /// Ends what is over at `now` and forgets what no longer counts.
     pub fn handle_timeout(&mut self, now: SystemTime) {
         while let Some(ban) = self.bans.pop_over(now) {
@@ -370,19 +286,27 @@ impl Judge {
         &self.allowlist
     }
 
-    /// The rules in the order in which they are tried. It takes a look at each tracked host: it is for people who ask.
-    pub fn rules(&self) -> impl Iterator<Item = RuleState<'_>> {
-        self.counters.iter().enumerate().map(|(index, counter)| {
-            let book = match counter.settings().per {
-                Per::Address | Per::Session | Per::Account => &self.hosts.book,
-                Per::Network => &self.networks.book,
-            };
-            RuleState {
-                settings: counter.settings(),
-                tracked: book.tracked_by(index, &self.counters, self.era),
-                breaches: counter.breaches(),
-            }
-        })
+    /// The rules in the order in which they are tried, as they are at `now`. It takes a look at each tracked host: it is for
+    /// people who ask.
+    pub fn rules(&self, now: SystemTime) -> impl Iterator<Item = RuleState<'_>> {
+        self.counters
+            .iter()
+            .enumerate()
+            .map(move |(index, counter)| {
+                let book = match counter.settings().per {
+                    Per::Address | Per::Session | Per::Account => &self.hosts.book,
+                    Per::Network => &self.networks.book,
+                };
+                let name = &counter.settings().name;
+                RuleState {
+                    settings: counter.settings(),
+                    tracked: book.tracked_by(index, &self.counters, self.era),
+                    near: book.near_by(index, &self.counters, self.era),
+                    breaches: counter.breaches(),
+                    would_bans: self.quiet.counted(name),
+                    would_be_banned: self.quiet.in_force(name, now),
+                }
+            })
     }
 
     /// How often each rule's limit was reached since the judge began, or the rule changed.
@@ -417,7 +341,9 @@ impl Judge {
             return false;
         };
         if let Some(ban) = self.bans.remove(&next) {
-            self.history.cut_short(&next, ban.since);
+            if ban.sort == Sort::Ban {
+                self.history.cut_short(&next, ban.since);
+            }
             self.decisions.push_back(Decision::Unban {
                 net: next,
                 pardon: Pardon::Displaced,
@@ -430,7 +356,7 @@ impl Judge {
         let Some(ban) = self.bans.remove(net) else {
             return false;
         };
-        if ban.origin != Origin::Manual {
+        if ban.origin != Origin::Manual && ban.sort == Sort::Ban {
             self.history.take_back(net, ban.since);
         }
         self.hosts.book.forget_net(net);
@@ -445,7 +371,7 @@ impl Judge {
     fn is_banned(&self, address: IpAddr, host: IpNet, at: SystemTime) -> bool {
         self.bans
             .covering(address)
-            .any(|ban| !ban.end.is_over_at(at))
+            .any(|ban| ban.sort == Sort::Ban && !ban.end.is_over_at(at))
             || self.history.was_banned(&host, at)
             || self.history.was_network_banned(address, at)
     }
@@ -464,6 +390,7 @@ impl Judge {
         self.hosts.forget(now, self.longest);
         self.networks.forget(now, self.longest);
         self.neighbours.forget(now);
+        self.quiet.forget(now);
         self.retold.forget(now);
     }
 
@@ -504,45 +431,5 @@ impl Judge {
             ends_session: matches!(kind, EventKind::Disconnect | EventKind::BadSession)
                 && has_session_rules,
         }
-    }
-}
-
-impl Class {
-    fn of_hosts() -> Self {
-        Self::new(Book::new(TRACKED_MAX, TRACKED_BYTES_MAX))
-    }
-
-    fn of_networks() -> Self {
-        Self::new(Book::new(NETWORKS_TRACKED_MAX, NETWORKS_BYTES_MAX))
-    }
-
-    fn new(book: Book) -> Self {
-        Self {
-            book,
-            goods: Goods::new(Vec::new()),
-            good_of: Vec::new(),
-            rules: Vec::new(),
-        }
-    }
-
-    /// Other rules: `to` has the new index of each that stays, `goods` the windows in which good events are asked for.
-    fn reconfigure(
-        &mut self,
-        to: &[Option<usize>],
-        goods: Vec<Duration>,
-        counters: &[Counter],
-        is_of: fn(Per) -> bool,
-    ) {
-        self.book.renumber(to);
-        self.goods.set_windows(goods);
-        let good_of = |counter: &Counter| self.goods.window(counter.settings().window);
-        self.good_of = counters.iter().map(good_of).collect();
-        let is_of = |&rule: &usize| is_of(counters[rule].settings().per);
-        self.rules = (0..counters.len()).filter(is_of).collect();
-    }
-
-    fn forget(&mut self, now: Moment, longest: Duration) {
-        self.book.forget(now, longest);
-        self.goods.forget(now);
     }
 }

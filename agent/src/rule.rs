@@ -79,6 +79,19 @@ pub struct RuleSettings {
     pub then: Then,
 }
 
+impl RuleSettings {
+    /// The sum from which on something follows. A delay follows only past the limit.
+    pub(crate) fn full(&self) -> u32 {
+        self.limit + u32::from(self.then.delay.is_some())
+    }
+
+    /// The sum beyond which nothing changes.
+    pub(crate) fn enough(&self) -> u32 {
+        let steps = self.then.delay.map_or(0, |delay| delay.steps());
+        self.limit.saturating_add(steps)
+    }
+}
+
 /// For whom events are counted together.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Per {

@@ -154,37 +154,41 @@ impl Daemon {
 
     pub(super) fn rule_list(&self) -> RuleList {
         let origins = self.config.rules.rules.iter().map(|(_, origin)| *origin);
-        let rules = self.judge.rules().zip(origins).map(|(rule, origin)| {
-            let settings = rule.settings;
-            let penalty = settings.then.ban;
-            RuleView {
-                name: settings.name.to_string(),
-                origin: origin.as_str().to_owned(),
-                count: settings.count.iter().map(|kind| kind.to_string()).collect(),
-                per: settings.per.as_str().to_owned(),
-                distinct: settings
-                    .distinct
-                    .map(|distinct| distinct.as_str().to_owned()),
-                service: settings
-                    .service
-                    .iter()
-                    .map(|service| service.to_string())
-                    .collect(),
-                limit: settings.limit,
-                window_s: (settings.per != Per::Session).then_some(settings.window.as_secs()),
-                mode: settings.mode.as_str().to_owned(),
-                permanent: settings.permanent,
-                then: then_view(&settings.then),
-                ban_s: penalty
-                    .and_then(|penalty| penalty.first.duration())
-                    .map(|first| first.as_secs()),
-                factor: penalty.map_or(1, |penalty| penalty.factor),
-                at_most_s: penalty.map(|penalty| penalty.at_most.as_secs()),
-                tracked: rule.tracked,
-                breaches: rule.breaches,
-                description: settings.description(),
-            }
-        });
+        let rules = self
+            .judge
+            .rules(self.clock.now())
+            .zip(origins)
+            .map(|(rule, origin)| {
+                let settings = rule.settings;
+                let penalty = settings.then.ban;
+                RuleView {
+                    name: settings.name.to_string(),
+                    origin: origin.as_str().to_owned(),
+                    count: settings.count.iter().map(|kind| kind.to_string()).collect(),
+                    per: settings.per.as_str().to_owned(),
+                    distinct: settings
+                        .distinct
+                        .map(|distinct| distinct.as_str().to_owned()),
+                    service: settings
+                        .service
+                        .iter()
+                        .map(|service| service.to_string())
+                        .collect(),
+                    limit: settings.limit,
+                    window_s: (settings.per != Per::Session).then_some(settings.window.as_secs()),
+                    mode: settings.mode.as_str().to_owned(),
+                    permanent: settings.permanent,
+                    then: then_view(&settings.then),
+                    ban_s: penalty
+                        .and_then(|penalty| penalty.first.duration())
+                        .map(|first| first.as_secs()),
+                    factor: penalty.map_or(1, |penalty| penalty.factor),
+                    at_most_s: penalty.map(|penalty| penalty.at_most.as_secs()),
+                    tracked: rule.tracked,
+                    breaches: rule.breaches,
+                    description: settings.description(),
+                }
+            });
         RuleList {
             schema: SCHEMA,
             preset: self.config.rules.preset.clone(),

@@ -1,4 +1,4 @@
-//! From a breach to a ban: of whom, how long, and what it widens to.
+//! From a breach to what follows: a ban of whom, how long, and what it widens to; and what is no ban.
 
 use std::{cmp::Reverse, time::SystemTime};
 
@@ -7,14 +7,25 @@ use ipnet::IpNet;
 use super::{Class, Judge};
 use crate::{
     ban::{Ban, End, Evidence, Origin, Sort},
+    decision::{Decision, Kick, Notice, Topic, Whom},
     event::Event,
-    rule::{Breach, Length, Moment, Note, RuleSettings, Rules, network},
+    rule::{Breach, Length, Mode, Moment, Note, RuleSettings, Rules, network},
 };
 
 /// How long a ban is, and why.
-struct Sentence {
-    level: u8,
+pub(super) struct Sentence {
+    pub(super) level: u8,
     length: Length,
+}
+
+impl Sentence {
+    /// When a ban that begins at `at` is over.
+    pub(super) fn end(&self, at: SystemTime) -> End {
+        match self.length {
+            Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
+            Length::UntilRemoved => End::Never,
+        }
+    }
 }
 
 impl Judge {
@@ -54,6 +65,14 @@ impl Judge {
             };
             book.observe(subject, note, self.longest, rules, &mut breaches);
         }
+        let mut others = Vec::new();
+        if !breaches.is_empty() {
+            let bans = |(rule, _): &mut (usize, Breach)| {
+                let settings = self.counters[*rule].settings();
+                settings.then.ban.is_none() || settings.mode == Mode::Observe
+            };
+            others.extend(breaches.extract_if(.., bans));
+        }
         if breaches.len() > 1 {
             // The widest net first, of one net the longest ban: what they make superfluous is left out.
             breaches.sort_by_cached_key(|(index, breach)| {
@@ -67,6 +86,25 @@ impl Judge {
         for (index, breach) in breaches {
             self.impose(index, breach, host, event.at);
         }
+        for (index, breach) in others {
+            self.follow(index, breach, event.at);
+        }
+    }
+
+    /// What follows a breach of a rule that does not ban: it delays, or notifies, or only says what it would do.
+    fn follow(&mut self, rule: usize, breach: Breach, at: SystemTime) {
+        let settings = self.counters[rule].settings();
+        let (mode, then) = (settings.mode, settings.then);
+        match mode {
+            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, at),
+            Mode::Observe => self.would_ban(rule, breach, at),
+            Mode::Enforce => {
+                if then.notify && self.is_worth_a_notice(rule, breach.net, at) {
+                    self.notify(rule, &breach, at);
+                }
+                self.delay(rule, breach, at);
+            }
+        }
     }
 
     /// Bans the net of a breach, and the net around it when that is one banned neighbour too many.
@@ -78,8 +116,23 @@ impl Judge {
             if net != host && self.allowlist.inside(net).next().is_some() {
                 return;
             }
+            let notice = Breach {
+                net,
+                count,
+                reason: reason.clone(),
+            };
             if !self.ban(rule, net, count, reason, at) {
                 return;
+            }
+            let then = self.counters[rule].settings().then;
+            if then.kick {
+                self.decisions.push_back(Decision::Kick(Kick {
+                    whom: Whom::Net(net),
+                    origin: Origin::Rule(self.counters[rule].settings().name.clone()),
+                }));
+            }
+            if then.notify {
+                self.notify(rule, &notice, at);
             }
             breach = self
                 .neighbours
@@ -94,14 +147,12 @@ impl Judge {
 
     /// Bans `net` unless it is banned, or a ban covers it that ends no sooner, or there is no room. Whether it did.
     fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, at: SystemTime) -> bool {
-        let Some(Sentence { level, length }) = self.sentence(rule, &net, at) else {
+        let Some(sentence) = self.sentence(rule, &net, at) else {
             return false;
         };
-        let end = match length {
-            Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
-            Length::UntilRemoved => End::Never,
-        };
-        let stands = |ban: &Ban| ban.end >= end || ban.net == net;
+        let end = sentence.end(at);
+        // A delay gives way to a ban.
+        let stands = |ban: &Ban| ban.sort == Sort::Ban && (ban.end >= end || ban.net == net);
         let is_superfluous = self
             .bans
             .around(net)
@@ -117,7 +168,7 @@ impl Judge {
             since: at,
             end,
             offences: count,
-            level,
+            level: sentence.level,
             reason,
             evidence: self.evidence(settings, net, at),
         };
@@ -126,7 +177,7 @@ impl Judge {
     }
 
     /// `None` for a rule that does not ban.
-    fn sentence(&self, rule: usize, net: &IpNet, at: SystemTime) -> Option<Sentence> {
+    pub(super) fn sentence(&self, rule: usize, net: &IpNet, at: SystemTime) -> Option<Sentence> {
         let penalty = self.counters[rule].settings().then.ban?;
         let level = self.history.level(net, at, penalty.forget_after);
         Some(Sentence {
@@ -135,7 +186,25 @@ impl Judge {
         })
     }
 
-    fn evidence(&self, rule: &RuleSettings, net: IpNet, at: SystemTime) -> Vec<Evidence> {
+    /// Tells people that the rule was broken.
+    fn notify(&mut self, rule: usize, breach: &Breach, at: SystemTime) {
+        let settings = self.counters[rule].settings();
+        self.decisions.push_back(Decision::Notify(Notice {
+            at,
+            whom: Some(Whom::Net(breach.net)),
+            origin: Origin::Rule(settings.name.clone()),
+            topic: Topic::Rule,
+            text: breach.reason.clone(),
+            evidence: self.evidence(settings, breach.net, at),
+        }));
+    }
+
+    pub(super) fn evidence(
+        &self,
+        rule: &RuleSettings,
+        net: IpNet,
+        at: SystemTime,
+    ) -> Vec<Evidence> {
         let from = at
             .checked_sub(rule.window)
             .unwrap_or(SystemTime::UNIX_EPOCH);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::windows::Windows;
-use super::{Breach, Counter, Moment, Tracked, note::Note};
+use super::{Breach, Counter, Measure, Moment, Tracked, note::Note};
 use crate::event::SessionId;
 
 /// Most notes that are kept of a host as they are: more take about as much memory as windows do.
@@ -87,6 +87,26 @@ impl Book {
             Record::Note(note) => usize::from(counts(note)),
             Record::Notes(notes) => usize::from(notes.iter().any(counts)),
             Record::Windows(windows) => windows.count_of(rule),
+        };
+        self.records.values().map(of_record).sum()
+    }
+
+    /// How many of them are near the rule's limit: at four fifths of it, or beyond. A look at each, too.
+    pub(crate) fn near_by(&self, rule: usize, counters: &[Counter], era: u8) -> usize {
+        let counter = &counters[rule];
+        let counts = |note: &&Note| counter.counts_note(note) && counter.knew(note, era);
+        let sum = |notes: &[Note]| {
+            let counted = notes.iter().filter(counts);
+            match counter.settings().measure {
+                Measure::Count => 10 * counted.count() as i64,
+                Measure::Score => counted.map(|note| i64::from(note.tenths())).sum(),
+            }
+        };
+        let is_near = |tenths: i64| tenths * 5 >= i64::from(counter.settings().limit) * 40;
+        let of_record = |record: &Record| match record {
+            Record::Note(note) => usize::from(is_near(sum(std::slice::from_ref(note)))),
+            Record::Notes(notes) => usize::from(is_near(sum(notes))),
+            Record::Windows(windows) => windows.near_of(rule, counter.settings().measure, is_near),
         };
         self.records.values().map(of_record).sum()
     }

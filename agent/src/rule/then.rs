@@ -123,6 +123,12 @@ impl Delay {
             .saturating_mul(count.saturating_sub(limit))
             .min(self.at_most)
     }
+
+    /// Events past the limit that make it longer: with more of them it is at its longest.
+    pub(crate) fn steps(&self) -> u32 {
+        let steps = self.at_most.as_secs().div_ceil(self.step.as_secs().max(1));
+        u32::try_from(steps).unwrap_or(u32::MAX)
+    }
 }
 
 /// Who delays.

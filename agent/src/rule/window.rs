@@ -87,7 +87,7 @@ impl Window {
     /// Whether it comes to the rule's limit.
     pub(crate) fn is_full(&self, rule: &RuleSettings) -> bool {
         match rule.measure {
-            Measure::Count => self.entries.len() >= rule.limit as usize,
+            Measure::Count => self.entries.len() >= rule.full() as usize,
             Measure::Score => self.tenths >= i64::from(rule.limit) * 10,
         }
     }
@@ -95,7 +95,7 @@ impl Window {
     /// Forgets what is more than enough for the limit; how many entries are left.
     pub(crate) fn trim(&mut self, rule: &RuleSettings) -> usize {
         let enough = |window: &Self| match rule.measure {
-            Measure::Count => window.entries.len() > rule.limit as usize,
+            Measure::Count => window.entries.len() > rule.enough() as usize,
             Measure::Score => window.entries.first().is_some_and(|oldest| {
                 window.tenths - i64::from(oldest.tenths) >= i64::from(rule.limit) * 10
             }),

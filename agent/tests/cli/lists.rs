@@ -405,7 +405,7 @@ fn rules() {
         answers::rules(),
         "rule list --json",
         expect![[r#"
-            {"schema":1,"preset":"balanced","rules":[{"name":"dictionary","origin":"preset","count":["unknown-recipient"],"per":"address","distinct":"recipient","service":[],"limit":10,"window_s":600,"ban_s":600,"factor":4,"at_most_s":604800,"tracked":31,"breaches":1204,"description":"10 recipients that do not exist, within 10m, from one address"},{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
+            {"schema":1,"preset":"balanced","rules":[{"name":"dictionary","origin":"preset","count":["unknown-recipient"],"per":"address","distinct":"recipient","service":[],"limit":10,"window_s":600,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":600,"factor":4,"at_most_s":604800,"tracked":31,"breaches":1204,"description":"10 recipients that do not exist, within 10m, from one address"},{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
             [0]"#]],
     );
 }
@@ -461,7 +461,7 @@ fn one_rule() {
         answers::rules(),
         "rule show errors --json",
         expect![[r#"
-            {"schema":1,"preset":"balanced","rules":[{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
+            {"schema":1,"preset":"balanced","rules":[{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
             [0]"#]],
     );
     check(

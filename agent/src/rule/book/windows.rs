@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::{
-    super::{Breach, Counter, Per, note::Note, window::Window},
+    super::{Breach, Counter, Measure, Per, note::Note, window::Window},
     Rules,
 };
 use crate::event::SessionId;
@@ -66,8 +66,13 @@ impl Windows {
                 });
             match breach {
                 Some(breach) => {
-                    // From here the count starts anew: a ban is the answer to what led to it.
-                    self.all.remove(position);
+                    if settings.then.delay.is_some() {
+                        // It counts on: the next delay is longer.
+                        window.trim(settings);
+                    } else {
+                        // From here the count starts anew: a ban is the answer to what led to it.
+                        self.all.remove(position);
+                    }
                     counter.breached();
                     breaches.push((rule, breach));
                 }
@@ -90,6 +95,23 @@ impl Windows {
         self.all
             .iter()
             .filter(|of_rule| of_rule.rule == rule)
+            .count()
+    }
+
+    /// How many of the rule have a sum, in tenths, that is near its limit.
+    pub(super) fn near_of(
+        &self,
+        rule: usize,
+        measure: Measure,
+        is_near: impl Fn(i64) -> bool,
+    ) -> usize {
+        let tenths = |window: &Window| match measure {
+            Measure::Count => 10 * window.len() as i64,
+            Measure::Score => window.tenths(),
+        };
+        let of_rule = self.all.iter().filter(|of_rule| of_rule.rule == rule);
+        of_rule
+            .filter(|of_rule| is_near(tenths(&of_rule.window)))
             .count()
     }
 
