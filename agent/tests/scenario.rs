@@ -13,7 +13,7 @@ use mailwall::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
     ban::{Ban, End},
     config::{Config, RuleOrigin},
-    decision::Decision,
+    decision::{Decision, Whom},
     duration,
     event::{Event, EventKind, Score, Service, SessionId},
     judge::{Judge, JudgeSettings},
@@ -248,31 +248,86 @@ impl Stage {
     fn note(&mut self) {
         while let Some(decision) = self.judge.next_decision() {
             self.decisions.push(match decision {
-                Decision::Ban(ban) => shown(&ban),
+                Decision::Ban(ban) => {
+                    let (time, what) = said(&ban);
+                    format!("{time} {what}")
+                }
                 Decision::Unban { net, pardon } => {
                     format!("{} unban {net} {}", since_start(self.now), pardon.as_str())
                 }
-                other => panic!("no words for {other:?}"),
+                Decision::WouldBan(ban) => {
+                    let (time, what) = said(&ban);
+                    format!("{time} would-{what}")
+                }
+                Decision::Tarpit(tarpit) => format!(
+                    "{} tarpit {} {} rule={} \"{}\"",
+                    since_start(tarpit.since),
+                    tarpit.net,
+                    duration::format(tarpit.delay),
+                    tarpit.origin,
+                    tarpit.reason
+                ),
+                Decision::Hold(hold) => format!(
+                    "{} hold {} {} rule={} \"{}\" count={}",
+                    since_start(hold.since),
+                    hold.account,
+                    length(hold.since, hold.end),
+                    hold.origin,
+                    hold.reason,
+                    hold.count
+                ),
+                Decision::Release { account, pardon } => {
+                    format!(
+                        "{} release {account} {}",
+                        since_start(self.now),
+                        pardon.as_str()
+                    )
+                }
+                Decision::Kick(kick) => {
+                    let time = since_start(self.now);
+                    format!("{time} kick {} rule={}", whom(&kick.whom), kick.origin)
+                }
+                Decision::Notify(notice) => format!(
+                    "{} notify {} {} rule={} \"{}\"",
+                    since_start(notice.at),
+                    notice.topic.as_str(),
+                    notice.whom.as_ref().map_or_else(|| "-".to_owned(), whom),
+                    notice.origin,
+                    notice.text
+                ),
             });
         }
     }
 }
 
-fn shown(ban: &Ban) -> String {
-    let length = match ban.end {
-        End::At(end) => duration::format(end.duration_since(ban.since).unwrap()),
-        End::Never => "permanent".to_owned(),
-    };
-    format!(
-        "{} ban {} {length} rule={} \"{}\" level={} offences={} evidence={}",
-        since_start(ban.since),
+/// When a ban began, and the rest of it.
+fn said(ban: &Ban) -> (String, String) {
+    let text = format!(
+        "{} {} {} rule={} \"{}\" level={} offences={} evidence={}",
+        ban.sort.as_str(),
         ban.net,
+        length(ban.since, ban.end),
         ban.origin,
         ban.reason,
         ban.level,
         ban.offences,
         ban.evidence.len(),
-    )
+    );
+    (since_start(ban.since), text)
+}
+
+fn length(since: SystemTime, end: End) -> String {
+    match end {
+        End::At(end) => duration::format(end.duration_since(since).unwrap()),
+        End::Never => "permanent".to_owned(),
+    }
+}
+
+fn whom(whom: &Whom) -> String {
+    match whom {
+        Whom::Net(net) => net.to_string(),
+        Whom::Account(account) => account.to_string(),
+    }
 }
 
 fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<Event> {

@@ -26,6 +26,22 @@ pub const PRESETS: &[Preset] = &[
         name: "strict",
         text: include_str!("../../presets/strict.toml"),
     },
+    Preset {
+        name: "imail",
+        text: include_str!("../../presets/imail.toml"),
+    },
+    Preset {
+        name: "smartermail-relaxed",
+        text: include_str!("../../presets/smartermail-relaxed.toml"),
+    },
+    Preset {
+        name: "smartermail-strict",
+        text: include_str!("../../presets/smartermail-strict.toml"),
+    },
+    Preset {
+        name: "stop-spammers",
+        text: include_str!("../../presets/stop-spammers.toml"),
+    },
 ];
 
 impl Preset {
