@@ -35,13 +35,11 @@ pub use self::{
     manual::{Added, Refusal},
 };
 use crate::{
-    allowlist::{AllowEntry, Allowlist},
-    ban::{Ban, End, Origin, REASON_MAX, RuleName, Sort},
     allowlist::Allowlist,
     ban::{Ban, Origin, RuleName, Sort},
     bans::Bans,
     decision::{Decision, Pardon},
-    event::{Event, EventKind},
+    event::{Event, EventKind, Score},
     penalty::PastBan,
     rule::{Counter, ERAS, Moment, Per, RuleSettings, Subjects, network},
 };
@@ -89,6 +87,8 @@ struct Interest {
     of_hosts: Vec<usize>,
     /// Those on networks.
     of_networks: Vec<usize>,
+    /// The services that one of them counts it of, as bits.
+    services: u8,
     is_good: bool,
     ends_session: bool,
 }
@@ -216,9 +216,7 @@ impl Judge {
         let Some(address) = event.address else {
             return;
         };
-        let mut rules = interest.of_hosts.iter().chain(&interest.of_networks);
-        let counts = rules
-            .any(|&rule| self.counters[rule].counts(event.kind, event.service, event.is_offence()));
+        let counts = interest.counts(event);
         // Of IPv6 a ban may widen.
         let for_network = !interest.of_networks.is_empty() || address.is_ipv6();
         let (is_good, ends_session) = (interest.is_good, interest.ends_session);
@@ -424,12 +422,24 @@ impl Judge {
             .iter()
             .any(|counter| counter.settings().per == Per::Session);
         let has_goods = !self.hosts.goods.is_empty() || !self.networks.goods.is_empty();
+        let of_hosts: Vec<usize> = may_count(|per| matches!(per, Per::Address | Per::Session));
+        let of_networks: Vec<usize> = may_count(|per| per == Per::Network);
+        let rules = of_hosts.iter().chain(&of_networks);
         Interest {
-            of_hosts: may_count(|per| matches!(per, Per::Address | Per::Session)),
-            of_networks: may_count(|per| per == Per::Network),
+            services: rules.fold(0, |bits, &rule| bits | self.counters[rule].services()),
+            of_hosts,
+            of_networks,
             is_good: matches!(kind, EventKind::MailAccepted | EventKind::AuthSuccess) && has_goods,
             ends_session: matches!(kind, EventKind::Disconnect | EventKind::BadSession)
                 && has_session_rules,
         }
+    }
+}
+
+impl Interest {
+    /// Whether a rule counts the event.
+    fn counts(&self, event: &Event) -> bool {
+        self.services & 1 << event.service as u8 != 0
+            && (event.is_offence() || event.kind.score() <= Score::ZERO)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use self::{
     good::Goods,
     moment::Moment,
     note::{ERAS, Note},
-    subject::{Subjects, network},
+    subject::{NetKey, Subjects, network},
     tracked::Tracked,
 };
 use crate::{

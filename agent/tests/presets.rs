@@ -59,32 +59,44 @@ fn strict() {
 
 #[test]
 fn imail() {
-    check("imail", &expect![[r#"
+    check(
+        "imail",
+        &expect![[r#"
         soft-limit: 2 errors from an address in 10m: delay each further one by 5s more
         hard-limit: 5 errors from an address in 10m: ban for 2m
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn smartermail_relaxed() {
-    check("smartermail-relaxed", &expect![[r#"
+    check(
+        "smartermail-relaxed",
+        &expect![[r#"
         denial-of-service: 50 connections from an address in 5m: ban for 5m
         brute-force-by-address: 50 failed logins from an address in 10m: ban for 30m
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn smartermail_strict() {
-    check("smartermail-strict", &expect![[r#"
+    check(
+        "smartermail-strict",
+        &expect![[r#"
         denial-of-service: 50 connections from an address in 5m: ban for 5m
         brute-force-by-address: 50 failed logins from an address in 10m: ban for 30m
         harvesting: 20 sessions without result from an address in 5m on smtp: ban for 5m
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn stop_spammers() {
-    check("stop-spammers", &expect![[r#"
+    check(
+        "stop-spammers",
+        &expect![[r#"
         session-errors: 5 errors in one session: ban until removed
-    "#]]);
+    "#]],
+    );
 }

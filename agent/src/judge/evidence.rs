@@ -13,7 +13,7 @@ use crate::{
     ban::{EVIDENCE_MAX, EVIDENCE_TEXT_MAX, Evidence},
     event::{Event, EventKind},
     line::escaped,
-    rule::network,
+    rule::{NetKey, network},
 };
 
 /// Most bytes of log lines that are kept as evidence over all hosts.
@@ -47,6 +47,8 @@ struct Piece {
     at: SystemTime,
     kind: EventKind,
     host: IpNet,
+    /// Hash of the host.
+    hash: u64,
     length: u16,
     /// How many the host has, as far as this is its newest.
     count: u8,
@@ -59,6 +61,8 @@ struct Piece {
     number: u64,
     /// The one before it in its network, if it was kept for that, as far as that has a lower number: else its place was taken.
     before: u32,
+    /// Whether its network may name it as its newest.
+    is_in_network: bool,
 }
 
 impl Pieces {
@@ -77,7 +81,9 @@ impl Pieces {
 
     /// Keeps the line that `event` of `host` was read from; for bans of its network, too, if that is wanted.
     pub(super) fn keep(&mut self, event: &Event, host: IpNet, text: &[u8], for_network: bool) {
-        let known = self.newest_of(&host);
+        let hash = self.hash(&host);
+        let known = self.newest_hashed(&host, hash);
+        let mut has_given_way = false;
         let is_full = |newest: u32| usize::from(self.pieces[newest as usize].count) >= EVIDENCE_MAX;
         let index = match known {
             Some(newest) if is_full(newest) => {
@@ -86,10 +92,16 @@ impl Pieces {
                 oldest
             }
             _ if self.pieces.len() < PIECES_MAX => self.add_place(),
-            _ => self.give_way(),
+            _ => {
+                has_given_way = self.pieces[self.oldest as usize].host == host;
+                self.give_way()
+            }
         };
-        // The one that gave way may have been of this host.
-        let known = self.newest_of(&host);
+        let known = match has_given_way {
+            // It may have been the only one of this host.
+            true => self.newest_hashed(&host, hash),
+            false => known,
+        };
         let (count, next) = match known {
             // Its ring turns: the oldest becomes the newest, and the one after it the oldest.
             Some(newest) if self.pieces[newest as usize].next == index => {
@@ -101,11 +113,15 @@ impl Pieces {
             }
             None => (1, index),
         };
+        // Its network may still name the place as its newest.
+        let before = &self.pieces[index as usize];
+        let was_in_network = before.is_in_network && before.host == host;
         let text = &text[..text.len().min(EVIDENCE_TEXT_MAX)];
         self.pieces[index as usize] = Piece {
             at: event.at,
             kind: event.kind,
             host,
+            hash,
             length: text.len() as u16,
             count,
             next,
@@ -113,12 +129,13 @@ impl Pieces {
             newer: NONE,
             number: self.kept,
             before: NONE,
+            is_in_network: for_network || was_in_network,
         };
         self.kept += 1;
         let start = index as usize * EVIDENCE_TEXT_MAX;
         self.texts[start..start + text.len()].copy_from_slice(text);
         self.link_newest(index);
-        self.set_newest_of(host, index);
+        self.set_newest_of(known, index);
         if for_network {
             self.set_newest_in(network(host.addr()), index);
         }
@@ -184,7 +201,7 @@ impl Pieces {
     /// The pieces of a network, the newest first. When a host takes the place of an older line of its own, what comes after
     /// that is lost; there are [`EVIDENCE_MAX`] newer ones then.
     fn in_network(&self, wide: &IpNet) -> impl Iterator<Item = u32> {
-        let hash = self.hasher.hash_one(wide);
+        let hash = self.hash(wide);
         let is_it = |&index: &u32| network(self.pieces[index as usize].host.addr()) == *wide;
         let newest = self.newest_in.find(hash, is_it).copied();
         std::iter::successors(newest, |&index| {
@@ -200,6 +217,7 @@ impl Pieces {
             at: SystemTime::UNIX_EPOCH,
             kind: EventKind::Connect,
             host: IpNet::default(),
+            hash: 0,
             length: 0,
             count: 0,
             next: NONE,
@@ -207,6 +225,7 @@ impl Pieces {
             newer: NONE,
             number: 0,
             before: NONE,
+            is_in_network: false,
         });
         self.texts.resize(self.texts.len() + EVIDENCE_TEXT_MAX, 0);
         // There are fewer than 2^32.
@@ -216,20 +235,24 @@ impl Pieces {
     /// Takes the place of the oldest piece.
     fn give_way(&mut self) -> u32 {
         let index = self.oldest;
-        let Piece { host, next, .. } = self.pieces[index as usize];
+        let Piece {
+            host, hash, next, ..
+        } = self.pieces[index as usize];
         self.unlink(index);
-        let hash = self.hasher.hash_one(network(host.addr()));
-        if let Ok(entry) = self.newest_in.find_entry(hash, |&known| known == index) {
-            entry.remove();
-        }
-        match self.newest_of(&host) {
-            // Its only one.
-            Some(newest) if newest == index => {
-                let hash = self.hasher.hash_one(host);
-                if let Ok(entry) = self.newest_of.find_entry(hash, |&known| known == index) {
-                    entry.remove();
-                }
+        if self.pieces[index as usize].is_in_network {
+            let hash = self.hash(&network(host.addr()));
+            if let Ok(entry) = self.newest_in.find_entry(hash, |&known| known == index) {
+                entry.remove();
             }
+        }
+        // Its only one?
+        if next == index {
+            if let Ok(entry) = self.newest_of.find_entry(hash, |&known| known == index) {
+                entry.remove();
+            }
+            return index;
+        }
+        match self.newest_hashed(&host, hash) {
             // What is oldest of all is oldest of its host.
             Some(newest) => {
                 let newest = &mut self.pieces[newest as usize];
@@ -242,34 +265,42 @@ impl Pieces {
     }
 
     fn newest_of(&self, host: &IpNet) -> Option<u32> {
-        let hash = self.hasher.hash_one(host);
+        self.newest_hashed(host, self.hash(host))
+    }
+
+    fn newest_hashed(&self, host: &IpNet, hash: u64) -> Option<u32> {
         let is_it = |&index: &u32| self.pieces[index as usize].host == *host;
         self.newest_of.find(hash, is_it).copied()
     }
 
-    fn set_newest_of(&mut self, host: IpNet, index: u32) {
-        let (pieces, hasher) = (&self.pieces, &self.hasher);
-        let host_of = |&index: &u32| pieces[index as usize].host;
-        let entry = self.newest_of.entry(
-            hasher.hash_one(host),
-            |known| host_of(known) == host,
-            |known| hasher.hash_one(host_of(known)),
-        );
-        match entry {
-            Entry::Occupied(mut entry) => *entry.get_mut() = index,
-            Entry::Vacant(entry) => {
-                entry.insert(index);
+    /// Makes the piece at `index` its host's newest, in place of the one before.
+    fn set_newest_of(&mut self, before: Option<u32>, index: u32) {
+        let pieces = &self.pieces;
+        let hash_of = |&index: &u32| pieces[index as usize].hash;
+        let hash = hash_of(&index);
+        let newest = before.and_then(|before| {
+            let is_it = |&known: &u32| known == before;
+            self.newest_of.find_mut(hash, is_it)
+        });
+        match newest {
+            Some(newest) => *newest = index,
+            None => {
+                self.newest_of.insert_unique(hash, index, hash_of);
             }
         }
+    }
+
+    fn hash(&self, net: &IpNet) -> u64 {
+        self.hasher.hash_one(NetKey(*net))
     }
 
     fn set_newest_in(&mut self, wide: IpNet, index: u32) {
         let (pieces, hasher) = (&self.pieces, &self.hasher);
         let network_of = |&index: &u32| network(pieces[index as usize].host.addr());
         let entry = self.newest_in.entry(
-            hasher.hash_one(wide),
+            hasher.hash_one(NetKey(wide)),
             |known| network_of(known) == wide,
-            |known| hasher.hash_one(network_of(known)),
+            |known| hasher.hash_one(NetKey(network_of(known))),
         );
         let before = match entry {
             Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut(), index),

@@ -10,13 +10,13 @@ use ipnet::IpNet;
 use crate::{
     ban::{Ban, End},
     penalty::{PAST_BANS_MAX, PastBan},
-    rule::{Moment, Tracked, network},
+    rule::{Moment, NetKey, Tracked, network},
 };
 
 /// The past bans of all nets, those in force among them.
 #[derive(Debug)]
 pub(super) struct History {
-    past: Tracked<IpNet, Remembered>,
+    past: Tracked<NetKey, Remembered>,
     /// Whether there is or was a past ban of a network: else nobody needs to look for one.
     has_networks: bool,
 }
@@ -61,14 +61,14 @@ impl History {
     /// The level of a ban of `net` at `at`.
     pub(super) fn level(&self, net: &IpNet, at: SystemTime, forget_after: Duration) -> u8 {
         self.past
-            .get(net)
+            .get(&NetKey(*net))
             .map_or(0, |known| known.past.level_at(at, forget_after))
     }
 
     /// Whether the last ban of `net` was not over at `at`. What lies before it is taken to be in it.
     pub(super) fn was_banned(&self, net: &IpNet, at: SystemTime) -> bool {
         self.past
-            .get(net)
+            .get(&NetKey(*net))
             .and_then(|known| known.shut_out_until)
             .is_some_and(|until| at < until)
     }
@@ -80,7 +80,7 @@ impl History {
 
     /// The last ban of `net`, in force since `since`, ends before its time.
     pub(super) fn cut_short(&mut self, net: &IpNet, since: SystemTime) {
-        if let Some(known) = self.past.get_mut(net) {
+        if let Some(known) = self.past.get_mut(&NetKey(*net)) {
             known.past.last = known.past.last.min(since);
             known.shut_out_until = None;
         }
@@ -89,10 +89,10 @@ impl History {
     /// The last ban of `net`, in force since `since`, should not have been.
     pub(super) fn take_back(&mut self, net: &IpNet, since: SystemTime) {
         self.cut_short(net, since);
-        if let Some(known) = self.past.get_mut(net) {
+        if let Some(known) = self.past.get_mut(&NetKey(*net)) {
             known.past.level = known.past.level.saturating_sub(1);
             if known.past.level == 0 {
-                self.past.remove(net);
+                self.past.remove(&NetKey(*net));
             }
         }
     }
@@ -102,7 +102,7 @@ impl History {
         self.has_networks |= net == network(net.addr());
         let (known, _) = self
             .past
-            .touch(new.past.net, Moment::from(new.past.last), || new);
+            .touch(NetKey(new.past.net), Moment::from(new.past.last), || new);
         *known = new;
     }
 }

@@ -5,7 +5,12 @@
 //! Each failure that counts may be told again once by each other program, within [`WITHIN`] and about the same account. So of
 //! what several programs tell, the most that one of them told counts, and not the sum.
 
-use std::{borrow::Cow, collections::VecDeque, net::IpAddr, time::Duration};
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+    net::IpAddr,
+    time::Duration,
+};
 
 use crate::{
     event::{Event, EventKind},
@@ -26,11 +31,29 @@ const TELLERS_MAX: usize = 3;
 /// Failures that may be told again.
 #[derive(Debug)]
 pub(super) struct Retold {
-    failures: Tracked<(IpAddr, What), VecDeque<Failure>>,
+    failures: Tracked<Key, Vec<Failure>>,
+}
+
+/// Of whom, and what.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Key(IpAddr, What);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self(address, what) = *self;
+        match address {
+            IpAddr::V4(address) => {
+                state.write_u64(u64::from(address.to_bits()) << 8 | what as u64);
+            }
+            IpAddr::V6(address) => {
+                state.write_u128(address.to_bits() ^ (what as u128) << 64);
+            }
+        }
+    }
 }
 
 /// What several programs may tell of.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum What {
     Login,
     Content,
@@ -65,7 +88,9 @@ impl Retold {
             What::Login => event.account.as_deref().map(account),
             What::Content => None,
         };
-        let (failures, _) = self.failures.touch((address, what), at, VecDeque::new);
+        let (failures, _) = self
+            .failures
+            .touch(Key(address, what), at, || Vec::with_capacity(1));
         let count = (event.score.as_tenths() / event.kind.score().as_tenths().max(1)).max(1);
         let mut untold = 0;
         for _ in 0..count {
@@ -83,9 +108,9 @@ impl Retold {
                 None => {
                     untold += 1;
                     if failures.len() >= FAILURES_MAX {
-                        failures.pop_front();
+                        failures.remove(0);
                     }
-                    failures.push_back(Failure::new(at, account, event.told_by));
+                    failures.push(Failure::new(at, account, event.told_by));
                 }
             }
         }
@@ -136,8 +161,8 @@ impl Failure {
 
 /// What tells accounts apart (FNV-1a): the name in lower case and without its domain, which some programs cut off.
 fn account(name: &str) -> u64 {
-    let local = name.split('@').next().unwrap_or_default();
-    local.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    let local = name.bytes().take_while(|&byte| byte != b'@');
+    local.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
     })
 }
@@ -267,7 +292,7 @@ mod tests {
         assert_eq!(retold.failures.len(), HOSTS_MAX);
         let most = event(0, "pam", "joe", 100);
         retold.untold(&most);
-        let key = (most.address.unwrap(), super::What::Login);
+        let key = super::Key(most.address.unwrap(), super::What::Login);
         assert_eq!(retold.failures.get(&key).unwrap().len(), FAILURES_MAX);
         retold.forget(Moment::from(most.at + REMEMBERED));
         assert_eq!(retold.failures.len(), 0);

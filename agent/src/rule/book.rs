@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::windows::Windows;
-use super::{Breach, Counter, Measure, Moment, Tracked, note::Note};
+use super::{Breach, Counter, Measure, Moment, NetKey, Tracked, moment::whole_millis, note::Note};
 use crate::event::SessionId;
 
 /// Most notes that are kept of a host as they are: more take about as much memory as windows do.
@@ -20,7 +20,7 @@ const NOTES_MAX: usize = 8;
 /// What all rules remember of the hosts, or of the networks.
 #[derive(Debug)]
 pub(crate) struct Book {
-    records: Tracked<IpNet, Record>,
+    records: Tracked<NetKey, Record>,
     /// Bytes that records take beside themselves, and how many that may be.
     bytes: usize,
     bytes_max: usize,
@@ -121,6 +121,7 @@ impl Book {
         breaches: &mut Vec<(usize, Breach)>,
     ) {
         let notes_max = self.notes_max;
+        let longest_ms = whole_millis(longest);
         let fits = |rules: &Rules<'_, G>, notes: &[Note]| {
             notes.len() < notes_max
                 && !rules.of_kind.iter().any(|&rule| {
@@ -129,7 +130,7 @@ impl Book {
                 })
         };
         let mut is_new = false;
-        let (record, displaced) = self.records.touch(subject, note.at(), || {
+        let (record, displaced) = self.records.touch(NetKey(subject), note.at(), || {
             is_new = true;
             Record::Note(note)
         });
@@ -143,7 +144,7 @@ impl Book {
             }
             Record::Note(first) => {
                 let first = *first;
-                if is_out(&first, &note, longest) {
+                if is_out(&first, &note, longest_ms) {
                     *record = Record::Note(note);
                     if !fits(&rules, &[]) {
                         is_left = record.unfold(&[], subject, &note, rules, breaches);
@@ -157,7 +158,7 @@ impl Book {
                 }
             }
             Record::Notes(notes) => {
-                notes.retain(|earlier| !is_out(earlier, &note, longest));
+                notes.retain(|earlier| !is_out(earlier, &note, longest_ms));
                 if fits(&rules, notes) {
                     if notes.len() == notes.capacity() {
                         // One more, or two: many hosts have few.
@@ -189,7 +190,7 @@ impl Book {
 
     /// The session of the subject is over.
     pub(crate) fn end_session(&mut self, subject: &IpNet, session: SessionId) {
-        let Some(record) = self.records.get_mut(subject) else {
+        let Some(record) = self.records.get_mut(&NetKey(*subject)) else {
             return;
         };
         let before = record.heap_bytes();
@@ -207,7 +208,7 @@ impl Book {
 
     /// Forgets everything of exactly `net`.
     pub(crate) fn forget_net(&mut self, net: &IpNet) {
-        if let Some(record) = self.records.remove(net) {
+        if let Some(record) = self.records.remove(&NetKey(*net)) {
             self.bytes -= record.heap_bytes();
         }
     }
@@ -261,8 +262,8 @@ impl Record {
 }
 
 /// Whether it counts in no window any more that holds `newer`.
-fn is_out(note: &Note, newer: &Note, longest: Duration) -> bool {
-    newer.at().since(note.at()) >= longest
+fn is_out(note: &Note, newer: &Note, longest_ms: u64) -> bool {
+    newer.at().millis_since(note.at()) >= longest_ms
 }
 
 fn end(note: &mut Note, session: SessionId) {

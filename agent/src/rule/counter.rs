@@ -1,7 +1,7 @@
 //! A rule at work: its settings, in the form that events are held against, and how often its limit was reached.
 
 use super::{Measure, Per, RuleSettings, good::Slots, note::Note};
-use crate::event::{EventKind, Score, Service};
+use crate::event::{EventKind, Service};
 
 /// One rule.
 #[derive(Debug)]
@@ -57,11 +57,9 @@ impl Counter {
         self.kinds & 1 << kind as u32 != 0
     }
 
-    /// Whether it counts an event: `scores` says whether that weighs against the client.
-    pub(crate) fn counts(&self, kind: EventKind, service: Service, scores: bool) -> bool {
-        (scores || kind.score() <= Score::ZERO)
-            && self.counts_kind(kind)
-            && self.services & 1 << service as u8 != 0
+    /// Services that count, as bits.
+    pub(crate) fn services(&self) -> u8 {
+        self.services
     }
 
     /// Whether it counts what is noted.

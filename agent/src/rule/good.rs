@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Moment, Tracked};
+use super::{Moment, NetKey, Tracked, moment::whole_millis};
 
 /// Most hosts (and networks) whose good events are counted; the one longest without one is forgotten.
 const GOOD_HOSTS_MAX: usize = 65_536;
@@ -56,6 +56,8 @@ impl Tally {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Slots {
     length_ms: i64,
+    /// All of it.
+    pub(super) window_ms: u64,
 }
 
 impl Slots {
@@ -63,6 +65,7 @@ impl Slots {
         let length = window / (SLOTS as u32 - 1);
         Self {
             length_ms: i64::try_from(length.as_millis()).map_or(i64::MAX, |ms| ms.max(1)),
+            window_ms: whole_millis(window),
         }
     }
 }
@@ -77,7 +80,7 @@ pub(crate) struct Goods {
     windows: Vec<(Duration, Slots)>,
     longest: Duration,
     /// A tally for each window.
-    hosts: Tracked<IpNet, Box<[Tally]>>,
+    hosts: Tracked<NetKey, Box<[Tally]>>,
 }
 
 impl Goods {
@@ -128,7 +131,7 @@ impl Goods {
         let windows = self.windows.len();
         let (tallies, _) = self
             .hosts
-            .touch(host, at, || vec![Tally::default(); windows].into());
+            .touch(NetKey(host), at, || vec![Tally::default(); windows].into());
         for (tally, (_, slots)) in tallies.iter_mut().zip(&self.windows) {
             tally.add(at, *slots);
         }
@@ -136,7 +139,10 @@ impl Goods {
 
     /// How many in the window of that number, up to `now`.
     pub(crate) fn sum(&self, host: &IpNet, window: usize, now: Moment) -> u64 {
-        let tally = self.hosts.get(host).and_then(|tallies| tallies.get(window));
+        let tally = self
+            .hosts
+            .get(&NetKey(*host))
+            .and_then(|tallies| tallies.get(window));
         match (tally, self.windows.get(window)) {
             (Some(tally), Some((_, slots))) => tally.sum(now, *slots),
             _ => 0,

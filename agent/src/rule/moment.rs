@@ -12,6 +12,11 @@ impl Moment {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The same in milliseconds.
+    pub(crate) fn millis_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+
     /// How far apart the two are.
     pub(crate) fn apart(self, other: Self) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
@@ -21,6 +26,15 @@ impl Moment {
     pub(crate) fn slot(self, length_ms: i64) -> i64 {
         self.0.div_euclid(length_ms)
     }
+}
+
+/// A length of time in milliseconds, rounded up: what is at least as long in whole milliseconds is at least as long.
+pub(crate) fn whole_millis(length: Duration) -> u64 {
+    let millis = u64::from(length.subsec_nanos().div_ceil(1_000_000));
+    length
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(millis)
 }
 
 impl From<SystemTime> for Moment {

@@ -1,6 +1,9 @@
 //! For whom events are counted: addresses and their networks.
 
-use std::net::IpAddr;
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -26,6 +29,24 @@ impl Subjects {
     /// What counts as one host.
     pub(crate) fn host(self, address: IpAddr) -> IpNet {
         prefix(address, 32, self.ipv6_prefix)
+    }
+}
+
+/// A net as a key of tables: it is hashed as one number, where its parts one by one would take longer than the look itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NetKey(pub(crate) IpNet);
+
+impl Hash for NetKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.0 {
+            IpNet::V4(net) => {
+                let address = u64::from(net.addr().to_bits());
+                state.write_u64(address << 8 | u64::from(net.prefix_len()));
+            }
+            IpNet::V6(net) => {
+                state.write_u128(net.addr().to_bits() ^ u128::from(net.prefix_len()));
+            }
+        }
     }
 }
 

@@ -19,13 +19,31 @@ pub(crate) struct Tracked<K, V> {
     capacity: usize,
     /// Where the node of a key is. The seed of the hash is drawn, so that nobody can choose addresses that collide; nothing
     /// but the time that a look takes depends on it.
-    index: HashTable<u32>,
+    index: HashTable<Place>,
     hasher: RandomState,
     nodes: Vec<Node<K, V>>,
     free: Vec<u32>,
     /// The node longest untouched.
     oldest: u32,
     newest: u32,
+}
+
+/// Where a node is, with the hash of its key: a table that grows need not ask the nodes, which lie anywhere in memory.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    node: u32,
+}
+
+impl Place {
+    /// The hash as the table wants it: it takes a place from the lower bits and a mark from the highest.
+    fn hash(&self) -> u64 {
+        spread(self.hash)
+    }
+}
+
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[derive(Debug)]
@@ -88,14 +106,10 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
         fresh: impl FnOnce() -> V,
     ) -> (&mut V, Option<V>) {
         let mut displaced = None;
-        let hash = self.hasher.hash_one(key);
-        let nodes = &self.nodes;
-        let known = self
-            .index
-            .find(hash, |&node| nodes[node as usize].key == key);
-        let node = match known {
-            Some(&node) if node == self.newest => node,
-            Some(&node) => {
+        let hash = self.hash(&key);
+        let node = match self.find_hashed(&key, hash) {
+            Some(node) if node == self.newest => node,
+            Some(node) => {
                 self.unlink(node);
                 self.link_newest(node);
                 node
@@ -105,10 +119,8 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
                     displaced = self.pop_oldest();
                 }
                 let node = self.allocate(key, at, fresh());
-                let (nodes, hasher) = (&self.nodes, &self.hasher);
-                self.index.insert_unique(hash, node, |&node| {
-                    hasher.hash_one(nodes[node as usize].key)
-                });
+                let place = Place { hash, node };
+                self.index.insert_unique(place.hash(), place, Place::hash);
                 self.link_newest(node);
                 node
             }
@@ -120,12 +132,15 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let hash = self.hasher.hash_one(key);
+        if self.index.is_empty() {
+            return None;
+        }
+        let hash = self.hash(key);
         let nodes = &self.nodes;
-        let found = self
-            .index
-            .find_entry(hash, |&node| nodes[node as usize].key == *key);
-        let (node, _) = found.ok()?.remove();
+        let found = self.index.find_entry(spread(hash), |place| {
+            place.hash == hash && nodes[place.node as usize].key == *key
+        });
+        let (Place { node, .. }, _) = found.ok()?.remove();
         self.unlink(node);
         self.free.push(node);
         self.nodes[node as usize].value.take()
@@ -150,9 +165,18 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
         if self.index.is_empty() {
             return None;
         }
-        let hash = self.hasher.hash_one(key);
-        let is_it = |&node: &u32| self.nodes[node as usize].key == *key;
-        self.index.find(hash, is_it).copied()
+        self.find_hashed(key, self.hash(key))
+    }
+
+    fn find_hashed(&self, key: &K, hash: u32) -> Option<u32> {
+        let is_it =
+            |place: &Place| place.hash == hash && self.nodes[place.node as usize].key == *key;
+        self.index.find(spread(hash), is_it).map(|place| place.node)
+    }
+
+    /// The upper half of the hash of a key.
+    fn hash(&self, key: &K) -> u32 {
+        (self.hasher.hash_one(key) >> 32) as u32
     }
 
     fn allocate(&mut self, key: K, last: Moment, value: V) -> u32 {

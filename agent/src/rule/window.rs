@@ -12,6 +12,7 @@ use crate::event::EventKind;
 /// Times between which a mail program and its login server log the same failure, the one with the account, the other
 /// without (research D-16).
 const TWIN_WITHIN: Duration = Duration::from_secs(3);
+const TWIN_WITHIN_MS: u64 = TWIN_WITHIN.as_secs() * 1_000;
 
 /// Events of one host that count, oldest first: never more than the rule's limit makes necessary.
 #[derive(Debug, Default)]
@@ -50,10 +51,10 @@ impl Window {
     pub(crate) fn add(&mut self, note: &Note, rule: &RuleSettings, slots: Slots) -> bool {
         let at = note.at();
         let latest = self.entries.last().map_or(at, |entry| entry.at.max(at));
-        if latest.since(at) >= rule.window {
+        if latest.millis_since(at) >= slots.window_ms {
             return false;
         }
-        self.forget(latest, rule.window);
+        self.forget(latest, slots.window_ms);
         let value = note.identity(rule);
         let twin = twin(note);
         let was_counted_without_account = match twin {
@@ -148,12 +149,14 @@ impl Window {
             .collect()
     }
 
-    fn forget(&mut self, now: Moment, window: Duration) {
-        let gone = self
-            .entries
-            .partition_point(|entry| now.since(entry.at) >= window);
-        for entry in self.entries.drain(..gone) {
-            self.tenths -= i64::from(entry.tenths);
+    fn forget(&mut self, now: Moment, window_ms: u64) {
+        let is_out = |entry: &Entry| now.millis_since(entry.at) >= window_ms;
+        // Mostly nothing is.
+        if self.entries.first().is_some_and(is_out) {
+            let gone = self.entries.partition_point(is_out);
+            for entry in self.entries.drain(..gone) {
+                self.tenths -= i64::from(entry.tenths);
+            }
         }
         if self.entries.is_empty() {
             self.kinds = 0;
@@ -161,9 +164,13 @@ impl Window {
     }
 
     fn insert(&mut self, entry: Entry) {
-        let position = self
-            .entries
-            .partition_point(|present| present.at <= entry.at);
+        let position = match self.entries.last() {
+            Some(last) if last.at > entry.at => self
+                .entries
+                .partition_point(|present| present.at <= entry.at),
+            // Lines come in the order of time.
+            _ => self.entries.len(),
+        };
         if self.entries.capacity() == 0 {
             // Most hosts never come to a second one.
             self.entries.reserve_exact(1);
@@ -188,8 +195,12 @@ impl Window {
 
     /// The first entry that may be the twin of an event at `at`.
     fn first_near(&self, at: Moment) -> usize {
+        // The last ones are near, and few.
+        let is_far = |entry: &Entry| at.millis_since(entry.at) > TWIN_WITHIN_MS;
         self.entries
-            .partition_point(|entry| at.since(entry.at) > TWIN_WITHIN)
+            .iter()
+            .rposition(is_far)
+            .map_or(0, |far| far + 1)
     }
 
     /// Whether a failure without an account is one of those that came with theirs; each is the twin of one only.
