@@ -1,6 +1,7 @@
 //! The configuration: read, checked and complete. Nothing here is applied; whether an interface or a group exists is found
 //! out by those who use it.
 
+mod account_rule;
 mod document;
 mod error;
 mod filter;

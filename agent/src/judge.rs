@@ -4,6 +4,8 @@
 //! The allowlist is asked first, then the bans in force: what a banned host does in the connections it still has counts for
 //! nothing. Then every rule sees the event.
 
+mod account_sentence;
+mod accounts;
 mod class;
 mod delayed;
 mod evidence;
@@ -27,8 +29,8 @@ use std::{
 use ipnet::IpNet;
 
 use self::{
-    class::Class, evidence::Pieces, history::History, observed::Quiet, retold::Retold,
-    widening::Neighbours,
+    accounts::Accounts, class::Class, evidence::Pieces, history::History, observed::Quiet,
+    retold::Retold, widening::Neighbours,
 };
 pub use self::{
     evidence::EVIDENCE_BYTES_MAX,
@@ -41,7 +43,7 @@ use crate::{
     decision::{Decision, Pardon},
     event::{Event, EventKind, Score},
     penalty::PastBan,
-    rule::{Counter, ERAS, Moment, Per, RuleSettings, Subjects, network},
+    rule::{Book, Counter, ERAS, Moment, Per, RuleSettings, Subjects, network},
 };
 
 /// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
@@ -60,6 +62,7 @@ pub struct JudgeSettings {
 #[derive(Debug)]
 pub struct Judge {
     subjects: Subjects,
+    accounts: Accounts,
     counters: Vec<Counter>,
     /// How many times the rules have changed, modulo [`ERAS`].
     era: u8,
@@ -115,6 +118,7 @@ impl Judge {
     pub fn new(settings: JudgeSettings, allowlist: Allowlist) -> Self {
         let mut judge = Self {
             subjects: Subjects::new(settings.ipv6_prefix),
+            accounts: Accounts::new(),
             counters: Vec::new(),
             era: 0,
             hosts: Class::of_hosts(),
@@ -182,7 +186,11 @@ impl Judge {
             let mut rules = self.counters.iter().map(Counter::settings);
             rules.any(|rule| rule.name == *name)
         });
-        self.longest = self.windows(|_| true).max().unwrap_or_default();
+        self.accounts.reconfigure(&self.counters);
+        self.longest = self
+            .windows(|per| !per.per.is_of_accounts())
+            .max()
+            .unwrap_or_default();
         let of_networks: fn(Per) -> bool = |per| per == Per::Network;
         let of_hosts: fn(Per) -> bool = |per| matches!(per, Per::Address | Per::Session);
         let goods: Vec<Duration> = self.good_windows(of_hosts);
@@ -212,6 +220,7 @@ impl Judge {
 
     /// Takes in an event; `event.at` is the judge's time. `text` is the log line it was read from, for evidence.
     pub fn handle_event(&mut self, event: &Event, text: &[u8]) {
+        self.judge_account(event, text);
         let interest = &self.interests[event.kind as usize];
         let Some(address) = event.address else {
             return;
@@ -252,9 +261,11 @@ impl Judge {
                 pardon: Pardon::Expired,
             });
         }
+        self.release_over(now);
         if self.next_forget.is_some_and(|due| due <= now) {
             self.forget(Moment::from(now));
-            self.next_forget = match self.tracked() {
+            let some_left = self.accounts.forget(now);
+            self.next_forget = match self.tracked() + usize::from(some_left) {
                 0 => None,
                 _ => now.checked_add(FORGET_EVERY),
             };
@@ -263,7 +274,7 @@ impl Judge {
 
     /// When [`Judge::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<SystemTime> {
-        [self.bans.next_end(), self.next_forget]
+        [self.bans.next_end(), self.next_forget, self.next_release()]
             .into_iter()
             .flatten()
             .min()
@@ -287,24 +298,27 @@ impl Judge {
     /// The rules in the order in which they are tried, as they are at `now`. It takes a look at each tracked host: it is for
     /// people who ask.
     pub fn rules(&self, now: SystemTime) -> impl Iterator<Item = RuleState<'_>> {
-        self.counters
-            .iter()
-            .enumerate()
-            .map(move |(index, counter)| {
-                let book = match counter.settings().per {
-                    Per::Address | Per::Session | Per::Account => &self.hosts.book,
-                    Per::Network => &self.networks.book,
-                };
-                let name = &counter.settings().name;
-                RuleState {
-                    settings: counter.settings(),
-                    tracked: book.tracked_by(index, &self.counters, self.era),
-                    near: book.near_by(index, &self.counters, self.era),
-                    breaches: counter.breaches(),
-                    would_bans: self.quiet.counted(name),
-                    would_be_banned: self.quiet.in_force(name, now),
-                }
-            })
+        let counters = self.counters.iter().enumerate();
+        counters.map(move |(index, counter)| {
+            let of_book = |book: &Book| {
+                let tracked = book.tracked_by(index, &self.counters, self.era);
+                (tracked, book.near_by(index, &self.counters, self.era))
+            };
+            let (tracked, near) = match counter.settings().per {
+                Per::Address | Per::Session => of_book(&self.hosts.book),
+                Per::Network => of_book(&self.networks.book),
+                Per::Account | Per::AccountSession => (self.accounts.tracked_by(index), 0),
+            };
+            let name = &counter.settings().name;
+            RuleState {
+                settings: counter.settings(),
+                tracked,
+                near,
+                breaches: counter.breaches(),
+                would_bans: self.quiet.counted(name),
+                would_be_banned: self.quiet.in_force(name, now),
+            }
+        })
     }
 
     /// How often each rule's limit was reached since the judge began, or the rule changed.

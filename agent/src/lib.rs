@@ -48,6 +48,7 @@
 //! - Nothing imports [`cli`], and only it [`daemon`]; the core imports no edge; edges do not import each other. A test checks it.
 
 // Vocabulary: plain data.
+pub mod account;
 pub mod allowlist;
 pub mod ban;
 pub mod checkpoint;

@@ -26,6 +26,7 @@ pub(crate) use self::{
     note::{ERAS, Note},
     subject::{NetKey, Subjects, network},
     tracked::Tracked,
+    words::span,
 };
 use crate::{
     ban::RuleName,
@@ -71,6 +72,9 @@ pub struct RuleSettings {
     /// `auth-success`, of any session and service) in the window are counted ones; 0 for always, 100 for hosts that did
     /// nothing good.
     pub bad_share: u8,
+    /// A breach only on a day (UTC) on which the account has come to this percentage of its mean of the 30 days before; `limit`
+    /// is the least that it takes, and the window is the day. Only per account.
+    pub baseline: Option<u32>,
     /// Whether it is applied, or only watched.
     pub mode: Mode,
     /// Whether it can be neither deleted nor disabled, only edited.
@@ -103,11 +107,19 @@ pub enum Per {
     Session,
     /// An account, whatever addresses it is used from; it is held, never the addresses.
     Account,
+    /// One connection that an account is logged in on; what follows is about the account.
+    AccountSession,
 }
 
 impl Per {
     /// Every one.
-    pub const ALL: &[Self] = &[Self::Address, Self::Network, Self::Session, Self::Account];
+    pub const ALL: &[Self] = &[
+        Self::Address,
+        Self::Network,
+        Self::Session,
+        Self::Account,
+        Self::AccountSession,
+    ];
 
     /// Name in configurations.
     pub const fn as_str(self) -> &'static str {
@@ -116,7 +128,13 @@ impl Per {
             Self::Network => "network",
             Self::Session => "session",
             Self::Account => "account",
+            Self::AccountSession => "account-session",
         }
+    }
+
+    /// Whether what follows is about an account, and never about an address.
+    pub const fn is_of_accounts(self) -> bool {
+        matches!(self, Self::Account | Self::AccountSession)
     }
 }
 
@@ -153,17 +171,23 @@ pub enum Measure {
     /// Their scores, in whole points. A misdeed repeated (the same recipient, the same account, the same refusal of one
     /// session) scores once, unless `distinct` says what must differ.
     Score,
+    /// The recipients of messages; a message of which they are not told has one. Only of accounts.
+    Recipients,
+    /// The size of messages. Only of accounts.
+    Megabytes,
 }
 
 impl Measure {
     /// Every one.
-    pub const ALL: &[Self] = &[Self::Count, Self::Score];
+    pub const ALL: &[Self] = &[Self::Count, Self::Score, Self::Recipients, Self::Megabytes];
 
     /// Name in configurations.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Count => "count",
             Self::Score => "score",
+            Self::Recipients => "recipients",
+            Self::Megabytes => "megabytes",
         }
     }
 }

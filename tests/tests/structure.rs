@@ -10,6 +10,7 @@ use std::{
 const AGENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../agent/src");
 
 const VOCABULARY: &[&str] = &[
+    "account",
     "allowlist",
     "ban",
     "checkpoint",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    RuleOrigin,
+    RuleOrigin, account_rule,
     document::{Field, Section},
     error::ConfigError,
     then,
@@ -20,7 +20,7 @@ const RULES_MAX: usize = 64;
 /// The window of a rule per session that names none: longer than sessions last.
 const SESSION_WINDOW: Duration = Duration::from_secs(86_400);
 
-const RULE_KEYS: [&str; 12] = [
+const RULE_KEYS: [&str; 13] = [
     "name",
     "count",
     "per",
@@ -30,6 +30,7 @@ const RULE_KEYS: [&str; 12] = [
     "window",
     "service",
     "bad_share",
+    "baseline",
     "mode",
     "permanent",
     "then",
@@ -80,13 +81,15 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
     };
     let name = name(&required("name")?)?;
     let count = count(&required("count")?)?;
-    let per = per(&required("per")?)?;
+    let per = required("per")?.choice("per", Per::ALL, Per::as_str)?;
     let distinct = distinct(section, per)?;
     let measure = match section.field("measure") {
         Some(field) => field.choice("measure", Measure::ALL, Measure::as_str)?,
         None => Measure::Count,
     };
+    account_rule::check(section, per, &count, distinct, measure)?;
     Ok(RuleSettings {
+        baseline: account_rule::baseline(section)?,
         limit: required("limit")?.number(1..=LIMIT_MAX)?,
         window: window(section, per)?,
         service: service(section)?,
@@ -109,13 +112,6 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
         distinct,
         measure,
     })
-}
-
-fn per(field: &Field<'_>) -> Result<Per, ConfigError> {
-    match field.choice("per", Per::ALL, Per::as_str)? {
-        Per::Account => Err(field.mistake("per = \"account\" comes in a later version")),
-        per => Ok(per),
-    }
 }
 
 fn name(field: &Field<'_>) -> Result<RuleName, ConfigError> {
@@ -159,9 +155,10 @@ fn distinct(section: &Section<'_>, per: Per) -> Result<Option<Distinct>, ConfigE
         return Ok(None);
     };
     let distinct = field.choice("distinct", Distinct::ALL, Distinct::as_str)?;
-    if distinct == Distinct::Address && per != Per::Network {
-        return Err(field
-            .mistake("distinct = \"address\" needs per = \"network\": all else has one address"));
+    if distinct == Distinct::Address && !matches!(per, Per::Network | Per::Account) {
+        return Err(field.mistake(
+            "distinct = \"address\" needs per = \"network\" or \"account\": all else has one address",
+        ));
     }
     Ok(Some(distinct))
 }
@@ -169,7 +166,9 @@ fn distinct(section: &Section<'_>, per: Per) -> Result<Option<Distinct>, ConfigE
 fn window(section: &Section<'_>, per: Per) -> Result<Duration, ConfigError> {
     let Some(field) = section.field("window") else {
         return match per {
-            Per::Session => Ok(SESSION_WINDOW),
+            Per::Session | Per::AccountSession => Ok(SESSION_WINDOW),
+            // A day, always.
+            Per::Account if section.field("baseline").is_some() => Ok(account_rule::DAY),
             Per::Address | Per::Network | Per::Account => {
                 Err(section.mistake("[[rule]] lacks \"window\", such as \"10m\""))
             }

@@ -228,8 +228,76 @@ fn unknown_names_are_answered_with_the_nearest() {
         expect![[r#"f:3:10: unknown event "auth-failed"; did you mean "auth-failure"?"#]],
     );
     check(
-        &rule("count = \"offences\"\nper = \"account\"\nlimit = 1\nwindow = \"1m\""),
-        expect![[r#"f:4:7: per = "account" comes in a later version"#]],
+        &rule("count = \"offences\"\nper = \"acount\"\nlimit = 1\nwindow = \"1m\""),
+        expect![[r#"f:4:7: unknown per "acount"; did you mean "account"?"#]],
+    );
+}
+
+#[test]
+fn what_makes_no_sense_of_accounts_is_refused() {
+    let of_account = |rest: &str| {
+        rule(&format!(
+            "per = \"account\"\nlimit = 1\nthen = {{ notify = true }}\n{rest}"
+        ))
+    };
+    check(
+        &of_account("count = \"offences\"\nbad_share = 80\nwindow = \"1h\""),
+        expect![[
+            r#"f:7:13: "bad_share" in [[rule]] is for hosts; a rule per account has its limit, and "baseline""#
+        ]],
+    );
+    check(
+        &of_account("count = \"auth\"\nmeasure = \"recipients\"\nwindow = \"1h\""),
+        expect![[
+            r#"f:7:11: "measure" in [[rule]] counts what messages have: put "mail-accepted" into count"#
+        ]],
+    );
+    check(
+        &of_account("count = \"mail-accepted\"\nbaseline = 500\nwindow = \"1h\""),
+        expect![[
+            r#"f:8:10: "window" in [[rule]] is a day where there is a "baseline": leave it out"#
+        ]],
+    );
+    check(
+        &of_account("count = \"unknown-recipient\"\nbaseline = 500"),
+        expect![[
+            r#"f:7:12: "baseline" in [[rule]] needs what is kept of each day: mail-accepted, auth-success, auth-failure or bounce-out, and no score"#
+        ]],
+    );
+    check(
+        &of_account("count = \"mail-accepted\"\nbaseline = 100"),
+        expect![[r#"f:7:12: "baseline" in [[rule]] must be a number from 101 to 10000"#]],
+    );
+    check(
+        &rule(
+            "count = \"mail-accepted\"\nper = \"address\"\nlimit = 1\nwindow = \"1h\"\nmeasure = \"recipients\"",
+        ),
+        expect![[
+            r#"f:7:11: "measure" in [[rule]] is for rules with per = "account": only of accounts is known what they send"#
+        ]],
+    );
+    check(
+        &rule(
+            "count = \"mail-accepted\"\nper = \"address\"\nlimit = 1\nwindow = \"1h\"\nbaseline = 500",
+        ),
+        expect![[
+            r#"f:7:12: "baseline" in [[rule]] needs per = "account": only accounts have a mean"#
+        ]],
+    );
+}
+
+#[test]
+fn a_rule_of_accounts_is_read() {
+    let text = rule(
+        "count = \"mail-accepted\"\nper = \"account\"\nmeasure = \"recipients\"\nlimit = 100\nbaseline = 500\nthen = { notify = true }",
+    );
+    let config = Config::parse(&text, "f").unwrap();
+    let (rule, _) = config.rules.rules.last().unwrap();
+    assert_eq!(rule.baseline, Some(500));
+    assert_eq!(rule.window, std::time::Duration::from_secs(86_400));
+    assert_eq!(
+        rule.description(),
+        "100 recipients of messages of an account in a day, if that is 500% of its mean of 30 days: notify"
     );
 }
 

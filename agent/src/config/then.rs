@@ -46,7 +46,7 @@ pub(super) fn read_ban(top: &Section<'_>) -> Result<Penalty, ConfigError> {
 pub(super) fn read(section: &Section<'_>, per: Per, ban: Penalty) -> Result<Then, ConfigError> {
     let Some(field) = section.field("then") else {
         return match per {
-            Per::Account => Err(section.mistake(
+            Per::Account | Per::AccountSession => Err(section.mistake(
                 "a rule per account bans nobody: say what it does, such as then = { hold = \"2h\", notify = true }",
             )),
             Per::Address | Per::Network | Per::Session => Ok(Then::ban(ban)),
@@ -77,7 +77,7 @@ fn check(section: &Section<'_>, then: &Then, per: Per) -> Result<(), ConfigError
         Some(field) => Err(field.mistake(format!("{} {why}", field.name()))),
         None => Ok(()),
     };
-    if per == Per::Account {
+    if per.is_of_accounts() {
         let why = "is not for a rule per account, which never acts against addresses; use \"hold\", \"kick\" or \"notify\"";
         for key in ["ban", "delay"] {
             refuse(key, why)?;

@@ -175,7 +175,8 @@ impl Daemon {
                         .map(|service| service.to_string())
                         .collect(),
                     limit: settings.limit,
-                    window_s: (settings.per != Per::Session).then_some(settings.window.as_secs()),
+                    window_s: (!matches!(settings.per, Per::Session | Per::AccountSession))
+                        .then_some(settings.window.as_secs()),
                     mode: settings.mode.as_str().to_owned(),
                     permanent: settings.permanent,
                     then: then_view(&settings.then),

@@ -98,7 +98,9 @@ impl Book {
         let sum = |notes: &[Note]| {
             let counted = notes.iter().filter(counts);
             match counter.settings().measure {
-                Measure::Count => 10 * counted.count() as i64,
+                Measure::Count | Measure::Recipients | Measure::Megabytes => {
+                    10 * counted.count() as i64
+                }
                 Measure::Score => counted.map(|note| i64::from(note.tenths())).sum(),
             }
         };

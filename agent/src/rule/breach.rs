@@ -28,7 +28,9 @@ impl Breach {
             (Some(Distinct::Address), _) => {
                 format!("{count} hosts of one /{} with {what}", net.prefix_len())
             }
-            (_, Measure::Count) => format!("{count} {what}"),
+            (_, Measure::Count | Measure::Recipients | Measure::Megabytes) => {
+                format!("{count} {what}")
+            }
             (_, Measure::Score) => {
                 let points = window.tenths() as f64 / 10.0;
                 format!("{count} {what} ({points} points)")
@@ -36,7 +38,7 @@ impl Breach {
         };
         let session = match rule.per {
             Per::Session => " in one session",
-            Per::Address | Per::Network | Per::Account => "",
+            Per::Address | Per::Network | Per::Account | Per::AccountSession => "",
         };
         let reason = match many {
             Many::No => format!("{sum}{session}"),

@@ -48,7 +48,7 @@ impl Counter {
         self.breaches
     }
 
-    pub(super) fn breached(&mut self) {
+    pub(crate) fn breached(&mut self) {
         self.breaches += 1;
     }
 
@@ -84,7 +84,7 @@ impl Counter {
                 && (self.settings.per != Per::Session || earlier.session() == note.session())
         };
         match self.settings.measure {
-            Measure::Count => {
+            Measure::Count | Measure::Recipients | Measure::Megabytes => {
                 earlier.len() + 1 >= limit as usize
                     && earlier.iter().filter(is_counted).count() + 1 >= limit as usize
             }

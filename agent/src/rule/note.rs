@@ -110,7 +110,7 @@ impl Note {
             Some(Distinct::Account) => self.account(),
             Some(Distinct::Address) => Some(u64::from(self.host)),
             None => match rule.measure {
-                Measure::Count => None,
+                Measure::Count | Measure::Recipients | Measure::Megabytes => None,
                 Measure::Score => self.misdeed(),
             },
         }

@@ -88,7 +88,9 @@ impl Window {
     /// Whether it comes to the rule's limit.
     pub(crate) fn is_full(&self, rule: &RuleSettings) -> bool {
         match rule.measure {
-            Measure::Count => self.entries.len() >= rule.full() as usize,
+            Measure::Count | Measure::Recipients | Measure::Megabytes => {
+                self.entries.len() >= rule.full() as usize
+            }
             Measure::Score => self.tenths >= i64::from(rule.limit) * 10,
         }
     }
@@ -96,7 +98,9 @@ impl Window {
     /// Forgets what is more than enough for the limit; how many entries are left.
     pub(crate) fn trim(&mut self, rule: &RuleSettings) -> usize {
         let enough = |window: &Self| match rule.measure {
-            Measure::Count => window.entries.len() > rule.enough() as usize,
+            Measure::Count | Measure::Recipients | Measure::Megabytes => {
+                window.entries.len() > rule.enough() as usize
+            }
             Measure::Score => window.entries.first().is_some_and(|oldest| {
                 window.tenths - i64::from(oldest.tenths) >= i64::from(rule.limit) * 10
             }),

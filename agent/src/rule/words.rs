@@ -26,7 +26,13 @@ impl RuleSettings {
             Per::Address => format!("from an address in {window}"),
             Per::Network => format!("in a network (/24, IPv6 /48) in {window}"),
             Per::Session => "in one session".to_owned(),
-            Per::Account => format!("of an account in {window}"),
+            Per::Account => match self.baseline {
+                Some(percent) => {
+                    format!("of an account in a day, if that is {percent}% of its mean of 30 days")
+                }
+                None => format!("of an account in {window}"),
+            },
+            Per::AccountSession => "of an account in one session".to_owned(),
         };
         let services = match self.service.as_slice() {
             [] => String::new(),
@@ -55,13 +61,15 @@ impl RuleSettings {
         let (several, what) = (nouns(kinds(), Many::Yes), nouns(kinds(), Many::of(limit)));
         match (self.measure, self.distinct) {
             (_, Some(Distinct::Address)) => format!("{limit} hosts with {several}"),
+            (Measure::Recipients, None) => format!("{limit} recipients of messages"),
+            (Measure::Megabytes, None) => format!("{limit} megabytes of messages"),
             (Measure::Score, _) => format!("{limit} points of {several}"),
             (Measure::Count, None) => format!("{limit} {what}"),
-            (Measure::Count, Some(Distinct::Recipient)) => match self.count.as_slice() {
+            (_, Some(Distinct::Recipient)) => match self.count.as_slice() {
                 [EventKind::UnknownRecipient] => format!("{limit} different {what}"),
                 _ => format!("{limit} {what} for different recipients"),
             },
-            (Measure::Count, Some(Distinct::Account)) => {
+            (_, Some(Distinct::Account)) => {
                 format!("{limit} {what} (the same account counts once)")
             }
         }
@@ -156,7 +164,7 @@ fn noun(kind: EventKind) -> (&'static str, &'static str) {
 }
 
 /// A length of time in its two largest units; "1s" at least.
-pub(super) fn span(length: Duration) -> String {
+pub(crate) fn span(length: Duration) -> String {
     const UNITS: [(u64, char); 4] = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
     let mut rest = length.as_secs().max(1);
     let mut text = String::new();

@@ -106,7 +106,7 @@ impl Windows {
         is_near: impl Fn(i64) -> bool,
     ) -> usize {
         let tenths = |window: &Window| match measure {
-            Measure::Count => 10 * window.len() as i64,
+            Measure::Count | Measure::Recipients | Measure::Megabytes => 10 * window.len() as i64,
             Measure::Score => window.tenths(),
         };
         let of_rule = self.all.iter().filter(|of_rule| of_rule.rule == rule);
@@ -138,7 +138,7 @@ impl Windows {
     fn position(&mut self, rule: usize, counter: &Counter, note: &Note) -> usize {
         let session = match counter.settings().per {
             Per::Session => note.session(),
-            Per::Address | Per::Network | Per::Account => None,
+            Per::Address | Per::Network | Per::Account | Per::AccountSession => None,
         };
         let is_it = |of_rule: &OfRule| of_rule.rule == rule && of_rule.session == session;
         if let Some(position) = self.all.iter().position(is_it) {

@@ -1,0 +1,184 @@
+//! The accounts that are remembered, by name. Whoever attacks may invent names: an account of which nothing but failed logins
+//! is known is a stranger, and strangers displace none but each other.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::SystemTime};
+
+use super::count::Count;
+use crate::{
+    account::Account,
+    rule::{Moment, Tracked},
+};
+
+/// Most accounts that are known: a login of theirs succeeded, or a message of theirs was accepted. The one longest without an
+/// event is forgotten.
+pub(crate) const ACCOUNTS_MAX: usize = 32_768;
+/// Most names that nobody has logged in to yet; likewise.
+pub(crate) const STRANGERS_MAX: usize = 8_192;
+
+/// An account and what the rules have counted of it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) account: Account,
+    /// For each rule on accounts, in their order; shorter where the last ones have counted nothing.
+    pub(super) counts: Vec<Count>,
+    /// Its last login or message came from a host that an operator allowlisted.
+    pub(super) is_exempt: bool,
+    /// The last failed login: who told of it, and when.
+    pub(super) last_failure: Option<(&'static str, Moment)>,
+    /// It has changed since it was last stored.
+    pub(super) is_dirty: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Registry {
+    /// A number for each name, so that a name is kept once.
+    ids: HashMap<Arc<str>, u64>,
+    next: u64,
+    known: Tracked<u64, Entry>,
+    strangers: Tracked<u64, Entry>,
+}
+
+impl Entry {
+    fn new(name: Arc<str>, at: SystemTime) -> Self {
+        Self {
+            account: Account::new(name, at),
+            counts: Vec::new(),
+            is_exempt: false,
+            last_failure: None,
+            is_dirty: false,
+        }
+    }
+
+    /// What the rule of that number has counted.
+    pub(super) fn count(&mut self, rule: usize) -> &mut Count {
+        if self.counts.len() <= rule {
+            self.counts.resize_with(rule + 1, Count::default);
+        }
+        &mut self.counts[rule]
+    }
+}
+
+impl Registry {
+    pub(super) fn new() -> Self {
+        Self {
+            ids: HashMap::new(),
+            next: 0,
+            known: Tracked::new(ACCOUNTS_MAX),
+            strangers: Tracked::new(STRANGERS_MAX),
+        }
+    }
+
+    /// The account of that name, remembered from here on. Once something of it `succeeded` it is no stranger any more.
+    pub(super) fn touch(&mut self, name: &str, at: SystemTime, succeeded: bool) -> &mut Entry {
+        let lower = lower(name);
+        let id = match self.ids.get(&*lower) {
+            Some(&id) => id,
+            None => {
+                let id = self.next;
+                self.next += 1;
+                self.ids.insert(lower.as_ref().into(), id);
+                id
+            }
+        };
+        let is_known = self.known.get(&id).is_some();
+        let stranger = match succeeded && !is_known {
+            true => self.strangers.remove(&id),
+            false => None,
+        };
+        let table = match is_known || succeeded {
+            true => &mut self.known,
+            false => &mut self.strangers,
+        };
+        let fresh = || stranger.unwrap_or_else(|| Entry::new(lower.as_ref().into(), at));
+        let (entry, displaced) = table.touch(id, Moment::from(at), fresh);
+        if let Some(displaced) = displaced {
+            self.ids.remove(&displaced.account.name);
+        }
+        entry.account.last = entry.account.last.max(at);
+        entry
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Entry> {
+        let id = self.ids.get(&*lower(name))?;
+        self.known.get(id).or_else(|| self.strangers.get(id))
+    }
+
+    /// The names of all, known ones and strangers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.known.values().chain(self.strangers.values())
+    }
+
+    /// Calls `each` for all that are known.
+    pub(super) fn for_each_known(&mut self, each: impl FnMut(&mut Entry)) {
+        self.known.for_each(each);
+    }
+
+    /// Calls `each` for all.
+    pub(super) fn for_each(&mut self, mut each: impl FnMut(&mut Entry)) {
+        self.known.for_each(&mut each);
+        self.strangers.for_each(each);
+    }
+
+    /// Forgets strangers without an event for `age`.
+    pub(super) fn forget_strangers(&mut self, now: Moment, age: std::time::Duration) {
+        while let Some(gone) = self.strangers.pop_idle(now, age) {
+            self.ids.remove(&gone.account.name);
+        }
+    }
+
+    /// How many are known, and how many are strangers.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.known.len(), self.strangers.len())
+    }
+}
+
+/// A name in lower case; most are.
+fn lower(name: &str) -> Cow<'_, str> {
+    let is_lower = name
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    match is_lower {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(name.to_lowercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::{Registry, STRANGERS_MAX};
+
+    fn at(s: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(s)
+    }
+
+    #[test]
+    fn invented_names_displace_none_but_each_other() {
+        let mut registry = Registry::new();
+        registry.touch("Joe@example.org", at(0), true);
+        registry.touch("ann", at(0), false);
+        for n in 0..100_000 {
+            registry.touch(&format!("invented{n}"), at(1), false);
+        }
+        assert_eq!(registry.len(), (1, STRANGERS_MAX));
+        assert_eq!(registry.ids.len(), STRANGERS_MAX + 1);
+        assert!(registry.get("JOE@example.org").is_some());
+        assert!(registry.get("ann").is_none());
+        registry.forget_strangers(at(100).into(), Duration::from_secs(99));
+        assert_eq!((registry.len(), registry.ids.len()), ((1, 0), 1));
+    }
+
+    #[test]
+    fn a_stranger_that_logs_in_is_known_with_all_its_past() {
+        let mut registry = Registry::new();
+        registry.touch("ann", at(5), false).count(2);
+        let ann = registry.touch("Ann", at(9), true);
+        assert_eq!(ann.account.first, at(5));
+        assert_eq!(ann.counts.len(), 3);
+        assert_eq!(registry.len(), (1, 0));
+        // Failures of one that is known do not make it a stranger.
+        registry.touch("ann", at(10), false);
+        assert_eq!(registry.len(), (1, 0));
+    }
+}
