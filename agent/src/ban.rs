@@ -67,6 +67,8 @@ pub enum Origin {
     Manual,
     /// Found in the pinned maps when the store had been lost.
     Kernel,
+    /// The circuit breaker: it pauses bans, and makes none.
+    Breaker,
 }
 
 impl fmt::Display for Origin {
@@ -75,11 +77,12 @@ impl fmt::Display for Origin {
             Self::Rule(name) => f.pad(name.as_str()),
             Self::Manual => f.pad("manual"),
             Self::Kernel => f.pad("kernel"),
+            Self::Breaker => f.pad("breaker"),
         }
     }
 }
 
-/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual` or `kernel`.
+/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual`, `kernel` or `breaker`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RuleName(Box<str>);
 
@@ -90,7 +93,7 @@ impl RuleName {
             && name
                 .bytes()
                 .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !matches!(name, "manual" | "kernel");
+            && !matches!(name, "manual" | "kernel" | "breaker");
         fits.then(|| Self(name.into()))
     }
 

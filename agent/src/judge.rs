@@ -6,7 +6,9 @@
 
 mod account_sentence;
 mod accounts;
+mod breaker;
 mod class;
+mod clemency;
 mod delayed;
 mod evidence;
 mod history;
@@ -14,8 +16,11 @@ mod manual;
 mod observed;
 #[cfg(test)]
 mod properties;
+mod pulse;
+mod regulars;
 mod retold;
 mod sentence;
+mod spared;
 #[cfg(test)]
 mod tests;
 mod widening;
@@ -30,11 +35,14 @@ use ipnet::IpNet;
 
 use self::{
     accounts::Accounts, class::Class, evidence::Pieces, history::History, observed::Quiet,
+    class::Class, clemency::Clemency, evidence::Pieces, history::History, observed::Quiet,
     retold::Retold, widening::Neighbours,
 };
 pub use self::{
+    breaker::{BreakerSettings, Pause},
     evidence::EVIDENCE_BYTES_MAX,
     manual::{Added, Refusal},
+    spared::{Mercy, SPARED_MAX, Spared},
 };
 use crate::{
     allowlist::Allowlist,
@@ -43,7 +51,7 @@ use crate::{
     decision::{Decision, Pardon},
     event::{Event, EventKind, Score},
     penalty::PastBan,
-    rule::{Book, Counter, ERAS, Moment, Per, RuleSettings, Subjects, network},
+    rule::{Book, Counter, ERAS, Moment, Per, RuleSettings, Subjects, good_window, network},
 };
 
 /// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
@@ -79,6 +87,7 @@ pub struct Judge {
     quiet: Quiet,
     pieces: Pieces,
     retold: Retold,
+    clemency: Clemency,
     decisions: VecDeque<Decision>,
     next_forget: Option<SystemTime>,
 }
@@ -132,6 +141,7 @@ impl Judge {
             quiet: Quiet::new(),
             pieces: Pieces::new(),
             retold: Retold::new(),
+            clemency: Clemency::new(),
             decisions: VecDeque::new(),
             next_forget: None,
         };
@@ -222,6 +232,9 @@ impl Judge {
     pub fn handle_event(&mut self, event: &Event, text: &[u8]) {
         self.judge_account(event, text);
         let interest = &self.interests[event.kind as usize];
+        if event.kind == EventKind::ServerFault {
+            self.clemency.breaker.note_fault(event.at);
+        }
         let Some(address) = event.address else {
             return;
         };
@@ -232,15 +245,22 @@ impl Judge {
         if !counts && !is_good && !ends_session {
             return;
         }
-        if self.allowlist.covering(address).is_some() {
+        if let Some(entry) = self.allowlist.covering(address) {
+            let entry = entry.net;
+            self.note_allowed(address, entry, event);
             return;
         }
         let host = self.subjects.host(address);
         if (counts || is_good) && !self.is_banned(address, host, event.at) {
             if is_good {
                 self.note_good(host, event.at);
+                self.clemency.note_good(host, event);
             }
             if counts && let Some(event) = self.retold.untold(event) {
+                if event.is_offence() {
+                    let turn = self.clemency.note_offence(&host, &event);
+                    self.tell(turn, event.at);
+                }
                 self.pieces.keep(&event, host, text, for_network);
                 self.judge(&event, host);
                 if self.next_forget.is_none() {
@@ -262,6 +282,8 @@ impl Judge {
             });
         }
         self.release_over(now);
+        let turn = self.clemency.breaker.handle_timeout(now);
+        self.tell(turn, now);
         if self.next_forget.is_some_and(|due| due <= now) {
             self.forget(Moment::from(now));
             let some_left = self.accounts.forget(now);
@@ -275,6 +297,8 @@ impl Judge {
     /// When [`Judge::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<SystemTime> {
         [self.bans.next_end(), self.next_forget, self.next_release()]
+        let resume = self.clemency.breaker.poll_timeout();
+        [self.bans.next_end(), self.next_forget, resume]
             .into_iter()
             .flatten()
             .min()
@@ -404,6 +428,7 @@ impl Judge {
         self.neighbours.forget(now);
         self.quiet.forget(now);
         self.retold.forget(now);
+        self.clemency.forget(now);
     }
 
     /// The windows of the rules that are per such subjects.
@@ -417,7 +442,7 @@ impl Judge {
     /// The windows in which rules ask for the good events of such subjects, each once.
     fn good_windows(&self, is_wanted: impl Fn(Per) -> bool) -> Vec<Duration> {
         let asks = |rule: &RuleSettings| rule.bad_share > 0 && is_wanted(rule.per);
-        let mut windows: Vec<Duration> = self.windows(asks).collect();
+        let mut windows: Vec<Duration> = self.windows(asks).map(good_window).collect();
         windows.sort_unstable();
         windows.dedup();
         windows

@@ -19,7 +19,7 @@
 //!
 //! # Code map
 //!
-//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`limit`], [`penalty`], [`decision`],
+//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`limit`], [`penalty`], [`decision`], [`regular`], [`providers`],
 //!   [`checkpoint`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
@@ -57,6 +57,8 @@ pub mod event;
 pub mod limit;
 pub mod line;
 pub mod penalty;
+pub mod providers;
+pub mod regular;
 
 // Decision core: pure.
 pub mod bans;

@@ -27,7 +27,7 @@ impl PastBan {
             return None;
         }
         match ban.origin {
-            Origin::Manual => None,
+            Origin::Manual | Origin::Breaker => None,
             Origin::Rule(_) | Origin::Kernel => Some(Self {
                 net: ban.net,
                 level: ban.level.saturating_add(1),

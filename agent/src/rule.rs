@@ -21,7 +21,7 @@ pub(crate) use self::{
     book::{Book, Rules},
     breach::Breach,
     counter::Counter,
-    good::Goods,
+    good::{Goods, good_window},
     moment::Moment,
     note::{ERAS, Note},
     subject::{NetKey, Subjects, network},

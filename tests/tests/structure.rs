@@ -19,6 +19,8 @@ const VOCABULARY: &[&str] = &[
     "limit",
     "line",
     "penalty",
+    "providers",
+    "regular",
 ];
 const CORE: &[&str] = &["bans", "dialect", "envelope", "judge", "rule"];
 const EDGES: &[&str] = &[

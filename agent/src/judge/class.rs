@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::rule::{
-    Book, Counter, Goods, Moment, NETWORKS_BYTES_MAX, NETWORKS_TRACKED_MAX, Per, TRACKED_BYTES_MAX,
+    Book, Counter, Goods, Moment, good_window, NETWORKS_BYTES_MAX, NETWORKS_TRACKED_MAX, Per, TRACKED_BYTES_MAX,
     TRACKED_MAX,
 };
 
@@ -46,7 +46,7 @@ impl Class {
     ) {
         self.book.renumber(to);
         self.goods.set_windows(goods);
-        let good_of = |counter: &Counter| self.goods.window(counter.settings().window);
+        let good_of = |counter: &Counter| self.goods.window(good_window(counter.settings().window));
         self.good_of = counters.iter().map(good_of).collect();
         let is_of = |&rule: &usize| is_of(counters[rule].settings().per);
         self.rules = (0..counters.len()).filter(is_of).collect();

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, time::SystemTime};
 
 use ipnet::IpNet;
 
-use super::{Class, Judge};
+use super::{Class, Judge, clemency::Plea};
 use crate::{
     ban::{Ban, End, Evidence, Origin, Sort},
     decision::{Decision, Kick, Notice, Topic, Whom},
@@ -157,7 +157,11 @@ impl Judge {
             .bans
             .around(net)
             .any(|ban| !ban.end.is_over_at(at) && stands(ban));
-        if is_superfluous || !self.make_room(&net) {
+        if is_superfluous {
+            return false;
+        }
+        let plea = self.plea(rule, net, at);
+        if plea == Plea::Spared || plea == Plea::Denied && !self.make_room(&net) {
             return false;
         }
         let settings = self.counters[rule].settings();
@@ -172,6 +176,10 @@ impl Judge {
             reason,
             evidence: self.evidence(settings, net, at),
         };
+        if plea == Plea::Paused {
+            self.decisions.push_back(Decision::WouldBan(ban));
+            return false;
+        }
         self.put_in_force(ban);
         true
     }

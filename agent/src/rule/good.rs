@@ -13,6 +13,15 @@ const GOOD_HOSTS_MAX: usize = 65_536;
 /// to an eighth longer than the window: an error in favour of the host.
 const SLOTS: usize = 9;
 
+/// What was done well within a day counts for rules of shorter windows, too: whoever delivered mail in the morning may name
+/// old addresses at noon.
+const AT_LEAST: Duration = Duration::from_secs(86_400);
+
+/// The time in which good events count for a rule of that window.
+pub(crate) fn good_window(window: Duration) -> Duration {
+    window.max(AT_LEAST)
+}
+
 /// Events in a sliding window, as one number a part of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {

@@ -43,8 +43,14 @@ impl RuleSettings {
         };
         let share = match self.bad_share {
             0 => String::new(),
-            100 => format!(", unless the host did anything good in {window}"),
-            share => format!(", if at least {share}% of what it did is bad"),
+            100 => format!(
+                ", unless the host did anything good in {} or is a regular",
+                span(good_window(self.window))
+            ),
+            share => format!(
+                ", if at least {share}% of that and of what it did well in {} is bad and it is no regular",
+                span(good_window(self.window))
+            ),
         };
         let then = self.then.description();
         let mode = match self.mode {
