@@ -11,6 +11,7 @@
 mod answer;
 mod desk;
 mod held;
+mod holds;
 mod listener;
 mod protocol;
 mod rates;
@@ -20,6 +21,7 @@ mod server;
 mod session;
 mod settings;
 mod stats;
+mod tarpits;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ pub use self::{
     answer::{Answer, Kind, Reply, SLEEP_MAX},
     desk::{BAD_RECIPIENTS_MAX, Desk, Standing, Verdict},
     held::HELD_MAX,
+    holds::Holds,
     listener::{Listen, Listener},
     protocol::{ATTRIBUTES_MAX, Decoder, Garbage, REQUEST_BYTES_MAX},
     recent::Recent,
@@ -34,4 +37,5 @@ pub use self::{
     server::{ANSWER_WITHIN, CONNECTIONS_MAX, QUESTIONS_MAX, Question, Service, serve},
     settings::{PolicySettings, Response},
     stats::Stats,
+    tarpits::{TARPITS_MAX, Tarpits},
 };

@@ -32,7 +32,7 @@ pub use self::{
     dovecot::{DOVECOT_2_3, DOVECOT_2_4},
     exim::EXIM,
     opensmtpd::OPENSMTPD,
-    postfix::POSTFIX,
+    postfix::{POSTFIX, POSTFIX_ASKING},
     sendmail::SENDMAIL,
 };
 
@@ -201,6 +201,26 @@ impl Server {
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let master = self.master().context("the mail server is not running")?;
         kill(master, signal).context("signal the mail server")
+    }
+
+    /// Runs a script for the shell where the server runs, and gives what it prints.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn run(&self, script: &str) -> Result<String> {
+        let master = self.master().context("the mail server is not running")?;
+        let output = Command::new("nsenter")
+            .arg(format!("--target={master}"))
+            .args([
+                "--mount", "--pid", "--root", "--wd=/", "/bin/sh", "-ec", script,
+            ])
+            .env("PATH", search_path())
+            .stdin(Stdio::null())
+            .output()
+            .context("run nsenter")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{script}: {}", said.trim());
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn wait_until_up(&mut self, bed: &Testbed, software: &Software) -> Result<()> {

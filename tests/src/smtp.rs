@@ -122,7 +122,15 @@ impl<'a> Client<'a> {
     /// # Errors
     /// When the server does not speak SMTP.
     pub fn session(&self) -> Result<Option<Session>> {
-        let Some(stream) = self.connect(25)? else {
+        self.session_at(25)
+    }
+
+    /// The same at another port.
+    ///
+    /// # Errors
+    /// When the server does not speak SMTP.
+    pub fn session_at(&self, port: u16) -> Result<Option<Session>> {
+        let Some(stream) = self.connect(port)? else {
             return Ok(None);
         };
         let mut session = Session::new(stream)?;

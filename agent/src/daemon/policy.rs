@@ -12,11 +12,13 @@ use tracing::{error, info};
 
 use super::{Daemon, view};
 use crate::{
+    ban::Sort,
     clock::Clock,
     config::PolicyConfig,
     control::protocol::{PolicyAnswers, PolicyView},
+    decision::{Decision, Pardon},
     event::{Event, EventKind},
-    policy::{self, Desk, Kind, Listener, Question, Recent, Service, Standing},
+    policy::{self, Desk, Holds, Kind, Listener, Question, Recent, Service, Standing, Tarpits},
 };
 
 /// Clients whose unknown recipients are remembered for the service.
@@ -33,6 +35,8 @@ pub(super) struct Policy {
     problem: Option<String>,
     /// When clients named unknown recipients.
     bad_recipients: Recent<IpAddr, VecDeque<SystemTime>>,
+    tarpits: Tarpits,
+    holds: Holds,
 }
 
 impl Policy {
@@ -43,6 +47,8 @@ impl Policy {
             questions,
             problem: None,
             bad_recipients: Recent::new(KEEP, CLIENTS_MAX),
+            tarpits: Tarpits::default(),
+            holds: Holds::default(),
         }
     }
 
@@ -69,6 +75,25 @@ impl Policy {
                 let err: io::Error = err;
                 error!(%listen, "the policy service does not listen: {err}");
                 self.problem = Some(format!("{listen}: {err}"));
+            }
+        }
+    }
+
+    /// Takes over what the judge decided, also while nobody asks: the service may be configured later.
+    pub(super) fn take_over(&mut self, decisions: &[Decision], now: SystemTime) {
+        for decision in decisions {
+            match decision {
+                Decision::Tarpit(tarpit) => self.tarpits.put(tarpit, now),
+                Decision::Unban { net, pardon } => match pardon {
+                    Pardon::Removed | Pardon::Allowed => self.tarpits.pardon(*net),
+                    Pardon::Expired | Pardon::Displaced => {}
+                },
+                Decision::Hold(hold) => self.holds.put(hold),
+                Decision::Release { account, .. } => self.holds.release(account),
+                Decision::Ban(_)
+                | Decision::WouldBan(_)
+                | Decision::Kick(_)
+                | Decision::Notify(_) => {}
             }
         }
     }
@@ -134,7 +159,10 @@ impl Daemon {
         if let Some(client) = request.client {
             let bans = self.judge.bans();
             standing.allowed = self.judge.allowlist().covering(client).is_some();
-            standing.banned = bans.covering(client).any(|ban| !ban.end.is_over_at(now));
+            standing.banned = bans
+                .covering(client)
+                .any(|ban| ban.sort == Sort::Ban && !ban.end.is_over_at(now));
+            standing.delay = self.policy.tarpits.delay_of(client, now);
             standing.bad_recipients = match self.policy.bad_recipients.get(&client) {
                 Some(times) => times.iter().copied().collect(),
                 None => Vec::new(),
@@ -142,6 +170,8 @@ impl Daemon {
             let filter = self.filter.as_ref();
             standing.open = filter.and_then(|filter| filter.open_connections(client));
         }
+        let account = request.account.as_deref();
+        standing.account_held = account.is_some_and(|account| self.policy.holds.has(account, now));
         let verdict = self.policy.desk.answer(&request, &standing, now);
         // Whoever asked has gone on meanwhile: it is answered already.
         let _ = reply.send(verdict);

@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod login;
 mod observe;
+mod policy;
 mod readme;
 mod servers;
 mod source;
