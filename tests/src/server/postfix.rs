@@ -50,16 +50,16 @@ pub const POSTFIX_ASKING: Software = Software {
 
 const ASKS: &str = "\
 smtpd_recipient_restrictions =
-    check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=3s, try_limit=1, policy_context=before }
+    check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=2s, policy_context=before }
     permit_mynetworks
     reject_unlisted_recipient
-    check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=3s, try_limit=1, policy_context=after }
+    check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=2s, policy_context=after }
 smtpd_data_restrictions =
-    check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=3s, try_limit=1 }
+    check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=2s }
 ";
 
 const ASKS_AT_UNIX: &str = "  -o { smtpd_recipient_restrictions = \
-    check_policy_service { unix:/var/log/bed/policy.sock, default_action=DUNNO, timeout=3s, try_limit=1 } }
+    check_policy_service { unix:/var/log/bed/policy.sock, default_action=DUNNO, timeout=2s } }
   -o smtpd_data_restrictions=
 ";
 
