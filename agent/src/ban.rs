@@ -65,6 +65,8 @@ pub enum Origin {
     Rule(RuleName),
     /// An operator.
     Manual,
+    /// A list that an operator had put in force.
+    List(ListName),
     /// Found in the pinned maps when the store had been lost.
     Kernel,
     /// The circuit breaker: it pauses bans, and makes none.
@@ -76,6 +78,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Rule(name) => f.pad(name.as_str()),
             Self::Manual => f.pad("manual"),
+            Self::List(name) => f.pad(&format!("{LIST_PREFIX}{name}")),
             Self::Kernel => f.pad("kernel"),
             Self::Breaker => f.pad("breaker"),
         }
@@ -83,6 +86,63 @@ impl fmt::Display for Origin {
 }
 
 /// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual`, `kernel` or `breaker`.
+impl Origin {
+    /// Whether an operator wants it: such a ban gives way to none of a rule's, and is no step of an escalation.
+    pub const fn is_operators(&self) -> bool {
+        matches!(self, Self::Manual | Self::List(_))
+    }
+
+    /// The list it comes from.
+    pub const fn list(&self) -> Option<&ListName> {
+        match self {
+            Self::List(name) => Some(name),
+            Self::Rule(_) | Self::Manual | Self::Kernel => None,
+        }
+    }
+
+    /// What its [`Display`](fmt::Display) form stands for; `None` when it is none.
+    pub fn named(text: &str) -> Option<Self> {
+        match text {
+            "manual" => Some(Self::Manual),
+            "kernel" => Some(Self::Kernel),
+            _ => match text.strip_prefix(LIST_PREFIX) {
+                Some(name) => ListName::new(name).map(Self::List),
+                None => RuleName::new(text).map(Self::Rule),
+            },
+        }
+    }
+}
+
+/// What stands before the name of a list where it stands among rules, whose names have no colon.
+pub const LIST_PREFIX: &str = "list:";
+
+/// Name of a list of bans: lower-case letters, digits and hyphens, 1 to 32 of them.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ListName(Box<str>);
+
+impl ListName {
+    /// `None` when `name` is not a list's name.
+    pub fn new(name: &str) -> Option<Self> {
+        let fits = (1..=32).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        fits.then(|| Self(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ListName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual` or `kernel`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RuleName(Box<str>);
 

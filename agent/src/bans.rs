@@ -3,7 +3,7 @@
 mod origins;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
     time::SystemTime,
 };
@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use mailwall_common::{ADDRESSES_V4_CAPACITY, NETWORKS_CAPACITY, PREFIXES_V6_CAPACITY};
 
 use self::origins::Origins;
-use crate::ban::{Ban, End, Origin};
+use crate::ban::{Ban, End, ListName, Origin};
 
 /// The bans in force, by net: at most one a net, and no more than the maps hold.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Bans {
     automatic: [BTreeSet<(End, IpNet)>; MapOf::ALL.len()],
     /// How many bans each map of the filter holds.
     held: [usize; MapOf::ALL.len()],
+    /// How many bans there are of each list.
+    lists: BTreeMap<ListName, usize>,
     /// How many bans there are of each prefix length.
     lengths_v4: Lengths,
     lengths_v6: Lengths,
@@ -85,6 +87,9 @@ impl Bans {
     pub fn fill(&self) -> impl Iterator<Item = (&'static str, usize, usize)> + '_ {
         let of = |map: MapOf| (map.as_str(), self.held[map as usize], map.capacity());
         MapOf::ALL.into_iter().map(of)
+    /// The lists that have bans, with how many they have.
+    pub fn lists(&self) -> &BTreeMap<ListName, usize> {
+        &self.lists
     }
 
     /// When the next one ends.
@@ -113,13 +118,26 @@ impl Bans {
         &self,
         nets: impl IntoIterator<Item = IpNet>,
     ) -> Option<IpNet> {
+        self.first_without_room_after([], nets)
+    }
+
+    /// As [`Bans::first_without_room`], when the bans of `leaving` have ended before.
+    pub(crate) fn first_without_room_after<'a>(
+        &self,
+        leaving: impl IntoIterator<Item = &'a Ban>,
+        nets: impl IntoIterator<Item = IpNet>,
+    ) -> Option<IpNet> {
         let mut left = MapOf::ALL.map(|map| {
             map.capacity() - self.held[map as usize] + self.automatic[map as usize].len()
         });
+        for ban in leaving {
+            // The others make room anyway.
+            left[MapOf::of(&ban.net) as usize] += usize::from(ban.origin.is_operators());
+        }
         let mut seen = HashSet::new();
         nets.into_iter().find(|net| {
-            let is_manual = |ban: &Ban| ban.origin == Origin::Manual;
-            if self.get(net).is_some_and(is_manual) || !seen.insert(*net) {
+            let is_kept = |ban: &Ban| ban.origin.is_operators();
+            if self.get(net).is_some_and(is_kept) || !seen.insert(*net) {
                 return false;
             }
             let left = &mut left[MapOf::of(net) as usize];
@@ -143,7 +161,10 @@ impl Bans {
         let key = (ban.end, ban.net);
         let map = MapOf::of(&ban.net) as usize;
         self.by_end.insert(key);
-        if ban.origin != Origin::Manual {
+        if let Some(list) = ban.origin.list() {
+            *self.lists.entry(list.clone()).or_default() += 1;
+        }
+        if !ban.origin.is_operators() {
             self.automatic[map].insert(key);
         }
         self.held[map] += 1;
@@ -163,6 +184,14 @@ impl Bans {
         self.held[map] -= 1;
         self.lengths(net).subtract(net.prefix_len());
         self.origins.subtract(&ban.origin);
+        if let Some(list) = ban.origin.list()
+            && let Some(count) = self.lists.get_mut(list)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.lists.remove(list);
+            }
+        }
         Some(ban)
     }
 

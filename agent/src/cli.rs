@@ -11,9 +11,12 @@ mod console;
 mod counters;
 mod doctor;
 mod events;
+mod exchange;
 mod exit;
+mod export;
 mod failure;
 mod global;
+mod import;
 mod log;
 mod net;
 mod notify;
@@ -78,6 +81,8 @@ enum Noun {
     Doctor(doctor::Args),
     Parse(parse::Args),
     Analyze(analyze::Args),
+    Import(import::Args),
+    Export(export::Args),
     Reload(reload::Args),
     Completions(completions::Args),
 }
@@ -99,6 +104,8 @@ impl Noun {
             Self::Doctor(args) => doctor::run(args, console),
             Self::Parse(args) => parse::carry_out(&args, console),
             Self::Analyze(args) => analyze::run(&args, console),
+            Self::Import(args) => import::run(&args, console),
+            Self::Export(args) => export::run(&args, console),
             Self::Reload(args) => reload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }

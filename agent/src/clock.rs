@@ -43,6 +43,14 @@ impl Clock {
         wall_now().duration_since(wall).unwrap_or_default()
     }
 
+    /// The steady end of what is to end at `wall`, by the wall clock.
+    pub fn end_of_wall(&self, wall: SystemTime) -> SystemTime {
+        match wall.duration_since(wall_now()) {
+            Ok(ahead) => self.now() + ahead,
+            Err(past) => self.now() - past.duration(),
+        }
+    }
+
     /// The wall time that a steady time is shown as now.
     pub fn wall(&self, steady: SystemTime) -> SystemTime {
         let now = self.now();

@@ -139,6 +139,7 @@ struct Daemon {
     journal: Option<Journal>,
     manager: Manager,
     metrics: MetricsEdge,
+    stages: answer::Stages,
     notices: mpsc::Sender<Notice>,
 }
 

@@ -146,6 +146,8 @@ pub enum Pardon {
     Allowed,
     /// The filter had no room for a new ban: the one that was to end next gave way.
     Displaced,
+    /// The list that it came from has it no longer.
+    Unlisted,
 }
 
 impl Pardon {
@@ -156,6 +158,7 @@ impl Pardon {
             Self::Removed => "removed",
             Self::Allowed => "allowed",
             Self::Displaced => "displaced",
+            Self::Unlisted => "unlisted",
         }
     }
 }

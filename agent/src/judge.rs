@@ -14,6 +14,7 @@ mod evidence;
 mod history;
 mod manual;
 mod observed;
+mod listing;
 #[cfg(test)]
 mod properties;
 mod pulse;
@@ -44,6 +45,9 @@ pub use self::{
     manual::{Added, Refusal},
     spared::{Mercy, SPARED_MAX, Spared},
 };
+pub use self::evidence::EVIDENCE_BYTES_MAX;
+pub use self::listing::Listing;
+use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbours};
 use crate::{
     allowlist::Allowlist,
     ban::{Ban, Origin, RuleName, Sort},
@@ -393,6 +397,7 @@ impl Judge {
             return false;
         };
         if ban.origin != Origin::Manual && ban.sort == Sort::Ban {
+        if !ban.origin.is_operators() {
             self.history.take_back(net, ban.since);
         }
         self.hosts.book.forget_net(net);

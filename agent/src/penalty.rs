@@ -21,13 +21,14 @@ pub struct PastBan {
 }
 
 impl PastBan {
-    /// What is to be remembered of a ban; `None` for a manual one and for a delay, which are no steps of an escalation.
+    /// What is to be remembered of a ban; `None` for one that an operator wants and for a delay, which are no steps of an escalation.
     pub fn of(ban: &Ban) -> Option<Self> {
         if ban.sort == Sort::Delay {
             return None;
         }
         match ban.origin {
             Origin::Manual | Origin::Breaker => None,
+            Origin::Manual | Origin::List(_) => None,
             Origin::Rule(_) | Origin::Kernel => Some(Self {
                 net: ban.net,
                 level: ban.level.saturating_add(1),

@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod list;
 mod remove;
+mod replace;
 
 pub(super) use self::add::caller;
 use super::{
@@ -20,13 +21,14 @@ const EXAMPLES: &str = "EXAMPLES
   mailwall ban add 203.0.113.0/24 --for 1d          # shut out by hand
   mailwall ban check 203.0.113.7                    # is this host shut out, and why?";
 
-/// List, add, remove and look up bans
+/// List, add, remove, replace and look up bans
 #[derive(clap::Subcommand, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub enum Command {
     List(list::Args),
     Add(add::Args),
     Remove(remove::Args),
+    Replace(replace::Args),
     Check(check::Args),
 }
 
@@ -35,6 +37,7 @@ pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failu
         Command::List(args) => list::run(args, console),
         Command::Add(args) => add::run(args, console),
         Command::Remove(args) => remove::run(&args, console),
+        Command::Replace(args) => replace::run(&args, console),
         Command::Check(args) => check::run(args, console),
     }
 }

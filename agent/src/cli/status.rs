@@ -20,6 +20,8 @@ const EXAMPLES: &str = "EXAMPLES
   mailwall status --json                      # for monitoring: .problems is [] when all is well
   mailwall status --plain | grep '^problem'   # for a shell script";
 
+/// Lists of bans that are named.
+const LISTS_SHOWN: usize = 5;
 /// Most characters of a problem.
 const PROBLEM_MAX: usize = 1024;
 
@@ -112,6 +114,29 @@ fn verdict(status: &Status, console: &mut Console) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Bans of lists, the longest lists first.
+fn lists(status: &Status) -> String {
+    if status.lists.is_empty() {
+        return String::new();
+    }
+    let mut lists: Vec<(&String, usize)> = status
+        .lists
+        .iter()
+        .map(|(name, bans)| (name, *bans))
+        .collect();
+    lists.sort_by_key(|(name, bans)| (std::cmp::Reverse(*bans), *name));
+    let more = lists.len().saturating_sub(LISTS_SHOWN);
+    let mut shown: Vec<String> = lists
+        .into_iter()
+        .take(LISTS_SHOWN)
+        .map(|(name, bans)| format!("{name} {}", grouped(bans as u64)))
+        .collect();
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    format!(", of lists: {}", shown.join(", "))
+}
+
 fn facts(status: &Status) -> [(&'static str, String); 7] {
     let ports: Vec<String> = status.ports.iter().map(ToString::to_string).collect();
     let ports = ports.join(", ");
@@ -129,8 +154,9 @@ fn facts(status: &Status) -> [(&'static str, String); 7] {
         (
             "BANS",
             format!(
-                "{}; {} allowed",
+                "{}{}; {} allowed",
                 grouped(status.bans as u64),
+                lists(status),
                 count(status.allowed, "network", "networks")
             ),
         ),

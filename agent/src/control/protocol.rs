@@ -7,10 +7,12 @@
 mod answer;
 mod host;
 mod request;
+mod staged;
 
 pub use answer::*;
 pub use host::{HostList, HostView};
 pub use request::{BanSort, Request};
+pub use staged::{BansSet, Commit, Skipped, Staged, StagedBan};
 
 /// Version of the format.
 pub const SCHEMA: u32 = 1;

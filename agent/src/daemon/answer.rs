@@ -1,10 +1,13 @@
 //! Answers the control socket, which lets in only those who may change things. A request is carried out whole or refused
 //! whole.
 
+mod staged;
+
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
+pub(super) use self::staged::Stages;
 use super::{Daemon, view};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
@@ -60,7 +63,11 @@ impl Daemon {
     fn answer(&mut self, request: Request) -> Result<Answer, Refused> {
         Ok(match request {
             Request::Status => Answer::Status(Box::new(self.status())),
-            Request::BanList { sort, limit } => Answer::BanList(self.ban_list(sort, limit)),
+            Request::BanList { sort, limit, list } => {
+                Answer::BanList(self.ban_list(sort, limit, list.as_deref()))
+            }
+            Request::BanStage { stage, bans } => Answer::Staged(self.stage(stage, bans)?),
+            Request::BanCommit(commit) => Answer::BansSet(self.commit_stage(commit)?),
             Request::BanAdd {
                 nets,
                 for_s,

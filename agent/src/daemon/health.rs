@@ -159,6 +159,7 @@ impl Daemon {
         let now = self.clock.now();
         self.sample_drops(now);
         self.keep_limits(now);
+        self.stages.forget(now);
         self.look_for_files();
         self.serve_metrics();
         let own = start::own_addresses();

@@ -99,6 +99,7 @@ impl Daemon {
             policy: Policy::new(&config.policy, questions_in),
             limits: LimitWatch::new(limit_news_in, clock.now()),
             config,
+            stages: super::answer::Stages::default(),
             tracing,
             health,
             manager: Manager::new(),

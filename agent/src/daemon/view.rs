@@ -45,6 +45,13 @@ impl Daemon {
             ports: self.config.filter.ports.clone(),
             interfaces: self.interfaces(),
             bans: self.judge.bans().len(),
+            lists: self
+                .judge
+                .bans()
+                .lists()
+                .iter()
+                .map(|(name, bans)| (name.to_string(), *bans))
+                .collect(),
             allowed: self.judge.allowlist().len(),
             dropped: self.dropped(),
             drops_per_s: self.health.drops_per_s,
@@ -70,14 +77,19 @@ impl Daemon {
             .collect()
     }
 
-    pub(super) fn ban_list(&mut self, sort: BanSort, limit: usize) -> BanList {
+    pub(super) fn ban_list(&mut self, sort: BanSort, limit: usize, list: Option<&str>) -> BanList {
         let bans = self.judge.bans();
-        let nets: Vec<IpNet> = bans.iter().map(|ban| ban.net).collect();
+        let is_wanted = |ban: &&Ban| match list {
+            None => true,
+            Some(list) => ban.origin.list().is_some_and(|name| name.as_str() == list),
+        };
+        let nets: Vec<IpNet> = bans.iter().filter(is_wanted).map(|ban| ban.net).collect();
         let filter = self.filter.as_mut();
         let dropped = filter
             .and_then(|filter| filter.drops_of_each(&nets).ok())
             .unwrap_or_else(|| vec![None; nets.len()]);
-        let mut listed: Vec<(&Ban, Option<u64>)> = bans.iter().zip(dropped).collect();
+        let mut listed: Vec<(&Ban, Option<u64>)> =
+            bans.iter().filter(is_wanted).zip(dropped).collect();
         match sort {
             BanSort::Added => listed.sort_by_key(|(ban, _)| (ban.since, ban.net)),
             BanSort::Ends => listed.sort_by_key(|(ban, _)| (ban.end, ban.net)),

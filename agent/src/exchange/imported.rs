@@ -107,6 +107,19 @@ impl Imported {
         }
     }
 
+    /// Takes in what was read of another file, of which everything was told.
+    pub fn join(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.bans.extend(other.bans);
+        self.allowed.extend(other.allowed);
+        self.limits.extend(other.limits);
+        self.exempt.extend(other.exempt);
+        self.left_alone += other.left_alone;
+        self.over += other.over;
+        self.notes.join(other.notes);
+        self.mistakes.join(other.mistakes);
+    }
+
     /// Says what is wrong at `place`.
     pub fn mistake(&mut self, place: impl Into<Place>, text: impl Into<String>) {
         self.mistakes.add(place, text, None);
@@ -189,6 +202,12 @@ impl Remarks {
                 hint,
             });
         }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        let room = REMARKS_MAX.saturating_sub(self.kept.len());
+        self.kept.extend(other.kept.into_iter().take(room));
     }
 
     /// The first of them, in the order of the list.

@@ -11,7 +11,7 @@ use rusqlite::{
 use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
-    ban::{Ban, End, Evidence, Origin, RuleName, Sort},
+    ban::{Ban, End, Evidence, Origin, Sort},
     checkpoint::{Checkpoint, FilePosition},
     penalty::PastBan,
 };
@@ -161,13 +161,8 @@ fn net(row: &Row<'_>, column: usize) -> Result<IpNet> {
 }
 
 fn origin(row: &Row<'_>, column: usize) -> Result<Origin> {
-    match row.get_ref(column)?.as_str()? {
-        "manual" => Ok(Origin::Manual),
-        "kernel" => Ok(Origin::Kernel),
-        name => RuleName::new(name)
-            .map(Origin::Rule)
-            .ok_or_else(|| malformed(column, FromSqlError::InvalidType)),
-    }
+    Origin::named(row.get_ref(column)?.as_str()?)
+        .ok_or_else(|| malformed(column, FromSqlError::InvalidType))
 }
 
 fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -163,11 +163,11 @@ impl<'c> Statements<'c> {
             // not have been does not count.
             cut_short: connection.prepare(
                 "UPDATE history SET last_ms = min(last_ms, old.since_ms) FROM bans AS old
-                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual'",
+                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual' AND old.origin NOT LIKE 'list:%'",
             )?,
             take_back: connection.prepare(
                 "UPDATE history SET level = history.level - 1 FROM bans AS old
-                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual'",
+                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual' AND old.origin NOT LIKE 'list:%'",
             )?,
             forget: connection.prepare("DELETE FROM history WHERE net = ? AND level <= 0")?,
         })
@@ -203,7 +203,7 @@ impl<'c> Statements<'c> {
 
     fn unban(&mut self, net: &str, pardon: Pardon) -> Result<()> {
         match pardon {
-            Pardon::Expired => {}
+            Pardon::Expired | Pardon::Unlisted => {}
             Pardon::Displaced => {
                 self.cut_short.execute([net])?;
             }

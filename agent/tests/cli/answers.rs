@@ -25,6 +25,7 @@ pub fn status() -> Status {
             note: Some("guards all of eth0, for eth0.5".to_owned()),
         }],
         bans: 1374,
+        lists: [("spamhaus-drop".to_owned(), 2)].into(),
         allowed: 14,
         dropped: 88_310,
         drops_per_s: 12.44,

@@ -273,8 +273,11 @@ fn what_a_list_asks_for() {
     let agent = Agent::saying(answers::ban_list(0, Vec::new()));
     agent.run(&["ban", "list"]);
     agent.run(&["ban", "list", "--sort", "drops", "--limit", "20"]);
-    let asked = [(BanSort::Added, 0), (BanSort::Drops, 20)]
-        .map(|(sort, limit)| Request::BanList { sort, limit });
+    let asked = [(BanSort::Added, 0), (BanSort::Drops, 20)].map(|(sort, limit)| Request::BanList {
+        sort,
+        limit,
+        list: None,
+    });
     assert_eq!(agent.requests(), asked);
 }
 

@@ -35,6 +35,7 @@ impl Agent {
         let request = Request::BanList {
             sort: BanSort::default(),
             limit: 0,
+            list: None,
         };
         let Answer::BanList(bans) = console.ask(&request)? else {
             return Err(Failure::other_answer());

@@ -1,12 +1,13 @@
 //! `mailwall ban add`.
 
-use std::{env, net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::{
     cli::{
         console::Console,
+        exchange,
         exit::Exit,
         failure::Failure,
         net::{self, Nets},
@@ -68,7 +69,7 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
         nets,
         for_s: length.map(|length| length.as_secs()),
         reason: args.reason,
-        caller: caller(),
+        caller: exchange::caller(),
         wide: args.yes,
     };
     let Answer::BanAdded(added) = console.ask(&request)? else {

@@ -37,6 +37,9 @@ pub struct Args {
         hide_possible_values = true
     )]
     sort: Sort,
+    /// List only the bans of this list
+    #[arg(long, value_name = "NAME")]
+    list: Option<String>,
     /// List at most so many; 0 for all
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -60,6 +63,7 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
         limit: args
             .limit
             .unwrap_or(if on_terminal { TERMINAL_LIMIT } else { 0 }),
+        list: args.list,
     };
     let Answer::BanList(list) = console.ask(&request)? else {
         return Err(Failure::other_answer());

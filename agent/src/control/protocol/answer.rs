@@ -1,11 +1,11 @@
 //! What the agent answers.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::HostList;
+use super::{BansSet, HostList, Staged};
 #[cfg(doc)]
 use super::{Request, SCHEMA};
 
@@ -19,6 +19,10 @@ pub enum Answer {
     BanList(BanList),
     /// To [`Request::BanAdd`].
     BanAdded(BanAdded),
+    /// To [`Request::BanStage`].
+    Staged(Staged),
+    /// To [`Request::BanCommit`].
+    BansSet(BansSet),
     /// To [`Request::BanRemove`].
     BanRemoved(BanRemoved),
     /// To [`Request::BanCheck`].
@@ -104,6 +108,9 @@ pub struct Status {
     pub interfaces: Vec<Interface>,
     /// Bans in force.
     pub bans: usize,
+    /// Bans of each list that has some, by its name.
+    #[serde(default)]
+    pub lists: BTreeMap<String, usize>,
     /// Allowlisted nets.
     pub allowed: usize,
     /// Packets dropped (in observe mode: that would have been) since the maps were made.

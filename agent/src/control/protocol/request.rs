@@ -11,7 +11,7 @@ use super::{
     EventLog, HostList, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList,
     Status,
 };
-use super::{NETS_MAX, Refused};
+use super::{Commit, NETS_MAX, Refused, StagedBan};
 
 /// What the command line asks of the agent. One a connection, one line.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -25,6 +25,9 @@ pub enum Request {
         sort: BanSort,
         /// At most this many; 0 for all.
         limit: usize,
+        /// Only those of this list.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        list: Option<String>,
     },
     /// [`BanAdded`]. All or nothing: one refused net refuses the request.
     BanAdd {
@@ -39,6 +42,15 @@ pub enum Request {
         /// The operator knows that these nets are wide (wider than IPv4 /16, IPv6 /32).
         wide: bool,
     },
+    /// [`Staged`](super::Staged). Puts bans aside, so that many requests can hold what one commit puts in force.
+    BanStage {
+        /// Where to; `None` for a new stage.
+        stage: Option<u64>,
+        /// What is put there beside what there is.
+        bans: Vec<StagedBan>,
+    },
+    /// [`BansSet`](super::BansSet). Puts in force what is staged, all or nothing; the stage is gone afterwards.
+    BanCommit(Commit),
     /// [`BanRemoved`]. Nets without a ban are named in the answer.
     BanRemove {
         /// Exactly as listed.
@@ -102,12 +114,15 @@ impl Request {
     /// With the refusal, when there is such a thing in it.
     pub fn check(&self) -> Result<(), Refused> {
         let nets = match self {
+            Self::BanStage { bans, .. } => return StagedBan::check(bans),
+            Self::BanCommit(commit) if !commit.allow.is_empty() => &commit.allow,
             Self::BanAdd { nets, .. }
             | Self::BanRemove { nets }
             | Self::AllowAdd { nets, .. }
             | Self::AllowRemove { nets } => nets,
             Self::Status
             | Self::BanList { .. }
+            | Self::BanCommit(_)
             | Self::BanCheck { .. }
             | Self::AllowList
             | Self::RuleList
