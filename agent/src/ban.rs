@@ -85,7 +85,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual`, `kernel` or `breaker`.
 impl Origin {
     /// Whether an operator wants it: such a ban gives way to none of a rule's, and is no step of an escalation.
     pub const fn is_operators(&self) -> bool {
@@ -96,7 +95,7 @@ impl Origin {
     pub const fn list(&self) -> Option<&ListName> {
         match self {
             Self::List(name) => Some(name),
-            Self::Rule(_) | Self::Manual | Self::Kernel => None,
+            Self::Rule(_) | Self::Manual | Self::Kernel | Self::Breaker => None,
         }
     }
 
@@ -105,6 +104,7 @@ impl Origin {
         match text {
             "manual" => Some(Self::Manual),
             "kernel" => Some(Self::Kernel),
+            "breaker" => Some(Self::Breaker),
             _ => match text.strip_prefix(LIST_PREFIX) {
                 Some(name) => ListName::new(name).map(Self::List),
                 None => RuleName::new(text).map(Self::Rule),
@@ -142,7 +142,7 @@ impl fmt::Display for ListName {
     }
 }
 
-/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual` or `kernel`.
+/// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual`, `kernel` or `breaker`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RuleName(Box<str>);
 

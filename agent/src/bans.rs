@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use mailwall_common::{ADDRESSES_V4_CAPACITY, NETWORKS_CAPACITY, PREFIXES_V6_CAPACITY};
 
 use self::origins::Origins;
-use crate::ban::{Ban, End, ListName, Origin};
+use crate::ban::{Ban, End, ListName};
 
 /// The bans in force, by net: at most one a net, and no more than the maps hold.
 #[derive(Debug, Default)]
@@ -87,6 +87,8 @@ impl Bans {
     pub fn fill(&self) -> impl Iterator<Item = (&'static str, usize, usize)> + '_ {
         let of = |map: MapOf| (map.as_str(), self.held[map as usize], map.capacity());
         MapOf::ALL.into_iter().map(of)
+    }
+
     /// The lists that have bans, with how many they have.
     pub fn lists(&self) -> &BTreeMap<ListName, usize> {
         &self.lists

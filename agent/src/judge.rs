@@ -12,9 +12,9 @@ mod clemency;
 mod delayed;
 mod evidence;
 mod history;
+mod listing;
 mod manual;
 mod observed;
-mod listing;
 #[cfg(test)]
 mod properties;
 mod pulse;
@@ -35,22 +35,19 @@ use std::{
 use ipnet::IpNet;
 
 use self::{
-    accounts::Accounts, class::Class, evidence::Pieces, history::History, observed::Quiet,
-    class::Class, clemency::Clemency, evidence::Pieces, history::History, observed::Quiet,
-    retold::Retold, widening::Neighbours,
+    accounts::Accounts, class::Class, clemency::Clemency, evidence::Pieces, history::History,
+    observed::Quiet, retold::Retold, widening::Neighbours,
 };
 pub use self::{
     breaker::{BreakerSettings, Pause},
     evidence::EVIDENCE_BYTES_MAX,
+    listing::Listing,
     manual::{Added, Refusal},
     spared::{Mercy, SPARED_MAX, Spared},
 };
-pub use self::evidence::EVIDENCE_BYTES_MAX;
-pub use self::listing::Listing;
-use self::{evidence::Pieces, history::History, retold::Retold, widening::Neighbours};
 use crate::{
     allowlist::Allowlist,
-    ban::{Ban, Origin, RuleName, Sort},
+    ban::{Ban, RuleName, Sort},
     bans::Bans,
     decision::{Decision, Pardon},
     event::{Event, EventKind, Score},
@@ -300,9 +297,9 @@ impl Judge {
 
     /// When [`Judge::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<SystemTime> {
-        [self.bans.next_end(), self.next_forget, self.next_release()]
         let resume = self.clemency.breaker.poll_timeout();
-        [self.bans.next_end(), self.next_forget, resume]
+        let release = self.next_release();
+        [self.bans.next_end(), self.next_forget, release, resume]
             .into_iter()
             .flatten()
             .min()
@@ -396,8 +393,7 @@ impl Judge {
         let Some(ban) = self.bans.remove(net) else {
             return false;
         };
-        if ban.origin != Origin::Manual && ban.sort == Sort::Ban {
-        if !ban.origin.is_operators() {
+        if !ban.origin.is_operators() && ban.sort == Sort::Ban {
             self.history.take_back(net, ban.since);
         }
         self.hosts.book.forget_net(net);

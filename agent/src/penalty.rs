@@ -27,8 +27,7 @@ impl PastBan {
             return None;
         }
         match ban.origin {
-            Origin::Manual | Origin::Breaker => None,
-            Origin::Manual | Origin::List(_) => None,
+            Origin::Manual | Origin::List(_) | Origin::Breaker => None,
             Origin::Rule(_) | Origin::Kernel => Some(Self {
                 net: ban.net,
                 level: ban.level.saturating_add(1),

@@ -41,7 +41,8 @@ impl Origins {
 fn name(origin: &Origin) -> Cow<'_, str> {
     match origin {
         Origin::Rule(name) => Cow::Borrowed(name.as_str()),
-        Origin::Manual => Cow::Borrowed("manual"),
-        Origin::Kernel => Cow::Borrowed("kernel"),
+        Origin::Manual | Origin::Kernel | Origin::List(_) | Origin::Breaker => {
+            Cow::Owned(origin.to_string())
+        }
     }
 }

@@ -6,7 +6,6 @@ mod list;
 mod remove;
 mod replace;
 
-pub(super) use self::add::caller;
 use super::{
     console::Console,
     exit::Exit,

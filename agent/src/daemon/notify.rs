@@ -245,7 +245,7 @@ fn for_how_long(length: Option<Duration>) -> String {
 fn rule_of(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Rule(rule) => Some(rule.to_string()),
-        Origin::Manual | Origin::Kernel => None,
+        Origin::Manual | Origin::Kernel | Origin::List(_) | Origin::Breaker => None,
     }
 }
 

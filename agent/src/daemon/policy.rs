@@ -86,7 +86,7 @@ impl Policy {
                 Decision::Tarpit(tarpit) => self.tarpits.put(tarpit, now),
                 Decision::Unban { net, pardon } => match pardon {
                     Pardon::Removed | Pardon::Allowed => self.tarpits.pardon(*net),
-                    Pardon::Expired | Pardon::Displaced => {}
+                    Pardon::Expired | Pardon::Displaced | Pardon::Unlisted => {}
                 },
                 Decision::Hold(hold) => self.holds.put(hold),
                 Decision::Release { account, .. } => self.holds.release(account),

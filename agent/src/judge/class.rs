@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::rule::{
-    Book, Counter, Goods, Moment, good_window, NETWORKS_BYTES_MAX, NETWORKS_TRACKED_MAX, Per, TRACKED_BYTES_MAX,
-    TRACKED_MAX,
+    Book, Counter, Goods, Moment, NETWORKS_BYTES_MAX, NETWORKS_TRACKED_MAX, Per, TRACKED_BYTES_MAX,
+    TRACKED_MAX, good_window,
 };
 
 /// What is remembered of one class of subjects: of hosts and their sessions, or of networks.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Distinct, Length, Measure, Mode, Per, RuleSettings, Then, kinds_named};
+use super::{Distinct, Length, Measure, Mode, Per, RuleSettings, Then, good_window, kinds_named};
 use crate::event::EventKind;
 
 /// Whether a noun stands for one or for more.

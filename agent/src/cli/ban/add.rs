@@ -84,17 +84,6 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The address that the caller's SSH session comes from, as sshd says it; sudo usually hides it, and the agent looks for
-/// itself too.
-pub(in crate::cli) fn caller() -> Option<IpAddr> {
-    let variable = env::var("SSH_CONNECTION").or_else(|_| env::var("SSH_CLIENT"));
-    let variable = variable.ok()?;
-    let address = variable.split(' ').next()?;
-    // A link-local peer has its interface behind it.
-    let address = address.split('%').next()?;
-    Some(address.parse::<IpAddr>().ok()?.to_canonical())
-}
-
 /// What was asked for, for the sentence that says it is done.
 struct Banned {
     only: Option<IpNet>,

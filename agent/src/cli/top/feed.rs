@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::{
-    cli::{ban, net},
+    cli::{exchange, net},
     clock::kernel_now,
     control::{
         self, ClientError,
@@ -152,7 +152,14 @@ fn look(socket: &Path, view: View) -> Result<Snapshot, String> {
     let page = match view {
         View::Bans(sort) => {
             let limit = BANS_MAX;
-            match ask(socket, &Request::BanList { sort, limit })? {
+            match ask(
+                socket,
+                &Request::BanList {
+                    sort,
+                    limit,
+                    list: None,
+                },
+            )? {
                 Answer::BanList(list) => Page::Bans(sort, list),
                 _ => return Err(other()),
             }
@@ -191,7 +198,7 @@ fn carry_out(socket: &Path, change: &Change) -> Result<String, String> {
                 nets: vec![*net],
                 for_s: length.map(|length| length.as_secs()),
                 reason: "by hand".to_owned(),
-                caller: ban::caller(),
+                caller: exchange::caller(),
                 wide: false,
             };
             match ask(socket, &request)? {
