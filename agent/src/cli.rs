@@ -2,6 +2,7 @@
 //!
 //! It reaches the agent through the control socket only, and never touches maps or the database behind its back.
 
+mod account;
 mod allow;
 mod analyze;
 mod ban;
@@ -17,6 +18,7 @@ mod export;
 mod failure;
 mod global;
 mod import;
+mod kick;
 mod log;
 mod net;
 mod notify;
@@ -68,6 +70,9 @@ enum Noun {
     #[command(subcommand)]
     Allow(allow::Command),
     #[command(subcommand)]
+    Account(account::Command),
+    Kick(kick::Args),
+    #[command(subcommand)]
     Rule(rule::Command),
     #[command(subcommand)]
     Source(source::Command),
@@ -94,6 +99,8 @@ impl Noun {
             Self::Status(args) => status::run(args, console),
             Self::Ban(command) => ban::run(command, console),
             Self::Allow(command) => allow::run(command, console),
+            Self::Account(command) => account::run(command, console),
+            Self::Kick(args) => kick::run(args, console),
             Self::Rule(command) => rule::run(command, console),
             Self::Source(command) => source::run(command, console),
             Self::Notify(command) => notify::run(command, console),

@@ -1,6 +1,7 @@
 //! The agent: one task that owns all state, and one loop. Everything that can happen is a [`Happening`]; sources, control
 //! connections and signals are tasks that only hold ends of channels.
 
+mod accounts;
 mod answer;
 mod carry_out;
 mod event_log;
@@ -9,6 +10,7 @@ mod hosts;
 mod intake;
 mod interfaces;
 mod journal;
+mod kick;
 mod limits;
 mod manager;
 mod notify;
@@ -37,6 +39,7 @@ use crate::{
     host::NetworkWatch,
     journald::Journal,
     judge::Judge,
+    kick::Kicker,
     metrics::Scrape,
     notify::Notify,
     policy::Question,
@@ -141,6 +144,7 @@ struct Daemon {
     metrics: MetricsEdge,
     stages: answer::Stages,
     notices: mpsc::Sender<Notice>,
+    kicker: Kicker,
 }
 
 /// Where things happen that the loop waits for.
@@ -239,6 +243,7 @@ impl Daemon {
 
     /// Leaves maps, program and links in the kernel: bans stay enforced, and end there.
     fn stop(&mut self) {
+        self.save_accounts();
         self.carry_out();
         info!("stopped");
     }

@@ -1,6 +1,7 @@
 //! What outlives the agent: bans with their evidence, the history of bans, the operator's allowlist and how far the logs were
 //! read, in one SQLite file. Nothing here decides; a commit is durable against a crash of the agent, and whole or not at all.
 
+mod account;
 mod aside;
 mod journal;
 mod lock;
@@ -231,10 +232,12 @@ impl Store {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::decisions(&transaction, decisions, &timeline, now)?;
+        account::decisions(&transaction, decisions, &timeline, now)?;
         write::checkpoints(&transaction, checkpoints)?;
         write::timeline(&transaction, &timeline, now)?;
         if self.commits >= COMMITS_BETWEEN_PRUNES {
             write::prune(&transaction, timeline.now_ms(now))?;
+            account::prune(&transaction, timeline.now_ms(now))?;
         }
         transaction.commit()?;
         self.journal.note_commit(decisions.len());

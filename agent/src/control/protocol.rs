@@ -4,11 +4,16 @@
 //! strings, names are kebab-case, what is absent is `null`, what is empty is `[]`. Fields may be added; a change of one is a
 //! new [`SCHEMA`].
 
+mod account;
 mod answer;
 mod host;
 mod request;
 mod staged;
 
+pub use account::{
+    AccountDone, AccountList, AccountShown, AccountSort, AccountView, DayView, HoldView, KickDone, KickWhom,
+    SeenView, SessionView,
+};
 pub use answer::*;
 pub use host::{HostList, HostView};
 pub use request::{BanSort, Request};

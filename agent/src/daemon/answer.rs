@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 use ipnet::IpNet;
 
 pub(super) use self::staged::Stages;
-use super::{Daemon, view};
+use super::{Daemon, kick, view};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
     ban::{End, REASON_MAX},
@@ -55,6 +55,7 @@ impl Daemon {
             Request::NotifyTest { name } => {
                 return self.test_notifiers(name.as_deref(), call.reply);
             }
+            Request::Kick { whom } => return self.kick_asked(whom, call.reply),
             request => self.answer(request),
         };
         call.reply.answer(answer.unwrap_or_else(Answer::Refused));
@@ -97,6 +98,24 @@ impl Daemon {
             }),
             Request::NotifyList => Answer::NotifyList(self.notify_list()),
             Request::NotifyTest { .. } => return Err(failed("not asked alone".to_owned())),
+            Request::AccountList { sort, limit } => {
+                Answer::AccountList(self.account_list(sort, limit))
+            }
+            Request::AccountShow { account } => {
+                Answer::AccountShown(Box::new(self.account_show(&account)?))
+            }
+            Request::AccountHold {
+                account,
+                for_s,
+                reason,
+            } => {
+                kick::check_account(&account)?;
+                Answer::AccountDone(self.hold_account(&account, for_s, &reason)?)
+            }
+            Request::AccountRelease { account } => {
+                Answer::AccountDone(self.release_account(&account))
+            }
+            Request::Kick { .. } => return Err(failed("not asked alone".to_owned())),
             Request::HostList { limit } => Answer::HostList(self.host_list(limit)),
             Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
             Request::Reload => {

@@ -40,6 +40,7 @@ impl Daemon {
     fn carry(&mut self, decisions: &[Decision]) {
         self.save(decisions);
         self.enforce(decisions);
+        self.kick_decided(decisions);
         self.policy.take_over(decisions, self.clock.now());
         self.tell(decisions);
         self.report(decisions);

@@ -171,6 +171,7 @@ impl Daemon {
         if self.health.next_retry <= now {
             self.health.next_retry = now + RETRY;
             self.keep_policy();
+            self.save_accounts();
             self.retry();
         }
         self.carry_out();

@@ -26,6 +26,7 @@ use crate::{
     control,
     filter::{Filter, Tracing},
     host,
+    kick::Kicker,
     judge::{Judge, JudgeSettings},
     notify::Notify,
     policy::QUESTIONS_MAX,
@@ -90,6 +91,7 @@ impl Daemon {
             journal: journal::open(),
             unsaved: Vec::new(),
             notices: notices_in,
+            kicker: Kicker::start(),
             notify: Notify::start(&config.notifiers, &host_name()),
             paths,
             clock,
@@ -110,6 +112,7 @@ impl Daemon {
             warn!(bans = kept.len(), "took over the bans found in the kernel");
             daemon.save_bans(kept);
         }
+        daemon.restore_accounts();
         daemon.fill_filter();
         daemon.limit_connections();
         daemon.attach();

@@ -157,6 +157,11 @@ impl Judge {
         self.accounts.holds.values()
     }
 
+    /// The hold of an account.
+    pub fn hold(&self, account: &str) -> Option<&Hold> {
+        self.accounts.holds.get(account.to_lowercase().as_str())
+    }
+
     /// What is remembered of an account.
     pub fn account(&self, name: &str) -> Option<&Account> {
         self.accounts.get(name)

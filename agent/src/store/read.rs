@@ -147,7 +147,7 @@ fn evidence(
     Ok(())
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> Result<T>,
@@ -160,11 +160,11 @@ fn net(row: &Row<'_>, column: usize) -> Result<IpNet> {
     text.parse().map_err(|error| malformed(column, error))
 }
 
-fn origin(row: &Row<'_>, column: usize) -> Result<Origin> {
+pub(super) fn origin(row: &Row<'_>, column: usize) -> Result<Origin> {
     Origin::named(row.get_ref(column)?.as_str()?)
         .ok_or_else(|| malformed(column, FromSqlError::InvalidType))
 }
 
-fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }

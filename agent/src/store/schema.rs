@@ -4,13 +4,13 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    OpenError,
+    OpenError, account,
     timeline::{Now, Timeline},
     write,
 };
 
 /// Version of the tables, kept as SQLite's `user_version`.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE timeline (
@@ -67,6 +67,9 @@ CREATE TABLE cursors (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What the third version added.
+const THIRD: &[&str] = &[account::TABLES];
+
 /// Makes the tables in an empty database, or checks that they are ours and brings them up to date. Whether they are new.
 pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, OpenError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -89,12 +92,16 @@ pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, Op
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(TABLES)?;
         transaction.execute_batch(CURSORS)?;
+        transaction.execute_batch(&THIRD.concat())?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         write::timeline(&transaction, &Timeline::begin(now), now)?;
         transaction.commit()?;
-    } else if found == 1 {
+    } else if found < SCHEMA {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(CURSORS)?;
+        if found < 2 {
+            transaction.execute_batch(CURSORS)?;
+        }
+        transaction.execute_batch(&THIRD.concat())?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         transaction.commit()?;
     }

@@ -31,7 +31,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     opened.store.commit_at(&[], &at, &state.now).unwrap();
     drop(opened);
     let connection = Connection::open(state.dir.path().join(FILE_NAME)).unwrap();
-    let earlier = "DROP TABLE cursors; PRAGMA user_version = 1";
+    let earlier = "DROP TABLE cursors; DROP TABLE accounts; DROP TABLE account_days; DROP TABLE account_addresses; DROP TABLE holds; PRAGMA user_version = 1";
     connection.execute_batch(earlier).unwrap();
     drop(connection);
     let mut opened = state.open();
@@ -349,7 +349,7 @@ fn a_newer_database_is_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} was written by a newer mailwall (format 7, this one knows 2); run that one, or move the file away",
+            "{} was written by a newer mailwall (format 7, this one knows 3); run that one, or move the file away",
             path.display()
         )
     );

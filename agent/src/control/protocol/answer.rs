@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{BansSet, HostList, Staged};
+use super::{AccountDone, AccountList, AccountShown, BansSet, HostList, KickDone, Staged};
 #[cfg(doc)]
 use super::{Request, SCHEMA};
 
@@ -45,6 +45,14 @@ pub enum Answer {
     NotifyList(NotifyList),
     /// To [`Request::NotifyTest`].
     NotifyTested(NotifyTested),
+    /// To [`Request::AccountList`].
+    AccountList(AccountList),
+    /// To [`Request::AccountShow`].
+    AccountShown(Box<AccountShown>),
+    /// To [`Request::AccountHold`] and [`Request::AccountRelease`].
+    AccountDone(AccountDone),
+    /// To [`Request::Kick`].
+    Kicked(KickDone),
     /// To [`Request::HostList`].
     HostList(HostList),
     /// To [`Request::Counters`].

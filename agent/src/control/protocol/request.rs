@@ -11,7 +11,7 @@ use super::{
     EventLog, HostList, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList,
     Status,
 };
-use super::{Commit, NETS_MAX, Refused, StagedBan};
+use super::{AccountSort, Commit, KickWhom, NETS_MAX, Refused, StagedBan};
 
 /// What the command line asks of the agent. One a connection, one line.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -93,6 +93,37 @@ pub enum Request {
         /// Which notifier; `None` for all.
         name: Option<String>,
     },
+    /// [`AccountList`](super::AccountList).
+    AccountList {
+        /// Order of the list.
+        sort: AccountSort,
+        /// At most this many; 0 for all.
+        limit: usize,
+    },
+    /// [`AccountShown`](super::AccountShown).
+    AccountShow {
+        /// Which one.
+        account: String,
+    },
+    /// [`AccountDone`](super::AccountDone).
+    AccountHold {
+        /// Which one.
+        account: String,
+        /// For how long; `None` for until it is released.
+        for_s: Option<u64>,
+        /// Why.
+        reason: String,
+    },
+    /// [`AccountDone`](super::AccountDone).
+    AccountRelease {
+        /// Which one.
+        account: String,
+    },
+    /// [`KickDone`](super::KickDone), when it is done.
+    Kick {
+        /// Whose connections end.
+        whom: KickWhom,
+    },
     /// [`HostList`].
     HostList {
         /// At most this many; 0 for as many as are shown at all.
@@ -131,6 +162,11 @@ impl Request {
             | Self::NotifyList
             | Self::NotifyTest { .. }
             | Self::HostList { .. }
+            | Self::AccountList { .. }
+            | Self::AccountShow { .. }
+            | Self::AccountHold { .. }
+            | Self::AccountRelease { .. }
+            | Self::Kick { .. }
             | Self::Counters
             | Self::Reload => return Ok(()),
         };
