@@ -350,6 +350,42 @@ fn patterns_that_are_wrong_are_refused() {
 }
 
 #[test]
+fn a_policy_service_that_cannot_be_is_refused() {
+    let policy = |rest: &str| format!("[policy]\n{rest}");
+    check(
+        &policy("listen = \"127.0.0.1:10040\""),
+        expect![[""]],
+    );
+    check(
+        &policy("listen = \"inet:0.0.0.0:10040\""),
+        expect![[""]],
+    );
+    check(
+        &policy("listen = \"unix:policy.sock\""),
+        expect![[""]],
+    );
+    check(&policy("mode = \"0660\""), expect![[""]]);
+    check(
+        &policy("listen = \"unix:/run/p\"\nmode = \"rw\""),
+        expect![[""]],
+    );
+    check(
+        &policy("listen = \"unix:/run/p\"\nallow_remote = true"),
+        expect![[""]],
+    );
+    check(&policy("banned = \"hold\""), expect![[""]]);
+    check(&policy("held_acount = \"450\""), expect![[""]]);
+    check(
+        &policy("bad_recipient_delay = \"31s\""),
+        expect![[""]],
+    );
+    check(&policy("sleepers = 1001"), expect![[""]]);
+    let remote = policy("listen = \"inet:0.0.0.0:10040\"\nallow_remote = true");
+    let config = Config::parse(&remote, "f").unwrap();
+    assert_eq!(Config::parse(&config.to_toml(), "shown").unwrap(), config);
+}
+
+#[test]
 fn patterns_are_read_from_files_and_folders() {
     let dir = tempfile::tempdir().unwrap();
     let text = "[[pattern]]\nname = \"x\"\nprogram = \"x\"\nmatch = 'from (?<address>)'\nevent = \"connect\"\nservice = \"imap\"\n";

@@ -115,6 +115,13 @@ impl Policy {
 }
 
 impl Daemon {
+    /// Takes over the holds that were in force before this start.
+    pub(super) fn restore_policy(&mut self) {
+        for hold in self.judge.holds() {
+            self.policy.holds.put(hold);
+        }
+    }
+
     /// Serves policy clients as the configuration says, from here on.
     pub(super) fn serve_policy(&mut self) {
         self.policy.listen(&self.config.policy, self.clock);

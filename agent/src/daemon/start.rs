@@ -116,6 +116,7 @@ impl Daemon {
         daemon.fill_filter();
         daemon.limit_connections();
         daemon.attach();
+        daemon.restore_policy();
         daemon.serve_policy();
         daemon.follow_sources();
         daemon.serve_metrics();
