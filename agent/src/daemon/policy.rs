@@ -88,12 +88,14 @@ impl Policy {
                     Pardon::Removed | Pardon::Allowed => self.tarpits.pardon(*net),
                     Pardon::Expired | Pardon::Displaced | Pardon::Unlisted => {}
                 },
+                Decision::Unban { net, pardon } => {
+                    if matches!(pardon, Pardon::Removed | Pardon::Allowed) {
+                        self.tarpits.pardon(*net);
+                    }
+                }
                 Decision::Hold(hold) => self.holds.put(hold),
                 Decision::Release { account, .. } => self.holds.release(account),
-                Decision::Ban(_)
-                | Decision::WouldBan(_)
-                | Decision::Kick(_)
-                | Decision::Notify(_) => {}
+                _ => {}
             }
         }
     }
