@@ -1,6 +1,7 @@
 //! Tells people and programs what was decided: by e-mail, webhook, command or journal. Each notifier is a task of its own behind a
 //! bounded queue: one that hangs or fails delays nobody, and what it loses is counted.
 
+mod abuseipdb;
 mod command;
 mod deliver;
 mod email;
@@ -10,6 +11,7 @@ mod queue;
 mod settings;
 mod task;
 mod webhook;
+mod xarf;
 
 use std::{future::Future, time::Duration};
 

@@ -18,11 +18,15 @@ use crate::{
 };
 
 /// The keys of which a notifier has one.
-const KINDS: [&str; 4] = ["email", "webhook", "command", "journal"];
+const KINDS: [&str; 6] = ["email", "webhook", "command", "journal", "xarf", "abuseipdb"];
 /// Deliveries an hour where nothing is said.
 const LIMIT: u32 = 20;
 /// Deliveries an hour to the journal, where nothing is said: it has limits of its own.
 const JOURNAL_LIMIT: u32 = 10_000;
+/// Most reports an hour to AbuseIPDB, which takes 1000 a day for nothing.
+const ABUSEIPDB_LIMIT: u32 = 41;
+/// The ban of the same host that is the first to be reported to strangers, where nothing is said.
+const PUBLIC_MIN_LEVEL: u8 = 2;
 /// Most deliveries an hour.
 const LIMIT_MAX: u32 = 100_000;
 /// How long a digest collects, at most.
@@ -38,7 +42,7 @@ const SENDMAIL: &str = "/usr/sbin/sendmail";
 /// All `[[notify]]` of a document.
 pub(super) fn read(top: &Section<'_>) -> Result<Vec<NotifierSettings>, ConfigError> {
     let others = [
-        "name", "from", "server", "on", "rules", "digest", "limit", "timeout",
+        "name", "from", "server", "key_file", "on", "rules", "min_level", "digest", "limit", "timeout",
     ];
     let keys = [&KINDS[..], &others[..]].concat();
     let sections = top.tables("notify", &keys)?.unwrap_or_default();
@@ -96,13 +100,27 @@ fn notifier(
         None => TIMEOUT,
     };
     let limit = match (section.field("limit"), &channel) {
+        (Some(field), Channel::AbuseIpdb { .. }) => field.number(1..=ABUSEIPDB_LIMIT)?,
         (Some(field), _) => field.number(1..=LIMIT_MAX)?,
         (None, Channel::Journal { .. }) => JOURNAL_LIMIT,
         (None, _) => LIMIT,
     };
+    let min_level = match section.field("min_level") {
+        Some(field) => field.number(1..=u8::MAX)?,
+        None if channel.is_public() => PUBLIC_MIN_LEVEL,
+        None => 1,
+    };
+    let on = match section.field("on") {
+        Some(field) if channel.is_public() => {
+            return Err(field.mistake(format!("{} gets bans, and nothing else", channel.as_str())));
+        }
+        None if channel.is_public() => vec![Topic::Ban],
+        _ => topics(section)?,
+    };
     Ok(NotifierSettings {
         name,
-        on: topics(section)?,
+        on,
+        min_level,
         rules: rules(section)?,
         digest,
         limit,
@@ -117,7 +135,7 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
         .filter_map(|kind| Some((*kind, section.field(kind)?)));
     let Some((kind, field)) = kinds.next() else {
         return Err(section.mistake(
-            "[[notify]] lacks a receiver: one of \"email\", \"webhook\", \"command\", \"journal\"",
+            "[[notify]] lacks a receiver: one of \"email\", \"webhook\", \"command\", \"journal\", \"xarf\", \"abuseipdb\"",
         ));
     };
     if let Some((other, field)) = kinds.next() {
@@ -126,23 +144,34 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
         )));
     }
     for key in ["from", "server"] {
-        if let Some(field) = section.field(key).filter(|_| kind != "email") {
-            return Err(field.mistake(format!("{} goes with email only", field.name())));
+        if let Some(field) = section.field(key).filter(|_| !matches!(kind, "email" | "xarf")) {
+            return Err(field.mistake(format!("{} goes with email and xarf only", field.name())));
         }
     }
+    if let Some(field) = section.field("key_file").filter(|_| kind != "abuseipdb") {
+        return Err(field.mistake(format!("{} goes with abuseipdb only", field.name())));
+    }
+    let from = match section.field("from") {
+        Some(field) => Some(address(&field)?),
+        None => None,
+    };
+    let server = match section.field("server") {
+        Some(field) => server(&field)?,
+        None => MailServer::Smtp("localhost".to_owned(), 25),
+    };
     match kind {
         "email" => Ok(Channel::Email {
             to: address(&field)?,
-            from: match section.field("from") {
-                Some(field) => Some(address(&field)?),
-                None => None,
-            },
-            server: match section.field("server") {
-                Some(field) => server(&field)?,
-                None => MailServer::Smtp("localhost".to_owned(), 25),
-            },
+            from,
+            server,
         }),
-        "webhook" => webhook(&field),
+        "xarf" => Ok(Channel::XArf {
+            to: address(&field)?,
+            from,
+            server,
+        }),
+        "webhook" => Ok(Channel::Webhook { url: url(&field)? }),
+        "abuseipdb" => abuseipdb(section, &field),
         "command" => command(&field),
         _ if field.truth()? => Ok(Channel::Journal {
             socket: PathBuf::from(JOURNAL_SOCKET),
@@ -182,12 +211,25 @@ fn server(field: &Field<'_>) -> Result<MailServer, ConfigError> {
     }
 }
 
-fn webhook(field: &Field<'_>) -> Result<Channel, ConfigError> {
+fn abuseipdb(section: &Section<'_>, field: &Field<'_>) -> Result<Channel, ConfigError> {
+    let url = url(field)?;
+    let Some(file) = section.field("key_file") else {
+        return Err(section.mistake("abuseipdb needs \"key_file\", the path of a file with the key"));
+    };
+    let path = file.text()?;
+    if !Path::new(path).is_absolute() || path.contains('\0') {
+        return Err(file.mistake(format!("{path:?} is not the absolute path of a file")));
+    }
+    Ok(Channel::AbuseIpdb {
+        url,
+        key_file: PathBuf::from(path),
+    })
+}
+
+fn url(field: &Field<'_>) -> Result<String, ConfigError> {
     let url = field.text()?;
     match check_url(url) {
-        Ok(()) => Ok(Channel::Webhook {
-            url: url.to_owned(),
-        }),
+        Ok(()) => Ok(url.to_owned()),
         Err(UrlError::NotPrivate) => Err(field.mistake(
             "a webhook of another host needs https: what is told must not be read on the way",
         )),

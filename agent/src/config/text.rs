@@ -184,8 +184,8 @@ fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result 
     writeln!(out, "\n[[notify]]")?;
     writeln!(out, "name = {}", quoted(&notifier.name))?;
     match &notifier.channel {
-        Channel::Email { to, from, server } => {
-            writeln!(out, "email = {}", quoted(to))?;
+        Channel::Email { to, from, server } | Channel::XArf { to, from, server } => {
+            writeln!(out, "{} = {}", notifier.channel.as_str(), quoted(to))?;
             if let Some(from) = from {
                 writeln!(out, "from = {}", quoted(from))?;
             }
@@ -200,10 +200,17 @@ fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result 
             let words = list(words.iter().map(|word| quoted(word)));
             writeln!(out, "command = {words}")?;
         }
+        Channel::AbuseIpdb { url, key_file } => {
+            writeln!(out, "abuseipdb = {}", quoted(url))?;
+            writeln!(out, "key_file = {}", quoted(&key_file.to_string_lossy()))?;
+        }
         Channel::Journal { .. } => writeln!(out, "journal = true")?,
     }
-    let topics = notifier.on.iter().map(|topic| quoted(topic.as_str()));
-    writeln!(out, "on = {}", list(topics))?;
+    if !notifier.channel.is_public() {
+        let topics = notifier.on.iter().map(|topic| quoted(topic.as_str()));
+        writeln!(out, "on = {}", list(topics))?;
+    }
+    writeln!(out, "min_level = {}", notifier.min_level)?;
     if !notifier.rules.is_empty() {
         let rules = list(notifier.rules.iter().map(|rule| quoted(rule)));
         writeln!(out, "rules = {rules}")?;

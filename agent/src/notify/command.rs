@@ -45,7 +45,8 @@ impl Drop for Group {
 }
 
 pub(super) async fn run(words: &[String], host: &str, parcel: &Parcel) -> Result<(), String> {
-    let fallback = Message::new(String::new(), super::Topic::Notify, String::new());
+    let left_out = format!("{} more messages, over the limit", parcel.count());
+    let fallback = Message::new(String::new(), super::Topic::Notify, left_out);
     let message = parcel.messages.first().unwrap_or(&fallback);
     let json = Body::of(host, parcel).json()?;
     let (program, arguments) = words.split_first().ok_or("it names no program")?;

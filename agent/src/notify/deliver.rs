@@ -2,7 +2,7 @@
 
 use tokio::time::timeout;
 
-use super::{Channel, NotifierSettings, command, email, journal, queue::Parcel, webhook};
+use super::{Channel, NotifierSettings, abuseipdb, command, email, journal, queue::Parcel, webhook};
 use crate::line;
 
 /// Most characters of an error.
@@ -25,6 +25,12 @@ pub(super) async fn deliver(
             }
             Channel::Webhook { url } => webhook::post(url, host, parcel, settings.timeout).await,
             Channel::Command { words } => command::run(words, host, parcel).await,
+            Channel::XArf { to, from, server } => {
+                email::complain(server, from.as_deref(), to, host, parcel).await
+            }
+            Channel::AbuseIpdb { url, key_file } => {
+                abuseipdb::report(url, key_file, parcel, settings.timeout).await
+            }
             Channel::Journal { socket } => journal::write(socket, host, parcel),
         }
     };

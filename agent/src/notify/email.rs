@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use lettre::{
     Address, AsyncSendmailTransport, AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
-    message::{Mailbox, Message as Mail, header},
+    message::{Mailbox, Message as Mail, MessageBuilder, header},
     transport::smtp::extension::ClientId,
 };
 
-use super::{MailServer, Message, Topic, queue::Parcel};
+use super::{MailServer, Message, Topic, queue::Parcel, xarf};
 
 /// Most characters of a subject.
 const SUBJECT_MAX: usize = 150;
@@ -45,7 +45,31 @@ pub(super) async fn send(
     host: &str,
     parcel: &Parcel,
 ) -> Result<(), String> {
-    let mail = compose(from, to, host, parcel)?;
+    hand_over(server, host, compose(from, to, host, parcel)?).await
+}
+
+/// Sends a complaint about each host of the parcel (`xarf.rs`); a trial goes as ordinary mail.
+pub(super) async fn complain(
+    server: &MailServer,
+    from: Option<&str>,
+    to: &str,
+    host: &str,
+    parcel: &Parcel,
+) -> Result<(), String> {
+    if parcel.messages.iter().any(|message| message.topic == Topic::Test) {
+        return send(server, from, to, host, parcel).await;
+    }
+    let from = sender(from, host);
+    for message in &parcel.messages {
+        let builder = envelope(&from, to)?;
+        if let Some(mail) = xarf::complaint(builder, &from, host, message) {
+            hand_over(server, host, mail?).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn hand_over(server: &MailServer, host: &str, mail: Mail) -> Result<(), String> {
     match server {
         MailServer::Smtp(name, port) => {
             let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(name.as_str());
@@ -65,22 +89,27 @@ pub(super) async fn send(
     }
 }
 
-fn compose(from: Option<&str>, to: &str, host: &str, parcel: &Parcel) -> Result<Mail, String> {
-    let own = format!("mailwall@{host}");
+fn sender(from: Option<&str>, host: &str) -> String {
+    from.map_or_else(|| format!("mailwall@{host}"), str::to_owned)
+}
+
+/// From whom and to whom, and that a program wrote it.
+fn envelope(from: &str, to: &str) -> Result<MessageBuilder, String> {
     let address = |text: &str| {
         let parsed = text.parse::<Address>();
         parsed.map_err(|error| format!("{text} is no address to send mail from or to: {error}"))
     };
-    Mail::builder()
-        .from(Mailbox::new(
-            Some("mailwall".to_owned()),
-            address(from.unwrap_or(&own))?,
-        ))
+    Ok(Mail::builder()
+        .from(Mailbox::new(Some("mailwall".to_owned()), address(from)?))
         .to(Mailbox::new(None, address(to)?))
-        .subject(subject(host, parcel))
         .header(AutoSubmitted)
+        .message_id(None))
+}
+
+fn compose(from: Option<&str>, to: &str, host: &str, parcel: &Parcel) -> Result<Mail, String> {
+    envelope(&sender(from, host), to)?
+        .subject(subject(host, parcel))
         .header(header::ContentType::TEXT_PLAIN)
-        .message_id(None)
         .body(body(host, parcel))
         .map_err(|error| chain(&error))
 }

@@ -16,6 +16,8 @@ pub(super) const WAITING_MAX: usize = 500;
 const SEEN_MAX: usize = 10_000;
 /// For so long nothing is told again, where the digest is shorter.
 const REPEAT_WITHIN: Duration = Duration::from_secs(600);
+/// For so long a host is not reported to strangers again.
+const PUBLIC_REPEAT_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// What a limit is for.
 const HOUR: Duration = Duration::from_secs(3600);
 /// Rules that are counted apart among what was left out.
@@ -55,6 +57,9 @@ type Subject = (Topic, Option<IpNet>, Option<String>, Option<String>, String);
 pub(super) struct Queue {
     digest: Option<Duration>,
     limit: usize,
+    repeat_within: Duration,
+    /// Whether a host is told once, whichever rules banned it.
+    once_a_host: bool,
     urgent: VecDeque<Message>,
     waiting: Vec<Message>,
     more: BTreeMap<(Topic, Option<String>), u64>,
@@ -70,6 +75,8 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(digest: Option<Duration>, limit: u32) -> Self {
         Self {
+            repeat_within: digest.unwrap_or_default().max(REPEAT_WITHIN),
+            once_a_host: false,
             digest,
             limit: limit as usize,
             urgent: VecDeque::new(),
@@ -80,6 +87,15 @@ impl Queue {
             seen: HashMap::new(),
             sent: VecDeque::new(),
             sent_alarms: VecDeque::new(),
+        }
+    }
+
+    /// The same for strangers: one report a host within the time that AbuseIPDB asks for.
+    pub(super) fn of_public_reports(self) -> Self {
+        Self {
+            repeat_within: PUBLIC_REPEAT_WITHIN,
+            once_a_host: true,
+            ..self
         }
     }
 
@@ -191,7 +207,7 @@ impl Queue {
         if matches!(message.topic, Topic::Report | Topic::Test) {
             return false;
         }
-        let within = self.digest.unwrap_or_default().max(REPEAT_WITHIN);
+        let within = self.repeat_within;
         // The words tell apart only what has no subject, or says the opposite of what was told.
         let has_subject = message.net.is_some() || message.account.is_some();
         let words = match message.topic {
@@ -202,7 +218,7 @@ impl Queue {
             message.topic,
             message.net,
             message.account.clone(),
-            message.rule.clone(),
+            message.rule.clone().filter(|_| !self.once_a_host),
             words,
         );
         if self
@@ -258,6 +274,21 @@ mod tests {
             queue.next(start + REPEAT_WITHIN).is_some(),
             "it is news again"
         );
+    }
+
+    #[test]
+    fn strangers_hear_of_a_host_once_in_a_quarter_of_an_hour() {
+        let start = Instant::now();
+        let mut queue = Queue::new(None, 20).of_public_reports();
+        queue.push(ban("203.0.113.7/32"), start);
+        let other_rule = Message {
+            rule: Some("dictionary".to_owned()),
+            ..ban("203.0.113.7/32")
+        };
+        queue.push(other_rule.clone(), start + 14 * MINUTE);
+        assert_eq!(std::iter::from_fn(|| queue.next(start)).count(), 1);
+        queue.push(other_rule, start + 15 * MINUTE);
+        assert!(queue.next(start + 15 * MINUTE).is_some());
     }
 
     #[test]

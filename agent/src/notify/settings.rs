@@ -15,6 +15,8 @@ pub struct NotifierSettings {
     pub on: Vec<Topic>,
     /// Only what these rules decided; empty for all. What is no rule's is told all the same.
     pub rules: Vec<String>,
+    /// Only bans from this one of the same host on.
+    pub min_level: u8,
     /// How long messages are collected; `None` for not at all.
     pub digest: Option<Duration>,
     /// Most deliveries an hour.
@@ -45,6 +47,22 @@ pub enum Channel {
         /// The program and its arguments; some of them are placeholders.
         words: Vec<String>,
     },
+    /// Complaints by e-mail, in a form that programs read.
+    XArf {
+        /// To whom.
+        to: String,
+        /// From whom; `None` for mailwall at this host.
+        from: Option<String>,
+        /// Through what.
+        server: MailServer,
+    },
+    /// Reports to AbuseIPDB.
+    AbuseIpdb {
+        /// Where to.
+        url: String,
+        /// The file with the key.
+        key_file: PathBuf,
+    },
     /// The journal of systemd, or stderr where there is none.
     Journal {
         /// Its socket.
@@ -68,6 +86,8 @@ impl Channel {
             Self::Email { .. } => "email",
             Self::Webhook { .. } => "webhook",
             Self::Command { .. } => "command",
+            Self::XArf { .. } => "xarf",
+            Self::AbuseIpdb { .. } => "abuseipdb",
             Self::Journal { .. } => "journal",
         }
     }
@@ -77,12 +97,17 @@ impl Channel {
         matches!(self, Self::Email { .. } | Self::Webhook { .. })
     }
 
+    /// Whether it tells strangers, who get only what is certain, and of each host only once a while.
+    pub const fn is_public(&self) -> bool {
+        matches!(self, Self::XArf { .. } | Self::AbuseIpdb { .. })
+    }
+
     /// The receiver, for people: without what may be secret in it.
     pub fn receiver(&self) -> String {
         match self {
-            Self::Email { to, .. } => to.clone(),
+            Self::Email { to, .. } | Self::XArf { to, .. } => to.clone(),
             // The path of a webhook often is its password.
-            Self::Webhook { url } => {
+            Self::Webhook { url } | Self::AbuseIpdb { url, .. } => {
                 let host = url.split('/').nth(2).unwrap_or_default();
                 let host = host.rsplit('@').next().unwrap_or_default();
                 format!("{}//{host}/...", url.split('/').next().unwrap_or_default())
@@ -97,6 +122,7 @@ impl NotifierSettings {
     /// Whether `message` is for this notifier.
     pub fn wants(&self, message: &Message) -> bool {
         let is_of_rule = |rule: &String| self.rules.is_empty() || self.rules.contains(rule);
-        self.on.contains(&message.topic) && message.rule.as_ref().is_none_or(is_of_rule)
+        let is_grave = message.topic != Topic::Ban || message.level.saturating_add(1) >= self.min_level;
+        self.on.contains(&message.topic) && is_grave && message.rule.as_ref().is_none_or(is_of_rule)
     }
 }

@@ -82,8 +82,12 @@ impl Notifier {
         host: String,
         report: watch::Sender<Health>,
     ) -> Self {
+        let queue = Queue::new(settings.digest, settings.limit);
         Self {
-            queue: Queue::new(settings.digest, settings.limit),
+            queue: match settings.channel.is_public() {
+                true => queue.of_public_reports(),
+                false => queue,
+            },
             settings,
             host,
             health: Health::default(),

@@ -17,6 +17,7 @@ fn settings(channel: Channel) -> NotifierSettings {
         channel,
         on: Topic::DEFAULT.to_vec(),
         rules: Vec::new(),
+        min_level: 1,
         digest: None,
         limit: 20,
         timeout: Duration::from_secs(20),
@@ -322,4 +323,38 @@ fn rules_and_topics_choose_what_is_told() {
     let told: Vec<String> = heard.try_iter().collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("dictionary"));
+}
+
+#[test]
+fn strangers_hear_of_the_second_ban_and_nothing_of_people() {
+    let (told, heard) = channel();
+    let port = server(move |stream| answer(stream, "200 OK", &told));
+    let dir = tempfile::tempdir().unwrap();
+    let key_file = dir.path().join("key");
+    std::fs::write(&key_file, "0123abcd\n").unwrap();
+    std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let channel = Channel::AbuseIpdb {
+        url: format!("http://127.0.0.1:{port}/api/v2/report"),
+        key_file,
+    };
+    let stranger = NotifierSettings {
+        on: vec![Topic::Ban],
+        min_level: 2,
+        ..settings(channel)
+    };
+    let results = block_on(async {
+        let mut notify = Notify::start(&[stranger], "mx.example.org");
+        notify.tell(&ban());
+        notify.tell(&Message { level: 1, ..ban() });
+        notify.tell(&Message { level: 1, ..ban() });
+        let results = notify.test(None, &Message { topic: Topic::Test, ..ban() }).await;
+        until(&notify, |health| health.told == 1).await;
+        notify.stop().await;
+        results
+    });
+    assert_eq!(results[0].1, Ok(()), "the key is there");
+    let bodies: Vec<String> = heard.try_iter().collect();
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    assert!(bodies[0].starts_with("ip=203.0.113.7&categories="), "{bodies:?}");
+    assert!(!bodies[0].contains("example.org") && !bodies[0].contains("line"), "{bodies:?}");
 }
