@@ -26,6 +26,7 @@ mod number;
 mod paint;
 mod parse;
 mod reload;
+mod report;
 mod rule;
 mod run;
 mod source;
@@ -88,6 +89,7 @@ enum Noun {
     Analyze(analyze::Args),
     Import(import::Args),
     Export(export::Args),
+    Report(report::Args),
     Reload(reload::Args),
     Completions(completions::Args),
 }
@@ -113,6 +115,7 @@ impl Noun {
             Self::Analyze(args) => analyze::run(&args, console),
             Self::Import(args) => import::run(&args, console),
             Self::Export(args) => export::run(&args, console),
+            Self::Report(args) => report::run(&args, console),
             Self::Reload(args) => reload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }

@@ -17,6 +17,7 @@ mod notify;
 mod policy;
 mod reload;
 mod scrape;
+mod report;
 mod start;
 mod tally;
 mod view;
@@ -45,6 +46,7 @@ use crate::{
     policy::Question,
     source::Notice,
     store::{Store, StoreError},
+    tally::Tally,
 };
 use event_log::EventLog;
 use health::Health;
@@ -143,6 +145,7 @@ struct Daemon {
     manager: Manager,
     metrics: MetricsEdge,
     stages: answer::Stages,
+    tally: Tally,
     notices: mpsc::Sender<Notice>,
     kicker: Kicker,
 }
@@ -245,6 +248,7 @@ impl Daemon {
     fn stop(&mut self) {
         self.save_accounts();
         self.carry_out();
+        self.save_tally();
         info!("stopped");
     }
 }

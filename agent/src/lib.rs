@@ -20,7 +20,7 @@
 //! # Code map
 //!
 //! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`limit`], [`penalty`], [`decision`], [`regular`], [`providers`],
-//!   [`checkpoint`].
+//!   [`checkpoint`], [`tally`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).
@@ -34,7 +34,7 @@
 //! - Operation: [`config`], [`duration`], [`exchange`] (lists of bans as other programs keep them, one file for each format),
 //!   [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
 //!   [`clock`], [`daemon`].
-//!   [`clock`], [`journald`], [`daemon`].
+//!   [`clock`], [`journald`], [`report`], [`daemon`].
 //!
 //! # Invariants
 //!
@@ -59,6 +59,7 @@ pub mod line;
 pub mod penalty;
 pub mod providers;
 pub mod regular;
+pub mod tally;
 
 // Decision core: pure.
 pub mod bans;
@@ -90,3 +91,4 @@ pub mod doctor;
 pub mod duration;
 pub mod exchange;
 pub mod journald;
+pub mod report;

@@ -7,6 +7,7 @@ mod journal;
 mod lock;
 mod read;
 mod schema;
+mod tally;
 mod timeline;
 mod write;
 
@@ -30,6 +31,7 @@ use self::{
     schema::SCHEMA,
     timeline::{Now, Timeline},
 };
+pub use self::tally::TallyReader;
 use crate::{
     allowlist::AllowEntry, ban::Ban, checkpoint::Checkpoint, clock::Clock, decision::Decision,
     penalty::PastBan,
@@ -55,7 +57,10 @@ pub struct Store {
     journal: Journal,
     connection: Connection,
     timeline: Timeline,
+    path: PathBuf,
     commits: u32,
+    /// Rows added to the tally since it was last cut back.
+    tallied: usize,
     _lock: Lock,
 }
 
@@ -209,7 +214,9 @@ impl Store {
                 journal,
                 connection,
                 timeline,
+                path,
                 commits: 0,
+                tallied: 0,
                 _lock: lock,
             },
             bans: contents.bans,
@@ -329,6 +336,7 @@ fn open_database(path: &Path, now: &Now) -> Result<(Connection, Timeline, Conten
     let timeline = read::timeline(&transaction, now)?;
     write::end_bans(&transaction, timeline.now_ms(now))?;
     write::prune(&transaction, timeline.now_ms(now))?;
+    tally::prune_at_start(&transaction, timeline.now_ms(now))?;
     write::timeline(&transaction, &timeline, now)?;
     let contents = read::all(&transaction, &timeline, now, fresh)?;
     transaction.commit()?;

@@ -21,6 +21,7 @@ const VOCABULARY: &[&str] = &[
     "penalty",
     "providers",
     "regular",
+    "tally",
 ];
 const CORE: &[&str] = &["bans", "dialect", "envelope", "judge", "rule"];
 const EDGES: &[&str] = &[
@@ -36,7 +37,7 @@ const EDGES: &[&str] = &[
     "source",
     "store",
 ];
-const OPERATION: &[&str] = &["clock", "config", "doctor", "duration", "exchange"];
+const OPERATION: &[&str] = &["clock", "config", "doctor", "duration", "exchange", "report"];
 /// Named by nobody but `main`; `mailwall run` of the command line starts the daemon.
 const TOP: &[&str] = &["cli", "daemon"];
 

@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod host;
+mod report;
 mod request;
 mod staged;
 
@@ -16,6 +17,7 @@ pub use account::{
 };
 pub use answer::*;
 pub use host::{HostList, HostView};
+pub use report::*;
 pub use request::{BanSort, Request};
 pub use staged::{BansSet, Commit, Skipped, Staged, StagedBan};
 

@@ -6,6 +6,7 @@ mod staged;
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
+use tokio::task::spawn_blocking;
 
 pub(super) use self::staged::Stages;
 use super::{Daemon, kick, view};
@@ -50,6 +51,16 @@ impl Daemon {
             } => {
                 self.log.tell(&self.clock);
                 self.log.follow(call.reply, limit, &self.clock);
+                return;
+            }
+            Request::Report { since_s, limit, by } => {
+                let begun = self.begin_report(Duration::from_secs(since_s));
+                let reply = call.reply;
+                spawn_blocking(move || {
+                    let report = begun.finish(&by, limit).map(Box::new);
+                    let refused = |error| Answer::Refused(failed(format!("no report: {error}")));
+                    reply.answer(report.map_or_else(refused, Answer::Report));
+                });
                 return;
             }
             Request::NotifyTest { name } => {
@@ -116,6 +127,7 @@ impl Daemon {
                 Answer::AccountDone(self.release_account(&account))
             }
             Request::Kick { .. } => return Err(failed("not asked alone".to_owned())),
+            Request::Report { .. } | Request::NotifyTest { .. } => return Err(failed("not asked alone".to_owned())),
             Request::HostList { limit } => Answer::HostList(self.host_list(limit)),
             Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
             Request::Reload => {

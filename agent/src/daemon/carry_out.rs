@@ -43,6 +43,7 @@ impl Daemon {
         self.kick_decided(decisions);
         self.policy.take_over(decisions, self.clock.now());
         self.tell(decisions);
+        self.tally(decisions);
         self.report(decisions);
     }
 

@@ -368,6 +368,7 @@ impl Daemon {
         followed.date(&mut event, &self.clock);
         event.session = event.session.map(|id| session_of(followed.id, id));
         self.log.note_event(&event, &followed.name);
+        self.tally.note_event(&event);
         self.judge.handle_event(&event, followed.reader.text(line));
         self.tell_policy(&event);
     }

@@ -31,6 +31,7 @@ use crate::{
     notify::Notify,
     policy::QUESTIONS_MAX,
     store::{Opened, Store},
+    tally::Tally,
 };
 
 impl Daemon {
@@ -92,6 +93,7 @@ impl Daemon {
             unsaved: Vec::new(),
             notices: notices_in,
             kicker: Kicker::start(),
+            tally: Tally::default(),
             notify: Notify::start(&config.notifiers, &host_name()),
             paths,
             clock,

@@ -5,6 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
     OpenError, account,
+    OpenError, tally,
     timeline::{Now, Timeline},
     write,
 };
@@ -69,6 +70,7 @@ CREATE TABLE cursors (
 
 /// What the third version added.
 const THIRD: &[&str] = &[account::TABLES];
+const THIRD: &[&str] = &[tally::TABLE];
 
 /// Makes the tables in an empty database, or checks that they are ours and brings them up to date. Whether they are new.
 pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, OpenError> {

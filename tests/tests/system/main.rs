@@ -14,6 +14,7 @@ mod interface;
 mod limits;
 mod log;
 mod login;
+mod notify;
 mod observe;
 mod policy;
 mod readme;

@@ -41,6 +41,8 @@ pub enum Answer {
     Events(EventLog),
     /// To [`Request::Events`] with `follow`, one a line.
     Event(LoggedEvent),
+    /// To [`Request::Report`].
+    Report(Box<super::Report>),
     /// To [`Request::NotifyList`].
     NotifyList(NotifyList),
     /// To [`Request::NotifyTest`].

@@ -11,7 +11,7 @@ use super::{
     EventLog, HostList, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList,
     Status,
 };
-use super::{AccountSort, Commit, KickWhom, NETS_MAX, Refused, StagedBan};
+use super::{AccountSort, Commit, KickWhom, NETS_MAX, Refused, ReportBy, StagedBan};
 
 /// What the command line asks of the agent. One a connection, one line.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -86,6 +86,15 @@ pub enum Request {
         /// At most this many of the past; 0 for all that are kept, or, with `follow`, for none.
         limit: usize,
     },
+    /// [`Report`](super::Report).
+    Report {
+        /// How far back, in seconds.
+        since_s: u64,
+        /// At most this many offenders of each sort; 0 for all.
+        limit: usize,
+        /// Sorts of offenders.
+        by: Vec<ReportBy>,
+    },
     /// [`NotifyList`].
     NotifyList,
     /// [`NotifyTested`], when it is known how it went.
@@ -159,6 +168,7 @@ impl Request {
             | Self::RuleList
             | Self::SourceList
             | Self::Events { .. }
+            | Self::Report { .. }
             | Self::NotifyList
             | Self::NotifyTest { .. }
             | Self::HostList { .. }

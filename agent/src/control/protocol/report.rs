@@ -1,0 +1,128 @@
+//! What `mailwall report` shows.
+
+use serde::{Deserialize, Serialize};
+
+use super::Source;
+
+/// By what offenders are put together.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportBy {
+    /// IPv4 address, IPv6 /64.
+    Address,
+    /// IPv4 /24, IPv6 /48.
+    Network,
+    /// Account that was tried.
+    Account,
+}
+
+impl ReportBy {
+    /// Every way.
+    pub const ALL: &[Self] = &[Self::Network, Self::Address, Self::Account];
+
+    /// Lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Network => "network",
+            Self::Account => "account",
+        }
+    }
+}
+
+/// What happened of late.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Report {
+    /// [`super::SCHEMA`].
+    pub schema: u32,
+    /// Name of this host.
+    pub host: String,
+    /// From when, to the hour.
+    pub from: String,
+    /// Until when.
+    pub to: String,
+    /// Length in seconds, as it was asked for.
+    pub since_s: u64,
+    /// `enforce` or `observe`.
+    pub mode: String,
+    /// Offences of hosts.
+    pub offences: u64,
+    /// Hosts with offences: IPv4 addresses and IPv6 /64.
+    pub hosts: u64,
+    /// Offences that are in no list, because too many hosts came at once; since the agent started.
+    pub left_out: u64,
+    /// Bans in force now.
+    pub bans: usize,
+    /// Bans that ended because their time was over.
+    pub expired: u64,
+    /// What each rule decided, the busiest first.
+    pub rules: Vec<RuleReport>,
+    /// The worst offenders.
+    pub top: Vec<TopOffenders>,
+    /// Packets dropped (in observe mode: that would have been) since the maps were made.
+    pub dropped: u64,
+    /// SYNs refused because of limits since the maps were made.
+    pub limited: u64,
+    /// The logs, with what was not understood or lost since the agent started.
+    pub sources: Vec<Source>,
+    /// What is wrong now.
+    pub problems: Vec<String>,
+}
+
+/// What a rule decided.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RuleReport {
+    /// Name of the rule, or `manual`.
+    pub rule: String,
+    /// New bans.
+    pub bans: u64,
+    /// Bans that would have been.
+    pub would_bans: u64,
+    /// Delays.
+    pub delays: u64,
+    /// Accounts held.
+    pub holds: u64,
+    /// Kicks of live connections.
+    pub kicks: u64,
+    /// Notices.
+    pub notices: u64,
+    /// Bans of it in force now.
+    pub in_force: u64,
+}
+
+/// The worst offenders of one sort.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct TopOffenders {
+    /// By what they are put together.
+    pub by: ReportBy,
+    /// How many there are in all.
+    pub total: usize,
+    /// The worst first.
+    pub offenders: Vec<Offender>,
+}
+
+/// Who made offences.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Offender {
+    /// A network, or an account (escaped).
+    pub who: String,
+    /// How many.
+    pub offences: u64,
+    /// Hosts of a network; 1 for a host; `null` for an account.
+    pub hosts: Option<u64>,
+    /// The hour of the first.
+    pub first: String,
+    /// The hour of the last.
+    pub last: String,
+    /// By kind, the most frequent first.
+    pub kinds: Vec<KindCount>,
+}
+
+/// Offences of one kind.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KindCount {
+    /// Name of the event kind.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+}

@@ -1,0 +1,284 @@
+//! The report. What the loop knows is put down here; the rest is read and added up in a thread of its own.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    time::{Duration, SystemTime},
+};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use tracing::warn;
+
+use super::{Daemon, notify::host_name, view};
+use crate::{
+    ban::Sort,
+    control::protocol::{
+        KindCount, Offender, Report, ReportBy, RuleReport, SCHEMA, TopOffenders,
+    },
+    decision::Decision,
+    store::{StoreError, TallyReader},
+    tally::{TallyRow, TallySort},
+};
+
+/// IPv4 networks of a report.
+const NETWORK_V4: u8 = 24;
+/// IPv6 networks of a report.
+const NETWORK_V6: u8 = 48;
+
+/// A report that lacks what the store knows.
+pub(super) struct Begun {
+    report: Report,
+    reader: TallyReader,
+    now: SystemTime,
+}
+
+impl Daemon {
+    /// Counts decisions for reports.
+    pub(super) fn tally(&mut self, decisions: &[Decision]) {
+        let now = self.clock.now();
+        for decision in decisions {
+            self.tally.note_decision(decision, now);
+        }
+    }
+
+    /// Stores what was counted. After the checkpoints, so that a crash can lose seconds of it, but never counts a line twice.
+    pub(super) fn save_tally(&mut self) {
+        let rows = self.tally.take();
+        if rows.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.add_tally(&rows, &self.clock) {
+            warn!(counts = rows.len(), "not in any report, for they cannot be saved: {error}");
+        }
+    }
+
+    /// Puts down what the loop knows of the last `since`.
+    pub(super) fn begin_report(&mut self, since: Duration) -> Begun {
+        self.carry_out();
+        self.save_tally();
+        let now = self.clock.now();
+        let mut in_force = BTreeMap::<String, u64>::new();
+        for ban in self.judge.bans().iter().filter(|ban| ban.sort == Sort::Ban) {
+            *in_force.entry(ban.origin.to_string()).or_default() += 1;
+        }
+        let rules = in_force.into_iter().map(|(rule, in_force)| RuleReport {
+            rule,
+            in_force,
+            ..RuleReport::default()
+        });
+        let wall = self.clock.wall(now);
+        let limits = self.limits_view();
+        Begun {
+            report: Report {
+                schema: SCHEMA,
+                host: host_name(),
+                from: view::wall_time(wall.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH)),
+                to: view::wall_time(wall),
+                since_s: since.as_secs(),
+                mode: self.config.filter.mode.as_str().to_owned(),
+                offences: 0,
+                hosts: 0,
+                left_out: self.tally.left_out(),
+                bans: self.judge.bans().len(),
+                expired: 0,
+                rules: rules.collect(),
+                top: Vec::new(),
+                dropped: self.dropped(),
+                limited: limits.over_rate + limits.over_concurrent,
+                sources: self.sources().sources,
+                problems: self.problems(),
+            },
+            reader: self.store.tally_reader(&self.clock),
+            now: wall,
+        }
+    }
+}
+
+impl Begun {
+    /// Reads and adds up the rest: takes a second for half a million counts. Of each sort at most `limit`; 0 for all.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub(super) fn finish(self, by: &[ReportBy], limit: usize) -> Result<Report, StoreError> {
+        let mut report = self.report;
+        let rows = self.reader.read(Duration::from_secs(report.since_s))?;
+        let hosts = || rows.iter().filter(|row| row.sort == TallySort::Host);
+        report.offences = hosts().map(|row| row.count).sum();
+        report.hosts = distinct(hosts());
+        for row in rows.iter().filter(|row| row.sort == TallySort::Rule) {
+            count_rule(&mut report, row);
+        }
+        report
+            .rules
+            .sort_by_key(|rule| (Reverse((rule.bans, rule.would_bans)), rule.rule.clone()));
+        let top = by.iter().map(|by| top(&rows, *by, limit, self.now));
+        report.top = top.collect();
+        Ok(report)
+    }
+}
+
+fn distinct<'r>(rows: impl Iterator<Item = &'r TallyRow>) -> u64 {
+    let who: std::collections::HashSet<&str> = rows.map(|row| row.who.as_str()).collect();
+    who.len() as u64
+}
+
+fn count_rule(report: &mut Report, row: &TallyRow) {
+    // What ends has no rule.
+    if row.who == "-" {
+        if row.kind == "expired" {
+            report.expired += row.count;
+        }
+        return;
+    }
+    let place = report.rules.iter().position(|rule| rule.rule == row.who);
+    let place = place.unwrap_or_else(|| {
+        report.rules.push(RuleReport {
+            rule: row.who.clone(),
+            ..RuleReport::default()
+        });
+        report.rules.len() - 1
+    });
+    let Some(rule) = report.rules.get_mut(place) else {
+        return;
+    };
+    let counter = match row.kind.as_str() {
+        "ban" => &mut rule.bans,
+        "would-ban" => &mut rule.would_bans,
+        "delay" => &mut rule.delays,
+        "hold" => &mut rule.holds,
+        "kick" => &mut rule.kicks,
+        _ => &mut rule.notices,
+    };
+    *counter += row.count;
+}
+
+/// What is put together of an offender.
+#[derive(Default)]
+struct Sum<'r> {
+    offences: u64,
+    first_ago: Duration,
+    last_ago: Option<Duration>,
+    kinds: BTreeMap<&'r str, u64>,
+    hosts: std::collections::HashSet<&'r str>,
+}
+
+fn top(rows: &[TallyRow], by: ReportBy, limit: usize, now: SystemTime) -> TopOffenders {
+    let sort = match by {
+        ReportBy::Address | ReportBy::Network => TallySort::Host,
+        ReportBy::Account => TallySort::Account,
+    };
+    let mut sums = HashMap::<String, Sum<'_>>::new();
+    for row in rows.iter().filter(|row| row.sort == sort) {
+        let who = match by {
+            ReportBy::Network => match network(&row.who) {
+                Some(net) => net.to_string(),
+                None => continue,
+            },
+            ReportBy::Address | ReportBy::Account => row.who.clone(),
+        };
+        let sum = sums.entry(who).or_default();
+        sum.offences += row.count;
+        sum.first_ago = sum.first_ago.max(row.first_ago);
+        sum.last_ago = Some(sum.last_ago.map_or(row.last_ago, |ago| ago.min(row.last_ago)));
+        *sum.kinds.entry(&row.kind).or_default() += row.count;
+        if by == ReportBy::Network {
+            sum.hosts.insert(&row.who);
+        }
+    }
+    let mut sums: Vec<(String, Sum<'_>)> = sums.into_iter().collect();
+    sums.sort_by(|(a, left), (b, right)| right.offences.cmp(&left.offences).then_with(|| a.cmp(b)));
+    let total = sums.len();
+    if limit > 0 {
+        sums.truncate(limit);
+    }
+    let at = |ago: Duration| view::wall_time(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
+    let offenders = sums.into_iter().map(|(who, sum)| {
+        let mut kinds: Vec<KindCount> = sum
+            .kinds
+            .iter()
+            .map(|(kind, count)| KindCount {
+                kind: (*kind).to_owned(),
+                count: *count,
+            })
+            .collect();
+        kinds.sort_by_key(|kind| Reverse(kind.count));
+        Offender {
+            who,
+            offences: sum.offences,
+            hosts: match by {
+                ReportBy::Address => Some(1),
+                ReportBy::Network => Some(sum.hosts.len() as u64),
+                ReportBy::Account => None,
+            },
+            first: at(sum.first_ago),
+            last: at(sum.last_ago.unwrap_or_default()),
+            kinds,
+        }
+    });
+    TopOffenders {
+        by,
+        total,
+        offenders: offenders.collect(),
+    }
+}
+
+/// The network that a host is reported with.
+fn network(host: &str) -> Option<IpNet> {
+    Some(match host.parse().ok()? {
+        IpNet::V4(net) => IpNet::V4(Ipv4Net::new(net.addr(), NETWORK_V4).ok()?.trunc()),
+        IpNet::V6(net) => IpNet::V6(Ipv6Net::new(net.addr(), NETWORK_V6).ok()?.trunc()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(who: &str, kind: &str, count: u64) -> TallyRow {
+        TallyRow {
+            sort: TallySort::Host,
+            who: who.to_owned(),
+            kind: kind.to_owned(),
+            count,
+            first_ago: Duration::from_secs(7200),
+            last_ago: Duration::from_secs(3600),
+        }
+    }
+
+    /// As sm_dict does: offences by the first three octets, the worst first, at most 500.
+    #[test]
+    fn networks_are_added_up_and_sorted() {
+        let mut rows = vec![
+            row("216.170.16.1/32", "unknown-recipient", 4),
+            row("216.170.16.2/32", "unknown-recipient", 3),
+            row("216.170.16.2/32", "auth-failure", 2),
+            row("203.0.113.7/32", "unknown-recipient", 8),
+            row("2001:db8:1:2::/64", "unknown-recipient", 1),
+            row("2001:db8:1:3::/64", "unknown-recipient", 1),
+        ];
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let found = top(&rows, ReportBy::Network, 500, now);
+        let shown: Vec<(&str, u64, Option<u64>)> = found
+            .offenders
+            .iter()
+            .map(|one| (one.who.as_str(), one.offences, one.hosts))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("216.170.16.0/24", 9, Some(2)),
+                ("203.0.113.0/24", 8, Some(1)),
+                ("2001:db8:1::/48", 2, Some(2)),
+            ]
+        );
+        assert_eq!(found.offenders[0].kinds[0].kind, "unknown-recipient");
+        assert_eq!(found.offenders[0].last, "2027-01-15T07:00:00Z");
+        for net in 0..=u16::from(u8::MAX) * 4 {
+            rows.push(row(&format!("10.{}.{}.1/32", net / 256, net % 256), "auth-failure", 1));
+        }
+        let found = top(&rows, ReportBy::Network, 500, now);
+        assert_eq!((found.offenders.len(), found.total), (500, 1024));
+        assert_eq!(found.offenders[0].who, "216.170.16.0/24");
+    }
+}

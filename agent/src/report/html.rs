@@ -1,0 +1,163 @@
+//! The report as one page: no scripts, nothing from elsewhere, light and dark as the reader has it.
+
+use std::fmt::Write as _;
+
+use super::{hour, kinds, title, who};
+use crate::{control::protocol::{Report, TopOffenders}, duration, line};
+
+/// Most characters of a piece of text.
+const TEXT_MAX: usize = 1024;
+
+const STYLE: &str = "
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+.when { opacity: .75; margin-top: .25rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
+th { font-weight: 600; } .number { text-align: right; }
+.problem { border-left: 4px solid #d33; padding-left: .75rem; }
+code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
+";
+
+/// The page.
+pub fn html(report: &Report) -> String {
+    let mut page = String::new();
+    let since = duration::format(std::time::Duration::from_secs(report.since_s));
+    let host = escaped(&report.host);
+    // Nothing is loaded from anywhere, whatever might stand in the page.
+    let _ = write!(
+        page,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>mailwall on {host}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <h1>mailwall on {host}</h1>\n<p class=\"when\">The last {since}: {} to {} UTC</p>\n",
+        escaped(&hour(&report.from)),
+        escaped(&hour(&report.to))
+    );
+    if !report.problems.is_empty() {
+        page.push_str("<h2>Problems</h2>\n");
+        for problem in &report.problems {
+            let _ = writeln!(page, "<p class=\"problem\">{}</p>", escaped(problem));
+        }
+    }
+    totals(report, &mut page);
+    rules(report, &mut page);
+    for top in &report.top {
+        offenders(top, &mut page);
+    }
+    sources(report, &mut page);
+    page.push_str("</body>\n</html>\n");
+    page
+}
+
+fn totals(report: &Report, page: &mut String) {
+    let dropped = match report.mode.as_str() {
+        "observe" => "Packets that would have been dropped since the filter was loaded",
+        _ => "Packets dropped since the filter was loaded",
+    };
+    let rows = [
+        ("Offences", report.offences),
+        ("Hosts with offences", report.hosts),
+        ("Bans in force now", report.bans as u64),
+        ("Bans ended with their time", report.expired),
+        (dropped, report.dropped),
+        ("Connections refused over a limit", report.limited),
+        ("Offences in no list, for there were too many hosts at once", report.left_out),
+    ];
+    let rows = rows.into_iter().map(|(name, number)| vec![name.to_owned(), number.to_string()]);
+    table(page, "Totals", &["", "#"], rows);
+}
+
+fn rules(report: &Report, page: &mut String) {
+    let rows = report.rules.iter().map(|rule| {
+        let counts = [
+            rule.bans, rule.would_bans, rule.in_force, rule.delays, rule.holds, rule.kicks, rule.notices,
+        ];
+        let counts = counts.map(|count| count.to_string());
+        [vec![code(&rule.rule)], counts.to_vec()].concat()
+    });
+    let columns = [
+        "Rule", "#Bans", "#Would have banned", "#In force now", "#Delays", "#Holds", "#Kicks", "#Notices",
+    ];
+    table(page, "Decisions by rule", &columns, rows);
+}
+
+fn offenders(top: &TopOffenders, page: &mut String) {
+    let name = match top.total {
+        total if total > top.offenders.len() => {
+            format!("{}: {} of {total}", title(top.by), top.offenders.len())
+        }
+        _ => title(top.by).to_owned(),
+    };
+    let rows = top.offenders.iter().map(|one| {
+        vec![
+            code(who(one)),
+            one.offences.to_string(),
+            one.hosts.map_or_else(String::new, |hosts| hosts.to_string()),
+            escaped(&hour(&one.last)),
+            escaped(&kinds(one)),
+        ]
+    });
+    table(page, &name, &["Who", "#Offences", "#Hosts", "Last hour", "What"], rows);
+}
+
+fn sources(report: &Report, page: &mut String) {
+    let rows = report.sources.iter().map(|source| {
+        let counts = [
+            source.lines, source.understood, source.unknown, source.refused, source.cut, source.lost,
+        ];
+        let counts = counts.map(|count| count.to_string());
+        [vec![code(&source.name)], counts.to_vec()].concat()
+    });
+    let columns = [
+        "Log", "#Lines", "#Understood", "#Unknown", "#Two addresses", "#Cut", "#Lost",
+    ];
+    table(page, "Logs since the agent started", &columns, rows);
+}
+
+/// A table; columns that begin with # hold numbers. Cells are escaped already.
+fn table(page: &mut String, name: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let class = |column: &str| if column.starts_with('#') { " class=\"number\"" } else { "" };
+    let _ = write!(page, "<h2>{}</h2>\n<div class=\"wide\"><table>\n<tr>", escaped(name));
+    for column in columns {
+        let _ = write!(page, "<th{}>{}</th>", class(column), column.trim_start_matches('#'));
+    }
+    page.push_str("</tr>\n");
+    let mut is_empty = true;
+    for row in rows {
+        is_empty = false;
+        page.push_str("<tr>");
+        for (cell, column) in row.iter().zip(columns) {
+            let _ = write!(page, "<td{}>{cell}</td>", class(column));
+        }
+        page.push_str("</tr>\n");
+    }
+    if is_empty {
+        let _ = writeln!(page, "<tr><td colspan=\"{}\">none</td></tr>", columns.len());
+    }
+    page.push_str("</table></div>\n");
+}
+
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", escaped(text))
+}
+
+/// Text as it can stand anywhere in the page.
+fn escaped(text: &str) -> String {
+    let text = line::escaped(text.as_bytes(), TEXT_MAX);
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}

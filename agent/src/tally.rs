@@ -1,0 +1,198 @@
+//! What reports count: offences by host and account, decisions by rule. Plain data.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use ipnet::IpNet;
+
+use crate::{
+    ban::{Origin, Sort},
+    decision::Decision,
+    event::Event,
+    line,
+};
+
+/// Most entries that wait to be written; what is new beyond it is only counted.
+const ENTRIES_MAX: usize = 20_000;
+/// Longest name of an account.
+const ACCOUNT_MAX: usize = 128;
+/// IPv6 hosts are those of one network.
+const HOST_PREFIX_V6: u8 = 64;
+
+/// Whose count it is.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Tallier {
+    /// A host: an IPv4 address, an IPv6 /64.
+    Host(IpNet),
+    /// An account that was tried, escaped.
+    Account(Box<str>),
+    /// A rule, or an operator.
+    Rule(Box<str>),
+}
+
+/// Sorts of counts.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum TallySort {
+    /// Of a host.
+    Host,
+    /// Of an account.
+    Account,
+    /// Of a rule.
+    Rule,
+}
+
+impl TallySort {
+    /// Every sort.
+    pub const ALL: &[Self] = &[Self::Host, Self::Account, Self::Rule];
+
+    /// Lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Account => "account",
+            Self::Rule => "rule",
+        }
+    }
+}
+
+impl Tallier {
+    /// Which sort it is.
+    pub const fn sort(&self) -> TallySort {
+        match self {
+            Self::Host(_) => TallySort::Host,
+            Self::Account(_) => TallySort::Account,
+            Self::Rule(_) => TallySort::Rule,
+        }
+    }
+}
+
+impl fmt::Display for Tallier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(net) => write!(f, "{net}"),
+            Self::Account(name) | Self::Rule(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A count within an hour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tallied {
+    /// The middle of that hour (steady clock).
+    pub at: SystemTime,
+    /// Whose.
+    pub who: Tallier,
+    /// Of what: a kind of event, or of decision.
+    pub kind: &'static str,
+    /// How many.
+    pub count: u32,
+}
+
+/// A count over a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TallyRow {
+    /// Whose.
+    pub sort: TallySort,
+    /// A network, an account or a rule.
+    pub who: String,
+    /// Of what.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// How long ago the hour of the first began.
+    pub first_ago: Duration,
+    /// How long ago the hour of the last began.
+    pub last_ago: Duration,
+}
+
+/// Counts that wait to be written.
+#[derive(Debug, Default)]
+pub struct Tally {
+    entries: HashMap<(u64, Tallier, &'static str), u32>,
+    /// Offences that nobody counts for anybody, because there were too many different ones.
+    left_out: u64,
+}
+
+impl Tally {
+    /// Counts an offence; what is harmless, such as a bounce that was refused, does not count.
+    pub fn note_event(&mut self, event: &Event) {
+        if !event.is_offence() {
+            return;
+        }
+        let kind = event.kind.as_str();
+        if let Some(address) = event.address {
+            self.add(event.at, Tallier::Host(host(address)), kind);
+        }
+        if let Some(account) = event.account.as_deref() {
+            let account = line::escaped(account.as_bytes(), ACCOUNT_MAX);
+            self.add(event.at, Tallier::Account(account.into()), kind);
+        }
+    }
+
+    /// Counts a decision for the rule that made it.
+    pub fn note_decision(&mut self, decision: &Decision, at: SystemTime) {
+        let (origin, kind) = match decision {
+            Decision::Ban(ban) if ban.sort == Sort::Delay => (&ban.origin, "delay"),
+            Decision::Ban(ban) => (&ban.origin, "ban"),
+            Decision::WouldBan(ban) => (&ban.origin, "would-ban"),
+            Decision::Tarpit(tarpit) => (&tarpit.origin, "delay"),
+            Decision::Hold(hold) => (&hold.origin, "hold"),
+            Decision::Kick(kick) => (&kick.origin, "kick"),
+            Decision::Notify(notice) => (&notice.origin, "notice"),
+            Decision::Unban { pardon, .. } => {
+                return self.add(at, Tallier::Rule("-".into()), pardon.as_str());
+            }
+            Decision::Release { .. } => return,
+        };
+        let name = match origin {
+            Origin::Rule(rule) => rule.as_str(),
+            Origin::Manual => "manual",
+            Origin::Kernel => return,
+        };
+        self.add(at, Tallier::Rule(name.into()), kind);
+    }
+
+    /// All that waits; nothing waits after that.
+    pub fn take(&mut self) -> Vec<Tallied> {
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        entries
+            .map(|((hour, who, kind), count)| Tallied {
+                at: SystemTime::UNIX_EPOCH + Duration::from_secs(hour * 3600 + 1800),
+                who,
+                kind,
+                count,
+            })
+            .collect()
+    }
+
+    /// Offences that were counted for nobody.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    fn add(&mut self, at: SystemTime, who: Tallier, kind: &'static str) {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let key = (since.as_secs() / 3600, who, kind);
+        if let Some(count) = self.entries.get_mut(&key) {
+            *count = count.saturating_add(1);
+        } else if self.entries.len() < ENTRIES_MAX {
+            self.entries.insert(key, 1);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+/// Whom an address stands for.
+fn host(address: IpAddr) -> IpNet {
+    let net = IpNet::from(address.to_canonical());
+    match net {
+        IpNet::V4(_) => net,
+        IpNet::V6(v6) => ipnet::Ipv6Net::new(v6.addr(), HOST_PREFIX_V6)
+            .map_or(net, |wide| IpNet::V6(wide.trunc())),
+    }
+}
