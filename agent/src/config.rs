@@ -11,6 +11,7 @@ mod notify;
 mod pattern;
 mod policy;
 mod preset;
+mod report;
 mod rule;
 mod source;
 mod text;
@@ -33,6 +34,7 @@ pub use self::{
     pattern::{PatternsConfig, SHIPPED_PATTERNS, ShippedPatterns},
     policy::PolicyConfig,
     preset::{PRESETS, Preset},
+    report::DailyReport,
     source::{Log, SourceConfig},
 };
 pub use crate::rule::GROUPS;
@@ -70,6 +72,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// `[[notify]]`: who is told of decisions.
     pub notifiers: Vec<NotifierSettings>,
+    /// `[report]`: the report of the day by e-mail.
+    pub report: Option<DailyReport>,
     /// `[metrics]`: where metrics are served.
     pub metrics: MetricsConfig,
 }
@@ -168,7 +172,7 @@ impl Config {
             &root,
             &[
                 "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
-                "control", "limit", "policy", "notify", "control", "limit", "metrics",
+                "control", "limit", "policy", "report", "notify", "control", "limit", "metrics",
             ],
         )?;
         let ban = then::read_ban(&top)?;
@@ -187,8 +191,15 @@ impl Config {
             limits: limit::read(&top)?,
             policy: policy::read(&top)?,
             notifiers: notify::read(&top)?,
+            report: report::read(&top)?,
             metrics: metrics::read(&top)?,
         })
+    }
+
+    /// All that are told of something: `[[notify]]`, and who gets the report.
+    pub fn all_notifiers(&self) -> Vec<NotifierSettings> {
+        let report = self.report.iter().map(|report| &report.notifier);
+        self.notifiers.iter().chain(report).cloned().collect()
     }
 
     /// A configuration with every setting at its default, each with its explanation.

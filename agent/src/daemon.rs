@@ -22,7 +22,10 @@ mod start;
 mod tally;
 mod view;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -146,6 +149,8 @@ struct Daemon {
     metrics: MetricsEdge,
     stages: answer::Stages,
     tally: Tally,
+    /// When the next report of the day is due (wall time), if there is to be one.
+    next_report: Option<SystemTime>,
     notices: mpsc::Sender<Notice>,
     kicker: Kicker,
 }

@@ -94,6 +94,12 @@ impl Notify {
         }
     }
 
+    /// The way to those who want messages of that topic, for another thread.
+    pub fn mouth(&self, topic: Topic) -> Mouth {
+        let wanting = self.running.iter().filter(|one| one.settings.on.contains(&topic));
+        Mouth(wanting.map(|one| one.orders.clone()).collect())
+    }
+
     /// Whether any notifier wants messages of that topic.
     pub fn wants(&self, topic: Topic) -> bool {
         self.running
@@ -162,6 +168,20 @@ impl Notify {
         };
         if timeout(STOP_WITHIN, all).await.is_err() {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
+        }
+    }
+}
+
+/// Tells some notifiers from another thread.
+#[derive(Clone, Debug)]
+pub struct Mouth(Vec<mpsc::Sender<Order>>);
+
+impl Mouth {
+    /// Never waits; what a notifier cannot take is lost.
+    pub fn tell(&self, message: &Message) {
+        for orders in &self.0 {
+            // One that is so busy has more to tell than this.
+            let _ = orders.try_send(Order::Tell(Box::new(message.clone())));
         }
     }
 }

@@ -33,3 +33,6 @@ fn hour(rfc3339: &str) -> String {
     let minutes = rfc3339.get(..16).unwrap_or(rfc3339);
     minutes.replace('T', " ")
 }
+
+#[cfg(test)]
+mod tests;

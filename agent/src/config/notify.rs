@@ -62,7 +62,7 @@ fn notifier(
     others: &[NotifierSettings],
 ) -> Result<NotifierSettings, ConfigError> {
     let channel = channel(section)?;
-    let is_taken = |name: &str| others.iter().any(|other| other.name == name);
+    let is_taken = |name: &str| name == "report" || others.iter().any(|other| other.name == name);
     let name = match section.field("name") {
         Some(field) => {
             let name = field.text()?;
@@ -151,14 +151,7 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
     if let Some(field) = section.field("key_file").filter(|_| kind != "abuseipdb") {
         return Err(field.mistake(format!("{} goes with abuseipdb only", field.name())));
     }
-    let from = match section.field("from") {
-        Some(field) => Some(address(&field)?),
-        None => None,
-    };
-    let server = match section.field("server") {
-        Some(field) => server(&field)?,
-        None => MailServer::Smtp("localhost".to_owned(), 25),
-    };
+    let (from, server) = sender(section)?;
     match kind {
         "email" => Ok(Channel::Email {
             to: address(&field)?,
@@ -181,6 +174,19 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
             field.name()
         ))),
     }
+}
+
+/// From whom mail is, and by which server.
+pub(super) fn sender(section: &Section<'_>) -> Result<(Option<String>, MailServer), ConfigError> {
+    let from = match section.field("from") {
+        Some(field) => Some(address(&field)?),
+        None => None,
+    };
+    let server = match section.field("server") {
+        Some(field) => server(&field)?,
+        None => MailServer::Smtp("localhost".to_owned(), 25),
+    };
+    Ok((from, server))
 }
 
 pub(super) fn address(field: &Field<'_>) -> Result<String, ConfigError> {

@@ -80,6 +80,11 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
     for notifier in &config.notifiers {
         write_notifier(notifier, out)?;
     }
+    if let Some(report) = &config.report {
+        writeln!(out, "\n[report]")?;
+        writeln!(out, "at = \"{:02}:{:02}\"", report.hour, report.minute)?;
+        write_channel(&report.notifier.channel, out)?;
+    }
 
     let ban = &config.ban;
     writeln!(out, "\n[ban]")?;
@@ -183,29 +188,7 @@ fn write_policy(policy: &PolicyConfig, out: &mut String) -> fmt::Result {
 fn write_notifier(notifier: &NotifierSettings, out: &mut String) -> fmt::Result {
     writeln!(out, "\n[[notify]]")?;
     writeln!(out, "name = {}", quoted(&notifier.name))?;
-    match &notifier.channel {
-        Channel::Email { to, from, server } | Channel::XArf { to, from, server } => {
-            writeln!(out, "{} = {}", notifier.channel.as_str(), quoted(to))?;
-            if let Some(from) = from {
-                writeln!(out, "from = {}", quoted(from))?;
-            }
-            let server = match server {
-                MailServer::Smtp(host, port) => format!("{host}:{port}"),
-                MailServer::Sendmail(program) => program.to_string_lossy().into_owned(),
-            };
-            writeln!(out, "server = {}", quoted(&server))?;
-        }
-        Channel::Webhook { url } => writeln!(out, "webhook = {}", quoted(url))?,
-        Channel::Command { words } => {
-            let words = list(words.iter().map(|word| quoted(word)));
-            writeln!(out, "command = {words}")?;
-        }
-        Channel::AbuseIpdb { url, key_file } => {
-            writeln!(out, "abuseipdb = {}", quoted(url))?;
-            writeln!(out, "key_file = {}", quoted(&key_file.to_string_lossy()))?;
-        }
-        Channel::Journal { .. } => writeln!(out, "journal = true")?,
-    }
+    write_channel(&notifier.channel, out)?;
     if !notifier.channel.is_public() {
         let topics = notifier.on.iter().map(|topic| quoted(topic.as_str()));
         writeln!(out, "on = {}", list(topics))?;
@@ -236,6 +219,33 @@ fn write_metrics(config: &Config, out: &mut String) -> fmt::Result {
         metrics::Listen::Unix { group: None, .. } => Ok(()),
         metrics::Listen::Inet(_) => writeln!(out, "allow_remote = {}", metrics.allow_remote),
     }
+}
+
+fn write_channel(channel: &Channel, out: &mut String) -> fmt::Result {
+    match channel {
+        Channel::Email { to, from, server } | Channel::XArf { to, from, server } => {
+            writeln!(out, "{} = {}", channel.as_str(), quoted(to))?;
+            if let Some(from) = from {
+                writeln!(out, "from = {}", quoted(from))?;
+            }
+            let server = match server {
+                MailServer::Smtp(host, port) => format!("{host}:{port}"),
+                MailServer::Sendmail(program) => program.to_string_lossy().into_owned(),
+            };
+            writeln!(out, "server = {}", quoted(&server))?;
+        }
+        Channel::Webhook { url } => writeln!(out, "webhook = {}", quoted(url))?,
+        Channel::Command { words } => {
+            let words = list(words.iter().map(|word| quoted(word)));
+            writeln!(out, "command = {words}")?;
+        }
+        Channel::AbuseIpdb { url, key_file } => {
+            writeln!(out, "abuseipdb = {}", quoted(url))?;
+            writeln!(out, "key_file = {}", quoted(&key_file.to_string_lossy()))?;
+        }
+        Channel::Journal { .. } => writeln!(out, "journal = true")?,
+    }
+    Ok(())
 }
 
 fn write_log(source: &SourceConfig, out: &mut String) -> fmt::Result {

@@ -177,6 +177,7 @@ impl Daemon {
         self.carry_out();
         self.tell_status();
         self.save_tally();
+        self.send_report();
     }
 
     /// Puts the allowlist of the present config, host and operator in force, here and in the kernel.

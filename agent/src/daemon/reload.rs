@@ -32,8 +32,9 @@ impl Daemon {
         }
         self.renew_policy(&old.policy);
         self.follow_sources();
+        self.next_report = None;
         self.notify
-            .reconfigure(&self.config.notifiers, &host_name());
+            .reconfigure(&self.config.all_notifiers(), &host_name());
         self.serve_metrics();
         let needs_restart = (old.control != self.config.control)
             .then(|| "[control] is read at the next start".to_owned());
@@ -86,6 +87,7 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
         old.sources != new.sources,
         format!("sources: {} -> {}", old.sources.len(), new.sources.len()),
     );
+    note(old.report != new.report, "[report]".to_owned());
     note(
         old.notifiers != new.notifiers,
         format!(

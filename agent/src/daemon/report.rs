@@ -7,21 +7,32 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::{Daemon, notify::host_name, view};
 use crate::{
     ban::Sort,
     control::protocol::{
-        KindCount, Offender, Report, ReportBy, RuleReport, SCHEMA, TopOffenders,
+        KindCount, Offender, Report, ReportBy, RuleReport, SCHEMA, SparedHost, TopOffenders,
     },
     decision::Decision,
+    judge::Spared,
+    notify::{Message, Topic},
+    report,
     store::{StoreError, TallyReader},
     tally::{TallyRow, TallySort},
 };
 
 /// IPv4 networks of a report.
 const NETWORK_V4: u8 = 24;
+/// What the report of the day is about.
+const A_DAY: Duration = Duration::from_secs(86_400);
+/// Offenders of each sort in it.
+const MAILED_LIMIT: usize = 20;
+/// Spared hosts of a report.
+const SPARED_SHOWN: usize = 50;
 /// IPv6 networks of a report.
 const NETWORK_V6: u8 = 48;
 
@@ -83,6 +94,7 @@ impl Daemon {
                 expired: 0,
                 rules: rules.collect(),
                 top: Vec::new(),
+                spared: self.spared_hosts(),
                 dropped: self.dropped(),
                 limited: limits.over_rate + limits.over_concurrent,
                 sources: self.sources().sources,
@@ -92,6 +104,62 @@ impl Daemon {
             now: wall,
         }
     }
+}
+
+impl Daemon {
+    fn spared_hosts(&self) -> Vec<SparedHost> {
+        let spared = self.judge.spared().into_iter().take(SPARED_SHOWN);
+        let view = |host: &Spared| SparedHost {
+            net: host.net.to_string(),
+            because: host.mercy.as_str().to_owned(),
+            offences: host.offences,
+            breaches: host.breaches,
+            rule: host.rule.as_ref().map(ToString::to_string),
+            last: view::time(host.last, &self.clock),
+        };
+        spared.map(view).collect()
+    }
+}
+
+impl Daemon {
+    /// Sends the report of the day when it is time.
+    pub(super) fn send_report(&mut self) {
+        let Some(daily) = &self.config.report else {
+            return;
+        };
+        let wall = self.clock.wall(self.clock.now());
+        let next = next_time(daily.hour, daily.minute, wall);
+        let Some(due) = self.next_report else {
+            self.next_report = next;
+            return;
+        };
+        if wall < due {
+            return;
+        }
+        self.next_report = next;
+        let begun = self.begin_report(A_DAY);
+        let mouth = self.notify.mouth(Topic::Report);
+        spawn_blocking(move || match begun.finish(ReportBy::ALL, MAILED_LIMIT) {
+            Ok(report) => {
+                let title = format!("report of {}", report.to.get(..10).unwrap_or(&report.to));
+                let message = Message::new(report.to.clone(), Topic::Report, title);
+                mouth.tell(&Message {
+                    evidence: report::text(&report),
+                    ..message
+                });
+            }
+            Err(error) => warn!("no report of the day: {error}"),
+        });
+    }
+}
+
+/// The next time that the clock of this host shows that, after `now`.
+fn next_time(hour: i8, minute: i8, now: SystemTime) -> Option<SystemTime> {
+    let now = Timestamp::try_from(now).ok()?.to_zoned(TimeZone::system());
+    let today = now.with().hour(hour).minute(minute).second(0).subsec_nanosecond(0);
+    let today = today.build().ok()?;
+    let next = if today > now { today } else { today.tomorrow().ok()? };
+    Some(next.timestamp().into())
 }
 
 impl Begun {

@@ -48,6 +48,7 @@ pub fn html(report: &Report) -> String {
     for top in &report.top {
         offenders(top, &mut page);
     }
+    spared(report, &mut page);
     sources(report, &mut page);
     page.push_str("</body>\n</html>\n");
     page
@@ -102,6 +103,24 @@ fn offenders(top: &TopOffenders, page: &mut String) {
         ]
     });
     table(page, &name, &["Who", "#Offences", "#Hosts", "Last hour", "What"], rows);
+}
+
+fn spared(report: &Report, page: &mut String) {
+    if report.spared.is_empty() {
+        return;
+    }
+    let rows = report.spared.iter().map(|host| {
+        vec![
+            code(&host.net),
+            escaped(&host.because),
+            host.offences.to_string(),
+            host.breaches.to_string(),
+            escaped(host.rule.as_deref().unwrap_or_default()),
+            escaped(&hour(&host.last)),
+        ]
+    });
+    let columns = ["Who", "Why", "#Offences", "#Limits reached", "Rule", "Last hour"];
+    table(page, "Spared, though they misbehave", &columns, rows);
 }
 
 fn sources(report: &Report, page: &mut String) {

@@ -32,6 +32,7 @@ pub fn text(report: &Report) -> Vec<String> {
         };
         section(&mut lines, &name, offenders(top));
     }
+    section(&mut lines, "Spared, though they misbehave", spared(report));
     section(&mut lines, "Logs", gaps(&report.sources));
     lines
 }
@@ -113,6 +114,19 @@ fn offenders(top: &TopOffenders) -> Vec<String> {
         }
     };
     top.offenders.iter().flat_map(line).collect()
+}
+
+fn spared(report: &Report) -> Vec<String> {
+    let line = |host: &crate::control::protocol::SparedHost| {
+        let net = line::escaped(host.net.as_bytes(), WHO_MAX);
+        let what = match &host.rule {
+            Some(rule) => format!("reached {rule} {} times", host.breaches),
+            None => format!("{} offences", host.offences),
+        };
+        let because = line::escaped(host.because.as_bytes(), WHO_MAX);
+        format!("{net:<22}  {because}: {what}, last {}", hour(&host.last))
+    };
+    report.spared.iter().map(line).collect()
 }
 
 fn gaps(sources: &[Source]) -> Vec<String> {

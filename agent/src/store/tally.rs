@@ -146,7 +146,7 @@ pub(super) fn prune_at_start(connection: &Connection, now_ms: i64) -> Result<()>
 }
 
 /// Takes out what is too old or too much.
-fn prune(connection: &Connection, now_ms: i64, rows_max: i64) -> Result<()> {
+pub(super) fn prune(connection: &Connection, now_ms: i64, rows_max: i64) -> Result<()> {
     let oldest = now_ms.div_euclid(HOUR_MS) - KEPT_HOURS;
     for sort in TallySort::ALL {
         let sort = sort.as_str();

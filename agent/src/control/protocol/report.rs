@@ -59,6 +59,9 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// The worst offenders.
     pub top: Vec<TopOffenders>,
+    /// Hosts that misbehaved and were spared all the same, the latest first: those on the allowlist, and those that would have been
+    /// banned but for what speaks for them.
+    pub spared: Vec<SparedHost>,
     /// Packets dropped (in observe mode: that would have been) since the maps were made.
     pub dropped: u64,
     /// SYNs refused because of limits since the maps were made.
@@ -116,6 +119,23 @@ pub struct Offender {
     pub last: String,
     /// By kind, the most frequent first.
     pub kinds: Vec<KindCount>,
+}
+
+/// A host that misbehaved and was spared.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SparedHost {
+    /// Which host, or network.
+    pub net: String,
+    /// What spared it.
+    pub because: String,
+    /// Offences, where it is on the allowlist.
+    pub offences: u64,
+    /// How often it reached the limit of a rule.
+    pub breaches: u64,
+    /// The rule of the last time.
+    pub rule: Option<String>,
+    /// When it was spared last.
+    pub last: String,
 }
 
 /// Offences of one kind.

@@ -1,0 +1,110 @@
+//! The forms of a report.
+
+use expect_test::expect;
+
+use super::*;
+use crate::control::protocol::{KindCount, Report, RuleReport, SCHEMA, Source, SparedHost, TopOffenders};
+
+fn offender(who: &str, offences: u64, hosts: Option<u64>) -> Offender {
+    Offender {
+        who: who.to_owned(),
+        offences,
+        hosts,
+        first: "2026-08-20T09:00:00Z".to_owned(),
+        last: "2026-08-22T08:00:00Z".to_owned(),
+        kinds: vec![
+            KindCount {
+                kind: "unknown-recipient".to_owned(),
+                count: offences - 1,
+            },
+            KindCount {
+                kind: "auth-failure".to_owned(),
+                count: 1,
+            },
+        ],
+    }
+}
+
+fn report() -> Report {
+    Report {
+        schema: SCHEMA,
+        host: "mx.example.org".to_owned(),
+        from: "2026-08-20T08:14:03Z".to_owned(),
+        to: "2026-08-22T08:14:03Z".to_owned(),
+        since_s: 172_800,
+        mode: "enforce".to_owned(),
+        offences: 22_977,
+        hosts: 1204,
+        left_out: 0,
+        bans: 312,
+        expired: 498,
+        rules: vec![RuleReport {
+            rule: "dictionary".to_owned(),
+            bans: 810,
+            would_bans: 2,
+            in_force: 312,
+            ..RuleReport::default()
+        }],
+        top: vec![
+            TopOffenders {
+                by: ReportBy::Network,
+                total: 803,
+                offenders: vec![
+                    offender("216.170.16.0/24", 1999, Some(12)),
+                    offender("2001:db8:1::/48", 7, Some(1)),
+                ],
+            },
+            TopOffenders {
+                by: ReportBy::Account,
+                total: 1,
+                offenders: vec![offender("<script>alert(1)</script>\x1b[2J", 9, None)],
+            },
+        ],
+        spared: vec![SparedHost {
+            net: "192.0.2.0/24".to_owned(),
+            because: "allowed".to_owned(),
+            offences: 41,
+            breaches: 0,
+            rule: None,
+            last: "2026-08-22T08:14:03Z".to_owned(),
+        }],
+        dropped: 88_310,
+        limited: 0,
+        sources: vec![Source {
+            name: "/var/log/mail.log".to_owned(),
+            state: "following".to_owned(),
+            position: 0,
+            lag_bytes: Some(0),
+            lines: 120_000,
+            understood: 60_000,
+            ignored: 59_995,
+            refused: 0,
+            unknown: 5,
+            cut: 0,
+            lost: 0,
+            last_line: None,
+            problem: None,
+        }],
+        problems: vec!["notifier <b>".to_owned()],
+    }
+}
+
+#[test]
+fn the_text_fits_a_terminal() {
+    let text = text(&report());
+    assert!(text.iter().all(|line| line.chars().count() <= 80), "{text:#?}");
+    expect![[r#""#]].assert_eq(&(text.join("\n") + "\n"));
+}
+
+#[test]
+fn nothing_in_the_page_is_markup_of_others() {
+    let page = html(&report());
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J"), "{page}");
+    assert!(page.contains("notifier &lt;b&gt;"));
+    assert!(!page.contains("<script") && !page.contains("<b>"));
+    for element in ["table", "tr", "div", "body", "html", "p", "code"] {
+        let (begins, ends) = (format!("<{element}"), format!("</{element}>"));
+        let begun = page.matches(&format!("{begins}>")).count() + page.matches(&format!("{begins} ")).count();
+        assert_eq!(begun, page.matches(&ends).count(), "{element}");
+    }
+}
