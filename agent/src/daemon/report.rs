@@ -15,7 +15,7 @@ use super::{Daemon, notify::host_name, view};
 use crate::{
     ban::Sort,
     control::protocol::{
-        KindCount, Offender, Report, ReportBy, RuleReport, SCHEMA, SparedHost, TopOffenders,
+        KindCount, MapFill, Offender, Report, ReportBy, RuleReport, SCHEMA, SparedHost, TopOffenders,
     },
     decision::Decision,
     judge::Spared,
@@ -97,6 +97,7 @@ impl Daemon {
                 spared: self.spared_hosts(),
                 dropped: self.dropped(),
                 limited: limits.over_rate + limits.over_concurrent,
+                maps: self.judge.bans().fill().map(fill).collect(),
                 sources: self.sources().sources,
                 problems: self.problems(),
             },
@@ -183,6 +184,14 @@ impl Begun {
         let top = by.iter().map(|by| top(&rows, *by, limit, self.now));
         report.top = top.collect();
         Ok(report)
+    }
+}
+
+fn fill((map, used, capacity): (&str, usize, usize)) -> MapFill {
+    MapFill {
+        map: map.to_owned(),
+        used: used as u64,
+        capacity: capacity as u64,
     }
 }
 

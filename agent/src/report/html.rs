@@ -69,6 +69,11 @@ fn totals(report: &Report, page: &mut String) {
         ("Offences in no list, for there were too many hosts at once", report.left_out),
     ];
     let rows = rows.into_iter().map(|(name, number)| vec![name.to_owned(), number.to_string()]);
+    let maps = report.maps.iter().map(|fill| {
+        let name = format!("Of {} bans that the map of {} can hold", fill.capacity, fill.map);
+        vec![escaped(&name), fill.used.to_string()]
+    });
+    let rows = rows.chain(maps);
     table(page, "Totals", &["", "#"], rows);
 }
 

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::control::protocol::{KindCount, Report, RuleReport, SCHEMA, Source, SparedHost, TopOffenders};
+use crate::control::protocol::{KindCount, MapFill, Report, RuleReport, SCHEMA, Source, SparedHost, TopOffenders};
 
 fn offender(who: &str, offences: u64, hosts: Option<u64>) -> Offender {
     Offender {
@@ -70,6 +70,11 @@ fn report() -> Report {
         }],
         dropped: 88_310,
         limited: 0,
+        maps: vec![MapFill {
+            map: "networks".to_owned(),
+            used: 2,
+            capacity: 131_072,
+        }],
         sources: vec![Source {
             name: "/var/log/mail.log".to_owned(),
             state: "following".to_owned(),

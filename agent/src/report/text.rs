@@ -59,6 +59,10 @@ fn totals(report: &Report) -> Vec<String> {
         format!("{:>12}  bans ended with their time", report.expired),
         format!("{:>12}  packets{would} dropped since the filter was loaded", report.dropped),
     ];
+    for fill in &report.maps {
+        let map = line::escaped(fill.map.as_bytes(), WHO_MAX);
+        lines.push(format!("{:>12}  of {} bans that the map of {map} can hold", fill.used, fill.capacity));
+    }
     if report.limited > 0 {
         lines.push(format!("{:>12}  connections{would} refused over a limit", report.limited));
     }

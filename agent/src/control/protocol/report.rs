@@ -66,6 +66,8 @@ pub struct Report {
     pub dropped: u64,
     /// SYNs refused because of limits since the maps were made.
     pub limited: u64,
+    /// How full the filter's maps of bans are.
+    pub maps: Vec<MapFill>,
     /// The logs, with what was not understood or lost since the agent started.
     pub sources: Vec<Source>,
     /// What is wrong now.
@@ -119,6 +121,17 @@ pub struct Offender {
     pub last: String,
     /// By kind, the most frequent first.
     pub kinds: Vec<KindCount>,
+}
+
+/// How full a map is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MapFill {
+    /// Which.
+    pub map: String,
+    /// Bans in it.
+    pub used: u64,
+    /// Bans that it can hold.
+    pub capacity: u64,
 }
 
 /// A host that misbehaved and was spared.
