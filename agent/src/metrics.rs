@@ -43,3 +43,48 @@ impl fmt::Display for Listen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FAMILIES;
+
+    /// Names of metrics in an expression.
+    fn names(expression: &str) -> impl Iterator<Item = &str> {
+        expression
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("mailwall_") || word.starts_with("process_"))
+    }
+
+    #[test]
+    fn the_dashboard_names_metrics_that_exist_and_all_of_them() {
+        let text = include_str!("../dashboards/grafana.json");
+        let dashboard: serde_json::Value = serde_json::from_str(text).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        let targets = panels
+            .iter()
+            .flat_map(|panel| panel["targets"].as_array().unwrap());
+        let expressions: Vec<&str> = targets
+            .map(|target| target["expr"].as_str().unwrap())
+            .collect();
+        for expression in &expressions {
+            assert!(names(expression).next().is_some(), "{expression}");
+            for name in names(expression) {
+                let is_known = FAMILIES.iter().any(|family| family.name == name);
+                assert!(is_known, "{name} in {expression}");
+            }
+        }
+        for family in FAMILIES {
+            // For `changes()` and alerts.
+            if family.name == "process_start_time_seconds" {
+                continue;
+            }
+            let is_shown = expressions
+                .iter()
+                .any(|e| names(e).any(|name| name == family.name));
+            assert!(is_shown, "{} is on no panel", family.name);
+        }
+        let ids: std::collections::HashSet<u64> =
+            panels.iter().map(|p| p["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids.len(), panels.len(), "ids of panels differ");
+    }
+}

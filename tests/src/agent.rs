@@ -31,6 +31,7 @@ pub struct Setup<'a> {
     tracing: bool,
     programs: Option<PathBuf>,
     input: Option<PathBuf>,
+    environment: Vec<(String, String)>,
 }
 
 /// A running agent. Dropping it kills it.
@@ -71,6 +72,7 @@ impl<'a> Setup<'a> {
             tracing: false,
             programs: None,
             input: None,
+            environment: Vec::new(),
         };
         setup.write_config(config)?;
         Ok(setup)
@@ -106,6 +108,17 @@ impl<'a> Setup<'a> {
             input: Some(input.to_owned()),
             ..self
         }
+    }
+
+    /// The same, which has this in its environment.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The file that the agent's stdout and stderr go to.
+    pub fn output(&self) -> &Path {
+        &self.output
     }
 
     /// The database.
@@ -145,6 +158,7 @@ impl<'a> Setup<'a> {
             .arg(self.bed.bpffs().join("mailwall"))
             .args(words)
             .env_remove("SSH_CONNECTION")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         if let Some(folder) = &self.programs {
             let others = std::env::var_os("PATH").unwrap_or_default();

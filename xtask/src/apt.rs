@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 /// What the test bed needs.
-pub const TEST_BED: [Program; 3] = [
+pub const TEST_BED: [Program; 5] = [
     Program {
         name: "ip",
         package: "iproute2",
@@ -33,6 +33,17 @@ pub const TEST_BED: [Program; 3] = [
         name: "mount",
         package: "mount",
         purpose: "an overlay for a mail server",
+    },
+    Program {
+        name: "tmux",
+        package: "tmux",
+        purpose: "a terminal for mailwall top",
+    },
+    // A library: known by its file.
+    Program {
+        name: "/usr/lib/python3/dist-packages/prometheus_client/parser.py",
+        package: "python3-prometheus-client",
+        purpose: "a reader of metrics",
     },
 ];
 

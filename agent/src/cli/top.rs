@@ -9,8 +9,6 @@ mod look;
 mod pages;
 mod prompt;
 mod screen;
-#[cfg(test)]
-mod tests;
 
 use std::{io::IsTerminal as _, time::Duration};
 

@@ -15,12 +15,15 @@ mod limits;
 mod log;
 mod login;
 mod notify;
+mod metrics;
 mod observe;
 mod policy;
 mod readme;
 mod servers;
+mod service_manager;
 mod source;
 mod testbed;
+mod top;
 mod trace;
 mod upgrade;
 

@@ -349,7 +349,7 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, app: &App, look: Look) {
                     ("b", "ban"),
                     ("u", "unban"),
                     ("a", "allow"),
-                    ("Enter", "evidence"),
+                    ("Enter", "why"),
                     ("/", "filter"),
                     ("s", "sort"),
                     ("Tab", "page"),
@@ -367,20 +367,21 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, app: &App, look: Look) {
 }
 
 fn draw_prompt(frame: &mut Frame<'_>, area: Rect, prompt: &Prompt, look: Look) {
-    let question = prompt.question.text();
+    // What is wrong stands where the question did: on a narrow terminal there is no room for both.
+    let (question, tone) = match &prompt.wrong {
+        Some(wrong) => (format!("{}:", shown(wrong)), Tone::Bad),
+        None => (prompt.question.text().to_owned(), Tone::Strong),
+    };
     let mut spans = vec![
-        Span::styled(format!("{question} "), look.tone(Tone::Strong)),
+        Span::styled(format!("{question} "), look.tone(tone)),
         Span::raw(prompt.text.clone()),
     ];
     let typed = question.chars().count() + 1 + prompt.text.chars().count();
-    let hint = match (&prompt.wrong, prompt.question) {
-        (Some(wrong), _) => Span::styled(format!("   {}", shown(wrong)), look.tone(Tone::Bad)),
-        (None, Question::Filter) => {
-            Span::styled("   Enter keeps it, an empty one shows all", look.faint())
-        }
-        (None, _) => Span::styled("   Enter goes on, Esc back", look.faint()),
+    let hint = match prompt.question {
+        Question::Filter => "   Enter keeps it, an empty one shows all",
+        Question::Ban | Question::Unban | Question::Allow => "   Enter goes on, Esc back",
     };
-    spans.push(hint);
+    spans.push(Span::styled(hint, look.faint()));
     frame.render_widget(Line::from(spans), area);
     let x = u16::try_from(typed)
         .unwrap_or(u16::MAX)

@@ -18,11 +18,6 @@ impl Look {
         Self { has_colour }
     }
 
-    #[cfg(test)]
-    pub(super) const fn plain() -> Self {
-        Self { has_colour: false }
-    }
-
     pub(super) fn tone(self, tone: Tone) -> Style {
         let style = Style::new();
         match (tone, self.has_colour) {

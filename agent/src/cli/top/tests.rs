@@ -1,1 +1,0 @@
-//! The screen, drawn on a terminal of text.

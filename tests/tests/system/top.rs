@@ -1,0 +1,214 @@
+//! `mailwall top` in a real terminal.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use mailwall_tests::{Agent, Setup, Testbed, eventually, search_path};
+
+use crate::{config, must, quiet_agent, wait_for_ban, wait_for_pardon};
+
+/// How long a screen may take to show something.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A terminal with `mailwall top` in it; gone when it is dropped.
+struct Terminal {
+    socket: PathBuf,
+}
+
+impl Terminal {
+    /// One of 80 by 24, which says how the command ended and how it left the terminal.
+    fn start(bed: &Testbed, setup: &Setup<'_>, environment: &str) -> Self {
+        let terminal = Self {
+            socket: bed.dir().join("tmux"),
+        };
+        let top = setup.command(&["top"]);
+        let script = format!(
+            "{environment} \"$@\"; echo \"ended $?\"; stty -a | tr ' ;' '\\n\\n' | grep canon; exec sleep 1000"
+        );
+        let mut words = vec![
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "80",
+            "-y",
+            "24",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ];
+        let program = top.get_program().to_str().unwrap();
+        words.push(program);
+        words.extend(top.get_args().map(|word| word.to_str().unwrap()));
+        terminal.tmux(&words);
+        terminal
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .arg("-S")
+            .arg(&self.socket)
+            .args(words)
+            .env("PATH", search_path())
+            .env("LC_ALL", "C.UTF-8")
+            .env_remove("TMUX")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    fn write(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", text]);
+    }
+
+    /// Waits for a screen that `shows` something.
+    #[track_caller]
+    fn until(&self, what: &str, shows: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        eventually(what, WITHIN, || {
+            last = self.tmux(&["capture-pane", "-p"]);
+            Ok(shows(&last).then_some(()))
+        })
+        .unwrap_or_else(|error| panic!("{error:#}; last seen:\n{last}"));
+        last
+    }
+
+    #[track_caller]
+    fn shows(&self, text: &str) -> String {
+        self.until(text, |screen| screen.contains(text))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _gone = Command::new("tmux")
+            .arg("-S")
+            .arg(&self.socket)
+            .arg("kill-server")
+            .env("PATH", search_path())
+            .output();
+    }
+}
+
+#[test]
+fn bans_are_seen_made_and_ended_by_keys() {
+    let bed = Testbed::new().unwrap();
+    let agent = quiet_agent(&bed, "");
+    must(
+        &agent,
+        &["ban", "add", "203.0.113.7", "--reason", "tried\u{202e}it"],
+    );
+    let terminal = Terminal::start(&bed, agent.setup(), "");
+    let screen = terminal.shows("203.0.113.7");
+    assert!(
+        screen.contains("1 ban ") && screen.contains("manual"),
+        "{screen}"
+    );
+    assert!(!screen.contains('\u{202e}'), "escaped: {screen}");
+
+    // Each change is asked for twice.
+    terminal.press(&["b", "C-u"]);
+    terminal.write("203.0.113.9/24 2h");
+    terminal.press(&["Enter"]);
+    terminal.shows("has host bits set");
+    terminal.press(&["C-u"]);
+    terminal.write("203.0.113.9 2h");
+    terminal.press(&["Enter"]);
+    terminal.shows("ban 203.0.113.9 for 2h?");
+    terminal.press(&["n"]);
+    terminal.shows("nothing was changed");
+    assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 1);
+    terminal.press(&["b", "C-u"]);
+    terminal.write("203.0.113.9 2h");
+    terminal.press(&["Enter", "y"]);
+    terminal.shows("banned 203.0.113.9 for 2h");
+    wait_for_ban(&agent, "203.0.113.9/32");
+
+    // The filter leaves one, which the prompt names by itself.
+    terminal.press(&["/"]);
+    terminal.write("113.7");
+    terminal.press(&["Enter"]);
+    terminal.shows("1 of 2");
+    terminal.press(&["Enter"]);
+    terminal.shows("no log lines led to it");
+    terminal.press(&["Escape"]);
+    terminal.press(&["u"]);
+    terminal.shows("unban which network? 203.0.113.7");
+    terminal.press(&["Enter", "y"]);
+    terminal.shows("unbanned 203.0.113.7");
+    wait_for_pardon(&agent, "203.0.113.7/32");
+    terminal.press(&["Escape"]);
+    terminal.shows("203.0.113.9");
+
+    terminal.press(&["a", "C-u"]);
+    terminal.write("203.0.113.9");
+    terminal.press(&["Enter", "y"]);
+    terminal.shows("allowed 203.0.113.9, and ended its ban");
+    wait_for_pardon(&agent, "203.0.113.9/32");
+
+    for (key, title) in [
+        ("2", "WHAT IT DOES"),
+        ("3", "SCORE"),
+        ("4", "mail.log"),
+        ("5", "unban"),
+    ] {
+        terminal.press(&[key]);
+        terminal.shows(title);
+    }
+    terminal.press(&["?"]);
+    terminal.shows("another page");
+    terminal.press(&["Escape"]);
+    terminal.tmux(&["resize-window", "-x", "40", "-y", "10"]);
+    terminal.shows("1 Bans");
+    terminal.tmux(&["resize-window", "-x", "120", "-y", "30"]);
+    terminal.shows("? help");
+    terminal.press(&["q"]);
+    let screen = terminal.shows("ended 0");
+    terminal.until("a terminal as it was", |screen| {
+        screen.lines().any(|line| line == "icanon")
+    });
+    assert!(
+        !screen.contains("1 Bans"),
+        "the first screen is back: {screen}"
+    );
+}
+
+#[test]
+fn without_an_agent_it_waits_for_one_and_a_signal_ends_it() {
+    let bed = Testbed::new().unwrap();
+    let setup = Setup::new(&bed, &config(&bed.dir().join("mail.log"), "10m", "")).unwrap();
+    let terminal = Terminal::start(&bed, &setup, "NO_COLOR=1");
+    terminal.shows("cannot reach mailwall at");
+    let agent: Agent<'_> = setup.start().unwrap();
+    must(&agent, &["ban", "add", "203.0.113.7"]);
+    terminal.shows("203.0.113.7");
+    let dressed = terminal.tmux(&["capture-pane", "-p", "-e"]);
+    for colour in ["\u{1b}[3", "\u{1b}[4"] {
+        let has_it = dressed.match_indices(colour).any(|(at, _)| {
+            // 30 to 37 and 40 to 47 are colours; 3 and 4 alone are not.
+            dressed[at + colour.len()..].starts_with(|c: char| c.is_ascii_digit())
+        });
+        assert!(!has_it, "colour in {dressed:?}");
+    }
+    drop(agent);
+    terminal.shows("no news for");
+    let pid = terminal.tmux(&["list-panes", "-F", "#{pane_pid}"]);
+    let children =
+        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", pid.trim())).unwrap();
+    let top: i32 = children.split_whitespace().next().unwrap().parse().unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(top),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    terminal.shows("ended 0");
+    terminal.until("a terminal as it was", |screen| {
+        screen.lines().any(|line| line == "icanon")
+    });
+}
