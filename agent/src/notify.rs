@@ -96,7 +96,10 @@ impl Notify {
 
     /// The way to those who want messages of that topic, for another thread.
     pub fn mouth(&self, topic: Topic) -> Mouth {
-        let wanting = self.running.iter().filter(|one| one.settings.on.contains(&topic));
+        let wanting = self
+            .running
+            .iter()
+            .filter(|one| one.settings.on.contains(&topic));
         Mouth(wanting.map(|one| one.orders.clone()).collect())
     }
 

@@ -19,12 +19,17 @@ fn title(by: ReportBy) -> &'static str {
 /// Whom a line is about: hosts without their length.
 fn who(offender: &Offender) -> &str {
     let who = offender.who.as_str();
-    who.strip_suffix("/32").filter(|host| host.contains('.')).unwrap_or(who)
+    who.strip_suffix("/32")
+        .filter(|host| host.contains('.'))
+        .unwrap_or(who)
 }
 
 /// The kinds of offences with their counts, the most frequent first.
 fn kinds(offender: &Offender) -> String {
-    let kinds = offender.kinds.iter().map(|kind| format!("{} {}", kind.count, kind.kind));
+    let kinds = offender
+        .kinds
+        .iter()
+        .map(|kind| format!("{} {}", kind.count, kind.kind));
     kinds.collect::<Vec<_>>().join(", ")
 }
 

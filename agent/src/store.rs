@@ -24,6 +24,7 @@ use ipnet::IpNet;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::{info, warn};
 
+pub use self::tally::TallyReader;
 use self::{
     journal::Journal,
     lock::Lock,
@@ -31,7 +32,6 @@ use self::{
     schema::SCHEMA,
     timeline::{Now, Timeline},
 };
-pub use self::tally::TallyReader;
 use crate::{
     allowlist::AllowEntry, ban::Ban, checkpoint::Checkpoint, clock::Clock, decision::Decision,
     penalty::PastBan,

@@ -151,7 +151,7 @@ impl Tally {
         let name = match origin {
             Origin::Rule(rule) => rule.as_str(),
             Origin::Manual => "manual",
-            Origin::Kernel => return,
+            Origin::Kernel | Origin::List(_) | Origin::Breaker => return,
         };
         self.add(at, Tallier::Rule(name.into()), kind);
     }
@@ -175,7 +175,9 @@ impl Tally {
     }
 
     fn add(&mut self, at: SystemTime, who: Tallier, kind: &'static str) {
-        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let key = (since.as_secs() / 3600, who, kind);
         if let Some(count) = self.entries.get_mut(&key) {
             *count = count.saturating_add(1);

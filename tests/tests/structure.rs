@@ -37,7 +37,9 @@ const EDGES: &[&str] = &[
     "source",
     "store",
 ];
-const OPERATION: &[&str] = &["clock", "config", "doctor", "duration", "exchange", "report"];
+const OPERATION: &[&str] = &[
+    "clock", "config", "doctor", "duration", "exchange", "report",
+];
 /// Named by nobody but `main`; `mailwall run` of the command line starts the daemon.
 const TOP: &[&str] = &["cli", "daemon"];
 

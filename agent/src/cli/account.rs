@@ -212,14 +212,21 @@ fn show(account: String, console: &mut Console) -> Result<Exit, Failure> {
 
 fn human(shown: &AccountShown, console: &mut Console) -> Result<(), Failure> {
     let view = &shown.account;
-    let last = format!("{} ({})", time::local_with_zone(&view.last), time::ago(view.last_s));
+    let last = format!(
+        "{} ({})",
+        time::local_with_zone(&view.last),
+        time::ago(view.last_s)
+    );
     let mean = match view.messages_mean {
         Some(mean) => format!(" (mean of 30 days {mean:.1})"),
         None => String::new(),
     };
     let mut facts = vec![
         ("ACCOUNT", view.account.clone()),
-        ("KNOWN", format!("since {}", time::local_with_zone(&shown.first))),
+        (
+            "KNOWN",
+            format!("since {}", time::local_with_zone(&shown.first)),
+        ),
         ("LAST", last),
         (
             "TODAY",
@@ -262,7 +269,12 @@ fn human(shown: &AccountShown, console: &mut Console) -> Result<(), Failure> {
         let mut table = Table::new(&["CLIENT", "PORT", "SERVICE", "SINCE", "MESSAGES"]);
         for session in &shown.sessions {
             table.push(vec![
-                Cell::maybe(session.address.map(|address| address.to_string()).as_deref()),
+                Cell::maybe(
+                    session
+                        .address
+                        .map(|address| address.to_string())
+                        .as_deref(),
+                ),
                 Cell::maybe(session.port.map(|port| port.to_string()).as_deref()),
                 Cell::text(&session.service),
                 Cell::both(time::local(&session.since), session.since.clone()),
@@ -274,7 +286,13 @@ fn human(shown: &AccountShown, console: &mut Console) -> Result<(), Failure> {
         table.write_human(console.out(), paint)?;
     }
     let mut table = Table::new(&[
-        "DAY", "MESSAGES", "RECIPIENTS", "SIZE", "LOGINS", "FAILED", "WRONG",
+        "DAY",
+        "MESSAGES",
+        "RECIPIENTS",
+        "SIZE",
+        "LOGINS",
+        "FAILED",
+        "WRONG",
     ]);
     for day in &shown.days {
         table.push(vec![
@@ -297,7 +315,11 @@ fn human(shown: &AccountShown, console: &mut Console) -> Result<(), Failure> {
 
 /// Where it is used from, in this host's zone.
 fn report(shown: &AccountShown) -> Vec<String> {
-    let last = shown.last_login.as_deref().map(time::local).unwrap_or_default();
+    let last = shown
+        .last_login
+        .as_deref()
+        .map(time::local)
+        .unwrap_or_default();
     let (date, clock) = last.split_once(' ').unwrap_or((last.as_str(), ""));
     account::report(
         date,

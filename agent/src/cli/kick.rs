@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{console::Console, exit::Exit, failure::Failure, net, number::count};
+use super::{console::Console, exit::Exit, failure::Failure, number::count};
 use crate::control::protocol::{Answer, KickDone, KickWhom, Request};
 
 const EXAMPLES: &str = "EXAMPLES
@@ -33,7 +33,7 @@ pub struct Args {
 pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
     let whom = whom(&args)?;
     if let (KickWhom::Net(net), false) = (&whom, args.yes) {
-        net::refuse_wide(&[*net])?;
+        super::net::refuse_wide(&[*net])?;
     }
     let Answer::Kicked(kicked) = console.ask(&Request::Kick { whom })? else {
         return Err(Failure::other_answer());
@@ -51,12 +51,14 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
 }
 
 fn whom(args: &Args) -> Result<KickWhom, Failure> {
-    let looks_like_a_net = args.whom.parse::<std::net::IpAddr>().is_ok()
-        || args.whom.parse::<IpNet>().is_ok();
+    let looks_like_a_net =
+        args.whom.parse::<std::net::IpAddr>().is_ok() || args.whom.parse::<IpNet>().is_ok();
     if args.account || !looks_like_a_net {
         return Ok(KickWhom::Account(args.whom.clone()));
     }
-    net::parse_one(&args.whom).map(KickWhom::Net)
+    crate::exchange::net::parse(&args.whom)
+        .map(KickWhom::Net)
+        .map_err(|error| Failure::usage(error.to_string()).hint(error.hint()))
 }
 
 fn sentence(kicked: &KickDone) -> String {

@@ -104,7 +104,9 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
 fn plain(report: &Report, console: &mut Console) -> Result<(), Failure> {
     for top in &report.top {
         for one in &top.offenders {
-            let hosts = one.hosts.map_or_else(String::new, |hosts| format!(" of {hosts} hosts"));
+            let hosts = one
+                .hosts
+                .map_or_else(String::new, |hosts| format!(" of {hosts} hosts"));
             let comment = format!("{} offences{hosts}, last {}", one.offences, one.last);
             let who = line::escaped(one.who.as_bytes(), COMMENT_MAX);
             let comment = line::escaped(comment.as_bytes(), COMMENT_MAX);

@@ -18,7 +18,14 @@ use crate::{
 };
 
 /// The keys of which a notifier has one.
-const KINDS: [&str; 6] = ["email", "webhook", "command", "journal", "xarf", "abuseipdb"];
+const KINDS: [&str; 6] = [
+    "email",
+    "webhook",
+    "command",
+    "journal",
+    "xarf",
+    "abuseipdb",
+];
 /// Deliveries an hour where nothing is said.
 const LIMIT: u32 = 20;
 /// Deliveries an hour to the journal, where nothing is said: it has limits of its own.
@@ -42,7 +49,16 @@ const SENDMAIL: &str = "/usr/sbin/sendmail";
 /// All `[[notify]]` of a document.
 pub(super) fn read(top: &Section<'_>) -> Result<Vec<NotifierSettings>, ConfigError> {
     let others = [
-        "name", "from", "server", "key_file", "on", "rules", "min_level", "digest", "limit", "timeout",
+        "name",
+        "from",
+        "server",
+        "key_file",
+        "on",
+        "rules",
+        "min_level",
+        "digest",
+        "limit",
+        "timeout",
     ];
     let keys = [&KINDS[..], &others[..]].concat();
     let sections = top.tables("notify", &keys)?.unwrap_or_default();
@@ -144,7 +160,10 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
         )));
     }
     for key in ["from", "server"] {
-        if let Some(field) = section.field(key).filter(|_| !matches!(kind, "email" | "xarf")) {
+        if let Some(field) = section
+            .field(key)
+            .filter(|_| !matches!(kind, "email" | "xarf"))
+        {
             return Err(field.mistake(format!("{} goes with email and xarf only", field.name())));
         }
     }
@@ -220,7 +239,9 @@ fn server(field: &Field<'_>) -> Result<MailServer, ConfigError> {
 fn abuseipdb(section: &Section<'_>, field: &Field<'_>) -> Result<Channel, ConfigError> {
     let url = url(field)?;
     let Some(file) = section.field("key_file") else {
-        return Err(section.mistake("abuseipdb needs \"key_file\", the path of a file with the key"));
+        return Err(
+            section.mistake("abuseipdb needs \"key_file\", the path of a file with the key")
+        );
     };
     let path = file.text()?;
     if !Path::new(path).is_absolute() || path.contains('\0') {

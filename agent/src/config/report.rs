@@ -35,7 +35,10 @@ pub(super) fn read(top: &Section<'_>) -> Result<Option<DailyReport>, ConfigError
     };
     let Some((hour, minute)) = time_of_day(text) else {
         let what = format!("{text:?} is no time of day such as \"06:00\"");
-        return Err(at.map_or_else(|| section.mistake(what.clone()), |field| field.mistake(&*what)));
+        return Err(at.map_or_else(
+            || section.mistake(what.clone()),
+            |field| field.mistake(&*what),
+        ));
     };
     let (from, server) = notify::sender(&section)?;
     Ok(Some(DailyReport {

@@ -352,18 +352,9 @@ fn patterns_that_are_wrong_are_refused() {
 #[test]
 fn a_policy_service_that_cannot_be_is_refused() {
     let policy = |rest: &str| format!("[policy]\n{rest}");
-    check(
-        &policy("listen = \"127.0.0.1:10040\""),
-        expect![[""]],
-    );
-    check(
-        &policy("listen = \"inet:0.0.0.0:10040\""),
-        expect![[""]],
-    );
-    check(
-        &policy("listen = \"unix:policy.sock\""),
-        expect![[""]],
-    );
+    check(&policy("listen = \"127.0.0.1:10040\""), expect![[""]]);
+    check(&policy("listen = \"inet:0.0.0.0:10040\""), expect![[""]]);
+    check(&policy("listen = \"unix:policy.sock\""), expect![[""]]);
     check(&policy("mode = \"0660\""), expect![[""]]);
     check(
         &policy("listen = \"unix:/run/p\"\nmode = \"rw\""),
@@ -375,10 +366,7 @@ fn a_policy_service_that_cannot_be_is_refused() {
     );
     check(&policy("banned = \"hold\""), expect![[""]]);
     check(&policy("held_acount = \"450\""), expect![[""]]);
-    check(
-        &policy("bad_recipient_delay = \"31s\""),
-        expect![[""]],
-    );
+    check(&policy("bad_recipient_delay = \"31s\""), expect![[""]]);
     check(&policy("sleepers = 1001"), expect![[""]]);
     let remote = policy("listen = \"inet:0.0.0.0:10040\"\nallow_remote = true");
     let config = Config::parse(&remote, "f").unwrap();

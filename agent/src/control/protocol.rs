@@ -12,8 +12,8 @@ mod request;
 mod staged;
 
 pub use account::{
-    AccountDone, AccountList, AccountShown, AccountSort, AccountView, DayView, HoldView, KickDone, KickWhom,
-    SeenView, SessionView,
+    AccountDone, AccountList, AccountShown, AccountSort, AccountView, DayView, HoldView, KickDone,
+    KickWhom, SeenView, SessionView,
 };
 pub use answer::*;
 pub use host::{HostList, HostView};

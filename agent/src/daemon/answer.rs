@@ -108,7 +108,6 @@ impl Daemon {
                 events: self.log.newest(limit, &self.clock),
             }),
             Request::NotifyList => Answer::NotifyList(self.notify_list()),
-            Request::NotifyTest { .. } => return Err(failed("not asked alone".to_owned())),
             Request::AccountList { sort, limit } => {
                 Answer::AccountList(self.account_list(sort, limit))
             }
@@ -126,8 +125,9 @@ impl Daemon {
             Request::AccountRelease { account } => {
                 Answer::AccountDone(self.release_account(&account))
             }
-            Request::Kick { .. } => return Err(failed("not asked alone".to_owned())),
-            Request::Report { .. } | Request::NotifyTest { .. } => return Err(failed("not asked alone".to_owned())),
+            Request::Kick { .. } | Request::Report { .. } | Request::NotifyTest { .. } => {
+                return Err(failed("not asked alone".to_owned()));
+            }
             Request::HostList { limit } => Answer::HostList(self.host_list(limit)),
             Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
             Request::Reload => {

@@ -84,10 +84,6 @@ impl Policy {
         for decision in decisions {
             match decision {
                 Decision::Tarpit(tarpit) => self.tarpits.put(tarpit, now),
-                Decision::Unban { net, pardon } => match pardon {
-                    Pardon::Removed | Pardon::Allowed => self.tarpits.pardon(*net),
-                    Pardon::Expired | Pardon::Displaced | Pardon::Unlisted => {}
-                },
                 Decision::Unban { net, pardon } => {
                     if matches!(pardon, Pardon::Removed | Pardon::Allowed) {
                         self.tarpits.pardon(*net);

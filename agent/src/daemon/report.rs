@@ -15,7 +15,8 @@ use super::{Daemon, notify::host_name, view};
 use crate::{
     ban::Sort,
     control::protocol::{
-        KindCount, MapFill, Offender, Report, ReportBy, RuleReport, SCHEMA, SparedHost, TopOffenders,
+        KindCount, MapFill, Offender, Report, ReportBy, RuleReport, SCHEMA, SparedHost,
+        TopOffenders,
     },
     decision::Decision,
     judge::Spared,
@@ -59,7 +60,10 @@ impl Daemon {
             return;
         }
         if let Err(error) = self.store.add_tally(&rows, &self.clock) {
-            warn!(counts = rows.len(), "not in any report, for they cannot be saved: {error}");
+            warn!(
+                counts = rows.len(),
+                "not in any report, for they cannot be saved: {error}"
+            );
         }
     }
 
@@ -157,9 +161,18 @@ impl Daemon {
 /// The next time that the clock of this host shows that, after `now`.
 fn next_time(hour: i8, minute: i8, now: SystemTime) -> Option<SystemTime> {
     let now = Timestamp::try_from(now).ok()?.to_zoned(TimeZone::system());
-    let today = now.with().hour(hour).minute(minute).second(0).subsec_nanosecond(0);
+    let today = now
+        .with()
+        .hour(hour)
+        .minute(minute)
+        .second(0)
+        .subsec_nanosecond(0);
     let today = today.build().ok()?;
-    let next = if today > now { today } else { today.tomorrow().ok()? };
+    let next = if today > now {
+        today
+    } else {
+        today.tomorrow().ok()?
+    };
     Some(next.timestamp().into())
 }
 
@@ -257,7 +270,10 @@ fn top(rows: &[TallyRow], by: ReportBy, limit: usize, now: SystemTime) -> TopOff
         let sum = sums.entry(who).or_default();
         sum.offences += row.count;
         sum.first_ago = sum.first_ago.max(row.first_ago);
-        sum.last_ago = Some(sum.last_ago.map_or(row.last_ago, |ago| ago.min(row.last_ago)));
+        sum.last_ago = Some(
+            sum.last_ago
+                .map_or(row.last_ago, |ago| ago.min(row.last_ago)),
+        );
         *sum.kinds.entry(&row.kind).or_default() += row.count;
         if by == ReportBy::Network {
             sum.hosts.insert(&row.who);
@@ -269,7 +285,8 @@ fn top(rows: &[TallyRow], by: ReportBy, limit: usize, now: SystemTime) -> TopOff
     if limit > 0 {
         sums.truncate(limit);
     }
-    let at = |ago: Duration| view::wall_time(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
+    let at =
+        |ago: Duration| view::wall_time(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
     let offenders = sums.into_iter().map(|(who, sum)| {
         let mut kinds: Vec<KindCount> = sum
             .kinds
@@ -352,7 +369,11 @@ mod tests {
         assert_eq!(found.offenders[0].kinds[0].kind, "unknown-recipient");
         assert_eq!(found.offenders[0].last, "2027-01-15T07:00:00Z");
         for net in 0..=u16::from(u8::MAX) * 4 {
-            rows.push(row(&format!("10.{}.{}.1/32", net / 256, net % 256), "auth-failure", 1));
+            rows.push(row(
+                &format!("10.{}.{}.1/32", net / 256, net % 256),
+                "auth-failure",
+                1,
+            ));
         }
         let found = top(&rows, ReportBy::Network, 500, now);
         assert_eq!((found.offenders.len(), found.total), (500, 1024));

@@ -1,13 +1,7 @@
 //! Reports to AbuseIPDB (or what speaks its API): one host each, with what kind of abuse it was. Nothing that a client or this host
 //! is called by goes out: no accounts, no recipients, no log lines, no names.
 
-use std::{
-    fmt::Write as _,
-    fs, io,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-    time::Duration,
-};
+use std::{fmt::Write as _, fs, io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use super::{Message, Topic, queue::Parcel, webhook::post_bytes};
 
@@ -33,7 +27,10 @@ pub(super) async fn report(
             continue;
         };
         let headers = vec![
-            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+            (
+                "content-type",
+                "application/x-www-form-urlencoded".to_owned(),
+            ),
             ("accept", "application/json".to_owned()),
             ("key", key.clone()),
         ];
@@ -81,7 +78,9 @@ fn form(message: &Message) -> Option<String> {
         form.push('=');
         for byte in value.bytes() {
             match byte {
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' => form.push(byte.into()),
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' => {
+                    form.push(byte.into())
+                }
                 byte => {
                     let _ = write!(form, "%{byte:02X}");
                 }

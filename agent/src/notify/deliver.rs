@@ -2,7 +2,9 @@
 
 use tokio::time::timeout;
 
-use super::{Channel, NotifierSettings, abuseipdb, command, email, journal, queue::Parcel, webhook};
+use super::{
+    Channel, NotifierSettings, abuseipdb, command, email, journal, queue::Parcel, webhook,
+};
 use crate::line;
 
 /// Most characters of an error.

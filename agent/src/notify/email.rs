@@ -56,7 +56,11 @@ pub(super) async fn complain(
     host: &str,
     parcel: &Parcel,
 ) -> Result<(), String> {
-    if parcel.messages.iter().any(|message| message.topic == Topic::Test) {
+    if parcel
+        .messages
+        .iter()
+        .any(|message| message.topic == Topic::Test)
+    {
         return send(server, from, to, host, parcel).await;
     }
     let from = sender(from, host);

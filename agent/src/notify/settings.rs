@@ -122,7 +122,8 @@ impl NotifierSettings {
     /// Whether `message` is for this notifier.
     pub fn wants(&self, message: &Message) -> bool {
         let is_of_rule = |rule: &String| self.rules.is_empty() || self.rules.contains(rule);
-        let is_grave = message.topic != Topic::Ban || message.level.saturating_add(1) >= self.min_level;
+        let is_grave =
+            message.topic != Topic::Ban || message.level.saturating_add(1) >= self.min_level;
         self.on.contains(&message.topic) && is_grave && message.rule.as_ref().is_none_or(is_of_rule)
     }
 }

@@ -347,7 +347,15 @@ fn strangers_hear_of_the_second_ban_and_nothing_of_people() {
         notify.tell(&ban());
         notify.tell(&Message { level: 1, ..ban() });
         notify.tell(&Message { level: 1, ..ban() });
-        let results = notify.test(None, &Message { topic: Topic::Test, ..ban() }).await;
+        let results = notify
+            .test(
+                None,
+                &Message {
+                    topic: Topic::Test,
+                    ..ban()
+                },
+            )
+            .await;
         until(&notify, |health| health.told == 1).await;
         notify.stop().await;
         results
@@ -355,6 +363,12 @@ fn strangers_hear_of_the_second_ban_and_nothing_of_people() {
     assert_eq!(results[0].1, Ok(()), "the key is there");
     let bodies: Vec<String> = heard.try_iter().collect();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
-    assert!(bodies[0].starts_with("ip=203.0.113.7&categories="), "{bodies:?}");
-    assert!(!bodies[0].contains("example.org") && !bodies[0].contains("line"), "{bodies:?}");
+    assert!(
+        bodies[0].starts_with("ip=203.0.113.7&categories="),
+        "{bodies:?}"
+    );
+    assert!(
+        !bodies[0].contains("example.org") && !bodies[0].contains("line"),
+        "{bodies:?}"
+    );
 }

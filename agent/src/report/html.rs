@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{hour, kinds, title, who};
-use crate::{control::protocol::{Report, TopOffenders}, duration, line};
+use crate::{
+    control::protocol::{Report, TopOffenders},
+    duration, line,
+};
 
 /// Most characters of a piece of text.
 const TEXT_MAX: usize = 1024;
@@ -66,11 +69,19 @@ fn totals(report: &Report, page: &mut String) {
         ("Bans ended with their time", report.expired),
         (dropped, report.dropped),
         ("Connections refused over a limit", report.limited),
-        ("Offences in no list, for there were too many hosts at once", report.left_out),
+        (
+            "Offences in no list, for there were too many hosts at once",
+            report.left_out,
+        ),
     ];
-    let rows = rows.into_iter().map(|(name, number)| vec![name.to_owned(), number.to_string()]);
+    let rows = rows
+        .into_iter()
+        .map(|(name, number)| vec![name.to_owned(), number.to_string()]);
     let maps = report.maps.iter().map(|fill| {
-        let name = format!("Of {} bans that the map of {} can hold", fill.capacity, fill.map);
+        let name = format!(
+            "Of {} bans that the map of {} can hold",
+            fill.capacity, fill.map
+        );
         vec![escaped(&name), fill.used.to_string()]
     });
     let rows = rows.chain(maps);
@@ -80,13 +91,26 @@ fn totals(report: &Report, page: &mut String) {
 fn rules(report: &Report, page: &mut String) {
     let rows = report.rules.iter().map(|rule| {
         let counts = [
-            rule.bans, rule.would_bans, rule.in_force, rule.delays, rule.holds, rule.kicks, rule.notices,
+            rule.bans,
+            rule.would_bans,
+            rule.in_force,
+            rule.delays,
+            rule.holds,
+            rule.kicks,
+            rule.notices,
         ];
         let counts = counts.map(|count| count.to_string());
         [vec![code(&rule.rule)], counts.to_vec()].concat()
     });
     let columns = [
-        "Rule", "#Bans", "#Would have banned", "#In force now", "#Delays", "#Holds", "#Kicks", "#Notices",
+        "Rule",
+        "#Bans",
+        "#Would have banned",
+        "#In force now",
+        "#Delays",
+        "#Holds",
+        "#Kicks",
+        "#Notices",
     ];
     table(page, "Decisions by rule", &columns, rows);
 }
@@ -102,12 +126,18 @@ fn offenders(top: &TopOffenders, page: &mut String) {
         vec![
             code(who(one)),
             one.offences.to_string(),
-            one.hosts.map_or_else(String::new, |hosts| hosts.to_string()),
+            one.hosts
+                .map_or_else(String::new, |hosts| hosts.to_string()),
             escaped(&hour(&one.last)),
             escaped(&kinds(one)),
         ]
     });
-    table(page, &name, &["Who", "#Offences", "#Hosts", "Last hour", "What"], rows);
+    table(
+        page,
+        &name,
+        &["Who", "#Offences", "#Hosts", "Last hour", "What"],
+        rows,
+    );
 }
 
 fn spared(report: &Report, page: &mut String) {
@@ -124,30 +154,63 @@ fn spared(report: &Report, page: &mut String) {
             escaped(&hour(&host.last)),
         ]
     });
-    let columns = ["Who", "Why", "#Offences", "#Limits reached", "Rule", "Last hour"];
+    let columns = [
+        "Who",
+        "Why",
+        "#Offences",
+        "#Limits reached",
+        "Rule",
+        "Last hour",
+    ];
     table(page, "Spared, though they misbehave", &columns, rows);
 }
 
 fn sources(report: &Report, page: &mut String) {
     let rows = report.sources.iter().map(|source| {
         let counts = [
-            source.lines, source.understood, source.unknown, source.refused, source.cut, source.lost,
+            source.lines,
+            source.understood,
+            source.unknown,
+            source.refused,
+            source.cut,
+            source.lost,
         ];
         let counts = counts.map(|count| count.to_string());
         [vec![code(&source.name)], counts.to_vec()].concat()
     });
     let columns = [
-        "Log", "#Lines", "#Understood", "#Unknown", "#Two addresses", "#Cut", "#Lost",
+        "Log",
+        "#Lines",
+        "#Understood",
+        "#Unknown",
+        "#Two addresses",
+        "#Cut",
+        "#Lost",
     ];
     table(page, "Logs since the agent started", &columns, rows);
 }
 
 /// A table; columns that begin with # hold numbers. Cells are escaped already.
 fn table(page: &mut String, name: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let class = |column: &str| if column.starts_with('#') { " class=\"number\"" } else { "" };
-    let _ = write!(page, "<h2>{}</h2>\n<div class=\"wide\"><table>\n<tr>", escaped(name));
+    let class = |column: &str| {
+        if column.starts_with('#') {
+            " class=\"number\""
+        } else {
+            ""
+        }
+    };
+    let _ = write!(
+        page,
+        "<h2>{}</h2>\n<div class=\"wide\"><table>\n<tr>",
+        escaped(name)
+    );
     for column in columns {
-        let _ = write!(page, "<th{}>{}</th>", class(column), column.trim_start_matches('#'));
+        let _ = write!(
+            page,
+            "<th{}>{}</th>",
+            class(column),
+            column.trim_start_matches('#')
+        );
     }
     page.push_str("</tr>\n");
     let mut is_empty = true;

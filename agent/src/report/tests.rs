@@ -3,7 +3,9 @@
 use expect_test::expect;
 
 use super::*;
-use crate::control::protocol::{KindCount, MapFill, Report, RuleReport, SCHEMA, Source, SparedHost, TopOffenders};
+use crate::control::protocol::{
+    KindCount, MapFill, Report, RuleReport, SCHEMA, Source, SparedHost, TopOffenders,
+};
 
 fn offender(who: &str, offences: u64, hosts: Option<u64>) -> Offender {
     Offender {
@@ -80,6 +82,7 @@ fn report() -> Report {
             state: "following".to_owned(),
             position: 0,
             lag_bytes: Some(0),
+            lag_s: Some(0),
             lines: 120_000,
             understood: 60_000,
             ignored: 59_995,
@@ -97,19 +100,26 @@ fn report() -> Report {
 #[test]
 fn the_text_fits_a_terminal() {
     let text = text(&report());
-    assert!(text.iter().all(|line| line.chars().count() <= 80), "{text:#?}");
+    assert!(
+        text.iter().all(|line| line.chars().count() <= 80),
+        "{text:#?}"
+    );
     expect![[r#""#]].assert_eq(&(text.join("\n") + "\n"));
 }
 
 #[test]
 fn nothing_in_the_page_is_markup_of_others() {
     let page = html(&report());
-    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J"), "{page}");
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J"),
+        "{page}"
+    );
     assert!(page.contains("notifier &lt;b&gt;"));
     assert!(!page.contains("<script") && !page.contains("<b>"));
     for element in ["table", "tr", "div", "body", "html", "p", "code"] {
         let (begins, ends) = (format!("<{element}"), format!("</{element}>"));
-        let begun = page.matches(&format!("{begins}>")).count() + page.matches(&format!("{begins} ")).count();
+        let begun = page.matches(&format!("{begins}>")).count()
+            + page.matches(&format!("{begins} ")).count();
         assert_eq!(begun, page.matches(&ends).count(), "{element}");
     }
 }

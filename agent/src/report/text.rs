@@ -48,26 +48,47 @@ fn section(lines: &mut Vec<String>, name: &str, content: Vec<String>) {
 
 fn problems(report: &Report) -> Vec<String> {
     let problems = report.problems.iter();
-    problems.map(|problem| line::escaped(problem.as_bytes(), PROBLEM_MAX)).collect()
+    problems
+        .map(|problem| line::escaped(problem.as_bytes(), PROBLEM_MAX))
+        .collect()
 }
 
 fn totals(report: &Report) -> Vec<String> {
-    let would = if report.mode == "observe" { " would have been" } else { "" };
+    let would = if report.mode == "observe" {
+        " would have been"
+    } else {
+        ""
+    };
     let mut lines = vec![
-        format!("{:>12}  offences of {} hosts", report.offences, report.hosts),
+        format!(
+            "{:>12}  offences of {} hosts",
+            report.offences, report.hosts
+        ),
         format!("{:>12}  bans in force now", report.bans),
         format!("{:>12}  bans ended with their time", report.expired),
-        format!("{:>12}  packets{would} dropped since the filter was loaded", report.dropped),
+        format!(
+            "{:>12}  packets{would} dropped since the filter was loaded",
+            report.dropped
+        ),
     ];
     for fill in &report.maps {
         let map = line::escaped(fill.map.as_bytes(), WHO_MAX);
-        lines.push(format!("{:>12}  of {} bans that the map of {map} can hold", fill.used, fill.capacity));
+        lines.push(format!(
+            "{:>12}  of {} bans that the map of {map} can hold",
+            fill.used, fill.capacity
+        ));
     }
     if report.limited > 0 {
-        lines.push(format!("{:>12}  connections{would} refused over a limit", report.limited));
+        lines.push(format!(
+            "{:>12}  connections{would} refused over a limit",
+            report.limited
+        ));
     }
     if report.left_out > 0 {
-        lines.push(format!("{:>12}  offences in no list: too many hosts at once", report.left_out));
+        lines.push(format!(
+            "{:>12}  offences in no list: too many hosts at once",
+            report.left_out
+        ));
     }
     lines
 }
@@ -92,7 +113,10 @@ fn rules(rules: &[RuleReport]) -> Vec<String> {
             rule.kicks,
             rule.notices,
         ];
-        row(&line::escaped(rule.rule.as_bytes(), WHO_MAX), counts.map(|count| count.to_string()))
+        row(
+            &line::escaped(rule.rule.as_bytes(), WHO_MAX),
+            counts.map(|count| count.to_string()),
+        )
     }));
     lines
 }
@@ -101,15 +125,25 @@ fn offenders(top: &TopOffenders) -> Vec<String> {
     if top.offenders.is_empty() {
         return vec!["none".to_owned()];
     }
-    let shown = top.offenders.iter().map(|one| line::escaped(who(one).as_bytes(), WHO_MAX));
-    let width = shown.map(|who| who.chars().count()).max().unwrap_or_default();
+    let shown = top
+        .offenders
+        .iter()
+        .map(|one| line::escaped(who(one).as_bytes(), WHO_MAX));
+    let width = shown
+        .map(|who| who.chars().count())
+        .max()
+        .unwrap_or_default();
     let line = |one: &crate::control::protocol::Offender| {
         let who = line::escaped(who(one).as_bytes(), WHO_MAX);
         let hosts = match one.hosts {
             Some(hosts) if hosts > 1 => format!(" of {hosts} hosts"),
             _ => String::new(),
         };
-        let head = format!("{:>9}  {who:<width$}  last {}{hosts}", one.offences, hour(&one.last));
+        let head = format!(
+            "{:>9}  {who:<width$}  last {}{hosts}",
+            one.offences,
+            hour(&one.last)
+        );
         let kinds = line::escaped(kinds(one).as_bytes(), WIDTH * 2);
         let one_line = format!("{head}  {kinds}");
         match one_line.chars().count() <= WIDTH {
@@ -143,8 +177,14 @@ fn gaps(sources: &[Source]) -> Vec<String> {
             source.lines, source.understood
         ));
         for (count, what) in [
-            (source.unknown, "of a mail program in a form that is not known"),
-            (source.refused, "with two candidate addresses, so that neither counts"),
+            (
+                source.unknown,
+                "of a mail program in a form that is not known",
+            ),
+            (
+                source.refused,
+                "with two candidate addresses, so that neither counts",
+            ),
             (source.cut, "cut"),
             (source.lost, "lost before they were read"),
         ] {

@@ -97,7 +97,8 @@ fn save(
         "INSERT OR REPLACE INTO account_days (name, day, messages, recipients, bytes, logins, failures, bounces)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    let mut drop_days = connection.prepare("DELETE FROM account_days WHERE name = ? AND day < ?")?;
+    let mut drop_days =
+        connection.prepare("DELETE FROM account_days WHERE name = ? AND day < ?")?;
     let mut put_address = connection.prepare(
         "INSERT INTO account_addresses (name, address, count, last_ms) VALUES (?, ?, ?, ?)",
     )?;
@@ -141,10 +142,7 @@ fn save(
     Ok(())
 }
 
-fn accounts(
-    connection: &Connection,
-    steady: impl Fn(i64) -> SystemTime,
-) -> Result<Vec<Account>> {
+fn accounts(connection: &Connection, steady: impl Fn(i64) -> SystemTime) -> Result<Vec<Account>> {
     let mut days: HashMap<String, Vec<Day>> = HashMap::new();
     let count = |row: &rusqlite::Row<'_>, column: usize| {
         let count: i64 = row.get(column)?;
@@ -237,8 +235,7 @@ fn holds(connection: &Connection, steady: impl Fn(i64) -> SystemTime) -> Result<
 
 fn address(row: &rusqlite::Row<'_>, column: usize) -> Result<IpAddr> {
     let text = row.get_ref(column)?.as_str()?;
-    text.parse()
-        .map_err(|error| read::malformed(column, error))
+    text.parse().map_err(|error| read::malformed(column, error))
 }
 
 /// Puts holds in and takes them out, in the order in which it was decided.
@@ -252,7 +249,7 @@ pub(super) fn decisions(
         match decision {
             Decision::Hold(hold) => {
                 let evidence = hold.evidence.last();
-                let mut put = connection.prepare_cached(
+                let mut put = connection.prepare(
                     "INSERT OR REPLACE INTO holds (name, origin, since_ms, end_ms, count, reason, evidence_ms, evidence)
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 )?;
@@ -363,7 +360,10 @@ mod tests {
         let [held] = &holds[..] else {
             panic!("{holds:?}");
         };
-        assert_eq!((&held.account, held.end, held.count), (&hold.account, End::Never, 7));
+        assert_eq!(
+            (&held.account, held.end, held.count),
+            (&hold.account, End::Never, 7)
+        );
         assert_eq!(held.evidence[0].text, "a line");
         let release = Decision::Release {
             account: hold.account,

@@ -165,6 +165,9 @@ pub(super) fn origin(row: &Row<'_>, column: usize) -> Result<Origin> {
         .ok_or_else(|| malformed(column, FromSqlError::InvalidType))
 }
 
-pub(super) fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn malformed(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
     Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }

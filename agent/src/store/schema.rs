@@ -4,8 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    OpenError, account,
-    OpenError, tally,
+    OpenError, account, tally,
     timeline::{Now, Timeline},
     write,
 };
@@ -69,8 +68,7 @@ CREATE TABLE cursors (
 ";
 
 /// What the third version added.
-const THIRD: &[&str] = &[account::TABLES];
-const THIRD: &[&str] = &[tally::TABLE];
+const THIRD: &[&str] = &[account::TABLES, tally::TABLE];
 
 /// Makes the tables in an empty database, or checks that they are ours and brings them up to date. Whether they are new.
 pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, OpenError> {

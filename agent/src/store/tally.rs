@@ -44,7 +44,11 @@ impl Store {
     /// # Errors
     ///
     /// When it cannot be written; then nothing was added.
-    pub fn add_tally(&mut self, rows: &[Tallied], clock: &Clock) -> std::result::Result<(), StoreError> {
+    pub fn add_tally(
+        &mut self,
+        rows: &[Tallied],
+        clock: &Clock,
+    ) -> std::result::Result<(), StoreError> {
         self.add_tally_at(rows, &Now::of(clock))
     }
 
@@ -154,11 +158,10 @@ pub(super) fn prune(connection: &Connection, now_ms: i64, rows_max: i64) -> Resu
             "DELETE FROM tally WHERE sort = ? AND hour < ?",
             params![sort, oldest],
         )?;
-        let rows: i64 = connection.query_row(
-            "SELECT count(*) FROM tally WHERE sort = ?",
-            [sort],
-            |row| row.get(0),
-        )?;
+        let rows: i64 =
+            connection.query_row("SELECT count(*) FROM tally WHERE sort = ?", [sort], |row| {
+                row.get(0)
+            })?;
         if rows > rows_max {
             connection.execute(
                 "DELETE FROM tally WHERE (sort, hour, who, kind) IN (

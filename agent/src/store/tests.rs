@@ -31,8 +31,8 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     opened.store.commit_at(&[], &at, &state.now).unwrap();
     drop(opened);
     let connection = Connection::open(state.dir.path().join(FILE_NAME)).unwrap();
-    let earlier = "DROP TABLE cursors; DROP TABLE accounts; DROP TABLE account_days; DROP TABLE account_addresses; DROP TABLE holds; PRAGMA user_version = 1";
-    let earlier = "DROP TABLE cursors; DROP TABLE tally; PRAGMA user_version = 1";
+    let earlier = "DROP TABLE cursors; DROP TABLE accounts; DROP TABLE account_days; DROP TABLE account_addresses; \
+                   DROP TABLE holds; DROP TABLE tally; PRAGMA user_version = 1";
     connection.execute_batch(earlier).unwrap();
     drop(connection);
     let mut opened = state.open();
@@ -541,7 +541,10 @@ fn counts_add_up_over_restarts_and_within_the_time_asked_for() {
     let reader = opened.store.tally_reader_at(&state.now);
     let mut rows = reader.read(Duration::from_hours(48)).unwrap();
     rows.sort_by(|a, b| a.who.cmp(&b.who));
-    let found: Vec<(&str, u64)> = rows.iter().map(|row| (row.who.as_str(), row.count)).collect();
+    let found: Vec<(&str, u64)> = rows
+        .iter()
+        .map(|row| (row.who.as_str(), row.count))
+        .collect();
     assert_eq!(found, [("203.0.113.7/32", 14), ("203.0.113.8/32", 2)]);
     assert_eq!(reader.read(Duration::from_hours(72)).unwrap().len(), 2);
 }
@@ -551,16 +554,35 @@ fn counts_are_bounded_in_age_and_number() {
     let state = State::new();
     let old = [offences("203.0.113.7/32", 32 * 24, 3, &state)];
     state.open().store.add_tally_at(&old, &state.now).unwrap();
-    assert!(state.open().store.tally_reader_at(&state.now).read(Duration::from_hours(10_000)).unwrap().is_empty());
+    assert!(
+        state
+            .open()
+            .store
+            .tally_reader_at(&state.now)
+            .read(Duration::from_hours(10_000))
+            .unwrap()
+            .is_empty()
+    );
 
     let mut opened = state.open();
     let rows: Vec<_> = (0..200_u8)
-        .map(|host| offences(&format!("203.0.113.{host}/32"), u64::from(host % 2), u32::from(host) + 1, &state))
+        .map(|host| {
+            offences(
+                &format!("203.0.113.{host}/32"),
+                u64::from(host % 2),
+                u32::from(host) + 1,
+                &state,
+            )
+        })
         .collect();
     opened.store.add_tally_at(&rows, &state.now).unwrap();
     let now_ms = opened.store.timeline.now_ms(&state.now);
     tally::prune(&opened.store.connection, now_ms, 50).unwrap();
-    let rows = opened.store.tally_reader_at(&state.now).read(Duration::from_hours(48)).unwrap();
+    let rows = opened
+        .store
+        .tally_reader_at(&state.now)
+        .read(Duration::from_hours(48))
+        .unwrap();
     assert_eq!(rows.len(), 50);
     // The oldest hour went first, and of the newest those that count least.
     assert!(rows.iter().all(|row| row.count > 100), "{rows:?}");

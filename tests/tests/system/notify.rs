@@ -109,7 +109,10 @@ fn a_ban_is_told_to_a_mail_server_a_webhook_and_a_command_once() {
     let (http, posts) = post_receiver(&bed);
     let script = bed.dir().join("tell");
     let out = bed.dir().join("told");
-    let text = format!("#!/bin/sh\necho \"$1 $MAILWALL_TOPIC\" >> {}\n", out.display());
+    let text = format!(
+        "#!/bin/sh\necho \"$1 $MAILWALL_TOPIC\" >> {}\n",
+        out.display()
+    );
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let notify = format!(
@@ -200,10 +203,14 @@ fn a_report_adds_up_networks_over_a_restart_and_leaves_bounces_out() {
     append("216.170.16.2", "a@sender.test", 2);
     append("198.51.100.9", "a@sender.test", 4);
     append("203.0.113.9", "", 50);
-    let words = ["report", "--since", "2d", "--by", "network", "--limit", "500"];
+    let words = [
+        "report", "--since", "2d", "--by", "network", "--limit", "500",
+    ];
     let top = |report: &serde_json::Value| {
         let offenders = report["top"][0]["offenders"].as_array()?;
-        let shown = offenders.iter().map(|one| (one["who"].clone(), one["offences"].clone()));
+        let shown = offenders
+            .iter()
+            .map(|one| (one["who"].clone(), one["offences"].clone()));
         let shown: Vec<_> = shown.collect();
         (report["offences"].as_u64()? >= 9).then_some(shown)
     };

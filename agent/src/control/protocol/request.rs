@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::{AccountSort, Commit, KickWhom, NETS_MAX, Refused, ReportBy, StagedBan};
 #[cfg(doc)]
 use super::{
     AllowAdded, AllowList, AllowRemoved, BanAdded, BanCheck, BanList, BanRemoved, Counters,
     EventLog, HostList, LoggedEvent, NotifyList, NotifyTested, Reloaded, RuleList, SourceList,
     Status,
 };
-use super::{AccountSort, Commit, KickWhom, NETS_MAX, Refused, ReportBy, StagedBan};
 
 /// What the command line asks of the agent. One a connection, one line.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
