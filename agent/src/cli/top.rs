@@ -10,8 +10,12 @@ mod pages;
 mod prompt;
 mod screen;
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{io::IsTerminal as _, os::fd::AsFd as _, time::Duration};
 
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use self::{app::App, feed::Feed, look::Look, screen::Screen};
@@ -87,7 +91,10 @@ fn watch(screen: &mut Screen, feed: &Feed, app: &mut App, look: Look) -> Result<
         if screen.is_to_end() || app.is_over() {
             return Ok(Exit::Done);
         }
-        if event::poll(TURN)? {
+        if is_gone(TURN)? {
+            return Ok(Exit::Done);
+        }
+        if event::poll(Duration::ZERO)? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => app.press(key),
                 _ => {}
@@ -103,4 +110,20 @@ fn watch(screen: &mut Screen, feed: &Feed, app: &mut App, look: Look) -> Result<
             }
         }
     }
+}
+
+/// Waits for something to be read, and tells whether the terminal is gone: crossterm would read the end of it for ever.
+fn is_gone(turn: Duration) -> std::io::Result<bool> {
+    let stdin = std::io::stdin();
+    let mut waiting = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(turn).unwrap_or(PollTimeout::MAX);
+    match poll(&mut waiting, timeout) {
+        // A change of size, or a signal to end.
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    Ok(waiting[0]
+        .revents()
+        .is_some_and(|events| events.intersects(gone)))
 }
