@@ -216,3 +216,90 @@ fn take(ban: &Stored, options: &Options, into: &mut Imported) {
     };
     into.ban_until(entry, ends, options.now, place());
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use rusqlite::Connection;
+
+    use super::read;
+    use crate::exchange::{
+        Imported, Options,
+        tests::{now, options, told},
+    };
+
+    /// The tables as fail2ban 1.0 makes them.
+    const TABLES: &str = "
+        CREATE TABLE fail2banDb(version INTEGER);
+        INSERT INTO fail2banDb VALUES (4);
+        CREATE TABLE jails(name TEXT NOT NULL UNIQUE, enabled INTEGER NOT NULL DEFAULT 1);
+        CREATE TABLE logs(jail TEXT NOT NULL, path TEXT, firstlinemd5 TEXT, lastfilepos INTEGER DEFAULT 0,
+            FOREIGN KEY(jail) REFERENCES jails(name) ON DELETE CASCADE, UNIQUE(jail, path), UNIQUE(jail, path, firstlinemd5));
+        CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, bantime INTEGER NOT NULL,
+            bancount INTEGER NOT NULL default 1, data JSON, FOREIGN KEY(jail) REFERENCES jails(name));
+        CREATE TABLE bips(ip TEXT NOT NULL, jail TEXT NOT NULL, timeofban INTEGER NOT NULL, bantime INTEGER NOT NULL,
+            bancount INTEGER NOT NULL default 1, data JSON, PRIMARY KEY(ip, jail), FOREIGN KEY(jail) REFERENCES jails(name));
+        INSERT INTO jails(name) VALUES ('postfix-sasl'), ('dovecot'), ('sshd');
+    ";
+
+    fn import(rows: &str, options: &Options) -> (String, Imported) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fail2ban.sqlite3");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
+        let mut imported = Imported::default();
+        read(&path, options, &mut imported).unwrap();
+        (told(&imported), imported)
+    }
+
+    #[test]
+    fn what_is_in_force_is_read_with_its_end() {
+        let at = 1_780_000_000 - 60;
+        let rows = format!(
+            "INSERT INTO bips VALUES ('203.0.113.7', 'postfix-sasl', {at}, 600, 3, '{{\"matches\": [\"x\"], \"failures\": 5}}');
+             INSERT INTO bips VALUES ('203.0.113.8', 'dovecot', {at}, -1, 1, NULL);
+             INSERT INTO bips VALUES ('203.0.113.9', 'dovecot', {at}, 60, 1, NULL);
+             INSERT INTO bips VALUES ('2001:db8::1', 'dovecot', {at}, 3600, 1, '[]');
+             INSERT INTO bips VALUES ('someone', 'dovecot', {at}, 3600, 1, NULL);
+             INSERT INTO bips VALUES ('203.0.113.10', 'sshd', {at}, 3600, 1, NULL);
+             INSERT INTO bans VALUES ('dovecot', '203.0.113.11', {at}, 3600, 1, NULL);"
+        );
+        let (told, imported) = import(&rows, &options());
+        expect![[r#"
+            ban 2001:db8::1/128 3540s (fail2ban dovecot)
+            ban 203.0.113.8/32 for ever (fail2ban dovecot)
+            ban 203.0.113.7/32 540s (fail2ban postfix-sasl)
+            note  jail "sshd" is not about mail: 1 left out, --all takes them
+            mistake  jail "dovecot", "someone": neither an address nor a network; write it like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64
+            6 lines, 1 left alone, 1 over
+        "#]].assert_eq(&told);
+        let ban = imported.bans.iter().find(|ban| ban.offences == 5).unwrap();
+        assert_eq!((ban.level, ban.since.is_some()), (2, true));
+        let all = Options {
+            all: true,
+            ..options()
+        };
+        assert_eq!(import(&rows, &all).1.bans.len(), 4);
+        let only = Options {
+            only: vec!["sshd".to_owned()],
+            ..options()
+        };
+        assert_eq!(import(&rows, &only).1.bans.len(), 1);
+        assert!(now() > std::time::SystemTime::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn what_is_no_database_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        for (text, said) in [("", "no SQLite database"), ("[DEFAULT]\nbantime = 10m\n", "no SQLite database")] {
+            std::fs::write(&path, text).unwrap();
+            let mut imported = Imported::default();
+            read(&path, &options(), &mut imported).unwrap();
+            assert_eq!(imported.mistakes.iter().next().unwrap().text, said);
+        }
+        assert!(read(&folder.path().join("none"), &options(), &mut Imported::default()).is_err());
+    }
+}

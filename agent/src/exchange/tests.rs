@@ -11,11 +11,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(super) fn now() -> SystemTime {
+pub(in crate::exchange) fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000)
 }
 
-pub(super) fn options() -> Options {
+pub(in crate::exchange) fn options() -> Options {
     Options {
         now: now(),
         only: Vec::new(),
@@ -33,7 +33,7 @@ pub(super) fn read_with(format: &str, text: &str, options: &Options) -> Imported
 }
 
 /// What was read, a line each.
-pub(super) fn told(imported: &Imported) -> String {
+pub(in crate::exchange) fn told(imported: &Imported) -> String {
     let mut text = String::new();
     for ban in &imported.bans {
         let left = ban.ends.map_or("for ever".to_owned(), |ends| {

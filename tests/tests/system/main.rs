@@ -10,6 +10,7 @@ mod crash;
 mod database;
 mod doctor;
 mod forgery;
+mod import;
 mod interface;
 mod limits;
 mod log;
