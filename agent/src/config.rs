@@ -2,6 +2,7 @@
 //! out by those who use it.
 
 mod account_rule;
+pub mod contradiction;
 mod document;
 mod error;
 mod filter;
@@ -12,6 +13,7 @@ mod pattern;
 mod policy;
 mod preset;
 mod report;
+pub mod reset;
 mod rule;
 mod source;
 mod text;
@@ -177,6 +179,8 @@ impl Config {
         )?;
         let ban = then::read_ban(&top)?;
         let preset = preset(&top)?;
+        let of_preset = preset.rules(ban)?;
+        let own = rule::read(&top, ban, &of_preset)?;
         Ok(Self {
             filter: filter::read(&top)?,
             allow: filter::read_allow(&top)?,
@@ -184,7 +188,7 @@ impl Config {
             patterns: pattern::read(&top)?,
             rules: RulesConfig {
                 preset: preset.name.to_owned(),
-                rules: rule::merge(preset.rules(ban)?, rule::read(&top, ban)?),
+                rules: rule::merge(of_preset, own),
             },
             ban,
             control: filter::read_control(&top)?,

@@ -1,6 +1,9 @@
 //! `mailwall config`: the configuration, without the agent.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueHint;
 use serde::Serialize;
@@ -43,6 +46,8 @@ const DEFAULT_EXAMPLES: &str = "EXAMPLES
 #[command(after_long_help = EXAMPLES)]
 pub enum Command {
     /// Check the configuration; exit code 2 where it is wrong
+    ///
+    /// Rules that contradict each other, or can never do anything, are told on stderr; the configuration is right all the same.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check {
         /// File to check instead of the one the agent reads
@@ -63,6 +68,8 @@ struct Checked<'a> {
     schema: u32,
     file: &'a str,
     valid: bool,
+    /// Rules that contradict each other, or can never fire.
+    warnings: &'a [String],
 }
 
 /// What `config show --json` and `config default --json` print.
@@ -84,10 +91,24 @@ pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failu
 fn check(file: &Path, console: &mut Console) -> Result<Exit, Failure> {
     let config = Config::load(file).map_err(|error| rejected(&error))?;
     let name = file.display().to_string();
+    // A file that is missing has no rules of its own.
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let warnings: Vec<String> = config
+        .contradictions(&text)
+        .into_iter()
+        .map(|found| match found.line {
+            Some(line) => format!("{name}:{line}: rule \"{}\": {}", found.rule, found.what),
+            None => format!("rule \"{}\" of the preset: {}", found.rule, found.what),
+        })
+        .collect();
+    for warning in &warnings {
+        console.warn(warning);
+    }
     let answer = Checked {
         schema: SCHEMA,
         file: &name,
         valid: true,
+        warnings: &warnings,
     };
     let rules = count(config.rules.rules.len(), "rule", "rules");
     let sources = count(config.sources.len(), "source", "sources");

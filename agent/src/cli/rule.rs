@@ -1,5 +1,7 @@
 //! `mailwall rule`: the rules in force.
 
+mod reset;
+
 use std::time::Duration;
 
 use super::{
@@ -17,7 +19,7 @@ use crate::{
 const EXAMPLES: &str = "EXAMPLES
   mailwall rule list                      # the rules, and how often each was broken
   mailwall rule show dictionary           # one of them in full
-  mailwall rule list --json               # for programs";
+  mailwall rule reset dictionary          # as the preset has it";
 
 const LIST_EXAMPLES: &str = "EXAMPLES
   mailwall rule list                      # in the order they are tried
@@ -32,7 +34,7 @@ const SHOW_EXAMPLES: &str = "EXAMPLES
 /// Most characters of a value.
 const VALUE_MAX: usize = 1024;
 
-/// Show the rules in force
+/// Show the rules in force, and set them back to the preset's
 ///
 /// They come from the preset and from the rule sections of the configuration; mailwall reload puts changes in force.
 #[derive(clap::Subcommand, Debug)]
@@ -40,7 +42,9 @@ const VALUE_MAX: usize = 1024;
 pub enum Command {
     /// List the rules, in the order they are tried
     ///
-    /// TRACKED: hosts whose events are being counted. BREACHES: bans since the agent started.
+    /// TRACKED: hosts whose events are being counted. BREACHES: times that the limit was reached since the agent started. NEAR:
+    /// hosts at four fifths of the limit, or beyond. BANS: in force now. WOULD BAN: what a rule in observe mode would have
+    /// banned since the agent started.
     #[command(after_long_help = LIST_EXAMPLES)]
     List,
     /// Show one rule in full
@@ -50,13 +54,21 @@ pub enum Command {
         #[arg(value_name = "NAME")]
         name: String,
     },
+    /// Set rules back to what the preset says
+    #[command(after_long_help = reset::EXAMPLES)]
+    Reset(reset::Args),
 }
 
 pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failure> {
+    if let Command::Reset(args) = &command {
+        return reset::run(args, console);
+    }
     let Answer::RuleList(list) = console.ask(&Request::RuleList)? else {
         return Err(Failure::other_answer());
     };
     match command {
+        // Without the agent.
+        Command::Reset(_) => {}
         Command::List => {
             let rules = count(list.rules.len(), "rule", "rules");
             let footer = format!("{rules}, preset {}", list.preset);
@@ -69,8 +81,21 @@ pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failu
 
 fn table(rules: &[RuleView]) -> Table {
     let mut table = Table::new(&[
-        "NAME", "COUNTS", "PER", "DISTINCT", "LIMIT", "WINDOW", "BAN", "TRACKED", "BREACHES",
+        "NAME",
+        "COUNTS",
+        "PER",
+        "DISTINCT",
+        "LIMIT",
+        "WINDOW",
+        "BAN",
+        "TRACKED",
+        "BREACHES",
         "ORIGIN",
+        "MODE",
+        "THEN",
+        "NEAR",
+        "BANS",
+        "WOULD BAN",
     ]);
     for rule in rules {
         table.push(vec![
@@ -89,6 +114,14 @@ fn table(rules: &[RuleView]) -> Table {
             Cell::number(rule.tracked as u64),
             Cell::number(rule.breaches),
             Cell::text(&rule.origin),
+            Cell::text(&rule.mode),
+            Cell::text(&then(rule)),
+            Cell::number(rule.near as u64),
+            Cell::number(rule.bans as u64),
+            match rule.mode.as_str() {
+                "observe" => Cell::number(rule.would_bans),
+                _ => Cell::absent(),
+            },
         ]);
     }
     table
@@ -113,6 +146,37 @@ fn length(seconds: u64) -> Cell {
 
 fn written(seconds: u64) -> String {
     duration::format(Duration::from_secs(seconds))
+}
+
+/// What follows, in the words of configurations.
+fn then(rule: &RuleView) -> String {
+    let then = &rule.then;
+    let parts = [
+        then.ban.as_ref().map(|_| "ban".to_owned()),
+        then.delay
+            .as_ref()
+            .map(|delay| format!("delay by {}", delay.by)),
+        then.hold.as_ref().map(|length| format!("hold {length}")),
+        then.kick.then(|| "kick".to_owned()),
+        then.notify.then(|| "notify".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join(",")
+}
+
+fn would_ban(rule: &RuleView) -> String {
+    match rule.mode.as_str() {
+        "observe" => format!(
+            "{} so far, {} now",
+            grouped(rule.would_bans),
+            grouped(rule.would_be_banned as u64)
+        ),
+        _ => "-".to_owned(),
+    }
+}
+
+fn yes_or_no(is_so: bool) -> String {
+    if is_so { "yes" } else { "no" }.to_owned()
 }
 
 fn show(name: &str, mut list: RuleList, console: &mut Console) -> Result<(), Failure> {
@@ -174,7 +238,13 @@ fn show_human(rule: &RuleView, console: &mut Console) -> Result<(), Failure> {
         ("WINDOW", or(rule.window_s.map(written), "the session")),
         ("BAN", ban),
         ("TRACKED", count(rule.tracked, "host", "hosts")),
+        ("NEAR", count(rule.near, "host", "hosts")),
         ("BREACHES", grouped(rule.breaches)),
+        ("BANS", grouped(rule.bans as u64)),
+        ("MODE", rule.mode.clone()),
+        ("THEN", then(rule)),
+        ("WOULD BAN", would_ban(rule)),
+        ("PERMANENT", yes_or_no(rule.permanent)),
     ];
     console.line(&line::escaped(rule.description.as_bytes(), VALUE_MAX))?;
     console.line("")?;

@@ -76,6 +76,16 @@ impl<'d> Section<'d> {
         Ok(top)
     }
 
+    /// The whole document once more, after its keys were checked.
+    pub(super) fn whole(document: &'d Document<'d>, entries: &'d DeTable<'d>) -> Self {
+        Self {
+            document,
+            title: String::new(),
+            at: 0,
+            entries,
+        }
+    }
+
     /// The table `[key]`, if it is there.
     pub(super) fn table(&self, key: &str, keys: &[&str]) -> Result<Option<Self>, ConfigError> {
         let Some((at, value)) = self.entry(key) else {

@@ -50,6 +50,6 @@ impl Preset {
         let name = format!("preset {}", self.name);
         let document = Document::new(&name, self.text);
         let root = document.parse()?;
-        rule::read(&Section::top(&document, &root, &["rule"])?, ban)
+        rule::read(&Section::top(&document, &root, &["rule"])?, ban, &[])
     }
 }

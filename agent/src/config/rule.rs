@@ -36,15 +36,19 @@ const RULE_KEYS: [&str; 13] = [
     "then",
 ];
 
-/// All `[[rule]]` of a document; bans are as long as `ban` says where the rule does not.
-pub(super) fn read(top: &Section<'_>, ban: Penalty) -> Result<Vec<RuleSettings>, ConfigError> {
+/// All `[[rule]]` of a document; bans are as long as `ban` says where the rule does not. What is permanent in `preset` stays so.
+pub(super) fn read(
+    top: &Section<'_>,
+    ban: Penalty,
+    preset: &[RuleSettings],
+) -> Result<Vec<RuleSettings>, ConfigError> {
     let sections = top.tables("rule", &RULE_KEYS)?.unwrap_or_default();
     if let Some(section) = sections.get(RULES_MAX) {
         return Err(section.mistake(format!("at most {RULES_MAX} [[rule]]")));
     }
     let mut rules: Vec<RuleSettings> = Vec::new();
     for section in &sections {
-        let rule = rule(section, ban)?;
+        let rule = rule(section, ban, preset)?;
         if let Some(first) = rules.iter().position(|known| known.name == rule.name) {
             return Err(section.mistake(format!(
                 "a second rule \"{}\"; the first is on line {}",
@@ -73,7 +77,22 @@ pub(super) fn merge(
     rules
 }
 
-fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError> {
+/// The rules of a document that is right, and on which lines they stand.
+pub(super) fn lines(top: &Section<'_>) -> Vec<(RuleName, usize)> {
+    let sections = top.tables("rule", &RULE_KEYS).ok().flatten();
+    let sections = sections.unwrap_or_default();
+    let named = sections.iter().filter_map(|section| {
+        let name = name(&section.field("name")?).ok()?;
+        Some((name, section.line()))
+    });
+    named.collect()
+}
+
+fn rule(
+    section: &Section<'_>,
+    ban: Penalty,
+    preset: &[RuleSettings],
+) -> Result<RuleSettings, ConfigError> {
     let required = |key: &str| {
         section
             .field(key)
@@ -83,6 +102,7 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
     let count = count(&required("count")?)?;
     let per = required("per")?.choice("per", Per::ALL, Per::as_str)?;
     let distinct = distinct(section, per)?;
+    let permanent = permanent(section, &name, preset)?;
     let measure = match section.field("measure") {
         Some(field) => field.choice("measure", Measure::ALL, Measure::as_str)?,
         None => Measure::Count,
@@ -97,14 +117,8 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
             Some(field) => field.number(0..=100)?,
             None => 0,
         },
-        mode: match section.field("mode") {
-            Some(field) => field.choice("mode", Mode::ALL, Mode::as_str)?,
-            None => Mode::Enforce,
-        },
-        permanent: match section.field("permanent") {
-            Some(field) => field.truth()?,
-            None => false,
-        },
+        mode: mode(section, permanent)?,
+        permanent,
         then: then::read(section, per, ban)?,
         name,
         count,
@@ -112,6 +126,40 @@ fn rule(section: &Section<'_>, ban: Penalty) -> Result<RuleSettings, ConfigError
         distinct,
         measure,
     })
+}
+
+/// Whether the rule is permanent: what the preset has as such can be edited, and stays it.
+fn permanent(
+    section: &Section<'_>,
+    name: &RuleName,
+    preset: &[RuleSettings],
+) -> Result<bool, ConfigError> {
+    let is_kept = preset
+        .iter()
+        .any(|rule| rule.permanent && rule.name == *name);
+    let Some(field) = section.field("permanent") else {
+        return Ok(is_kept);
+    };
+    let is_permanent = field.truth()?;
+    if is_kept && !is_permanent {
+        return Err(field.mistake(format!(
+            "\"{name}\" is permanent in the preset: it can be edited, but not be made one that can be deleted; take out this line"
+        )));
+    }
+    Ok(is_permanent)
+}
+
+fn mode(section: &Section<'_>, permanent: bool) -> Result<Mode, ConfigError> {
+    let Some(field) = section.field("mode") else {
+        return Ok(Mode::Enforce);
+    };
+    let mode = field.choice("mode", Mode::ALL, Mode::as_str)?;
+    if permanent && mode == Mode::Observe {
+        return Err(field.mistake(
+            "a permanent rule cannot be switched off, which mode = \"observe\" would do; edit what follows instead, such as then = { notify = true }",
+        ));
+    }
+    Ok(mode)
 }
 
 fn name(field: &Field<'_>) -> Result<RuleName, ConfigError> {

@@ -1,11 +1,11 @@
 //! The agent's state as the control socket shows it.
 
-use std::time::SystemTime;
+use std::{collections::HashMap, time::SystemTime};
 
 use super::{Daemon, intake::Followed};
 use crate::{
     allowlist::AllowEntry,
-    ban::{Ban, End},
+    ban::{Ban, End, Origin, RuleName},
     clock::Clock,
     control::protocol::{
         AllowList, AllowView, BanList, BanSort, BanView, Counters, DelayView, EvidenceView,
@@ -165,6 +165,12 @@ impl Daemon {
     }
 
     pub(super) fn rule_list(&self) -> RuleList {
+        let mut in_force: HashMap<&RuleName, usize> = HashMap::new();
+        for ban in self.judge.bans().iter() {
+            if let Origin::Rule(name) = &ban.origin {
+                *in_force.entry(name).or_default() += 1;
+            }
+        }
         let origins = self.config.rules.rules.iter().map(|(_, origin)| *origin);
         let rules = self
             .judge
@@ -198,7 +204,11 @@ impl Daemon {
                     factor: penalty.map_or(1, |penalty| penalty.factor),
                     at_most_s: penalty.map(|penalty| penalty.at_most.as_secs()),
                     tracked: rule.tracked,
+                    near: rule.near,
                     breaches: rule.breaches,
+                    bans: in_force.get(&settings.name).copied().unwrap_or(0),
+                    would_bans: rule.would_bans,
+                    would_be_banned: rule.would_be_banned,
                     description: settings.description(),
                 }
             });

@@ -267,7 +267,11 @@ pub fn rules() -> Answer {
         factor: 4,
         at_most_s: Some(604_800),
         tracked: 31,
+        near: 2,
         breaches: 1204,
+        bans: 7,
+        would_bans: 0,
+        would_be_banned: 0,
         description: "10 recipients that do not exist, within 10m, from one address".to_owned(),
     };
     let errors = RuleView {
@@ -281,9 +285,20 @@ pub fn rules() -> Answer {
         service: vec!["smtp".to_owned()],
         limit: 5,
         window_s: None,
+        mode: "observe".to_owned(),
+        then: ThenView {
+            ban: Some("1h30m".to_owned()),
+            kick: true,
+            notify: true,
+            ..dictionary.then.clone()
+        },
         ban_s: Some(5400),
         tracked: 0,
-        breaches: 0,
+        near: 0,
+        breaches: 3,
+        bans: 0,
+        would_bans: 3,
+        would_be_banned: 1,
         description: "5 errors in one connection".to_owned(),
         ..dictionary.clone()
     };

@@ -400,8 +400,20 @@ pub struct RuleView {
     pub at_most_s: Option<u64>,
     /// Hosts tracked now.
     pub tracked: usize,
+    /// Of those, how many are at four fifths of the limit, or beyond.
+    #[serde(default)]
+    pub near: usize,
     /// Breaches since the agent started.
     pub breaches: u64,
+    /// Bans (and delays) of the rule in force.
+    #[serde(default)]
+    pub bans: usize,
+    /// In observe mode: bans that it would have imposed since the agent started.
+    #[serde(default)]
+    pub would_bans: u64,
+    /// In observe mode: nets that would be shut out now.
+    #[serde(default)]
+    pub would_be_banned: usize,
     /// In a sentence.
     pub description: String,
 }
