@@ -221,6 +221,15 @@ impl Stage {
                         .push(format!("{time} refused {net} {refusal}"));
                 }
             }
+            ["operator", "hold", account, "permanent"] => {
+                assert!(
+                    self.judge
+                        .add_hold(account, End::Never, "by hand", self.now)
+                );
+            }
+            ["operator", "release", account] => {
+                assert!(self.judge.release(account), "{account} is not held");
+            }
             ["operator", "unban", net] => {
                 assert!(
                     self.judge.remove_ban(&net.parse().ok()?),
@@ -335,7 +344,11 @@ fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<E
     let mut event = Event {
         at,
         kind,
-        address: Some(address.parse().ok()?),
+        address: match address {
+            // As of what happens to a message later.
+            "-" => None,
+            address => Some(address.parse().ok()?),
+        },
         port: None,
         service: Service::Smtp,
         account: None,
@@ -351,6 +364,8 @@ fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<E
         match key {
             "to" => event.recipient = Some(value.into()),
             "account" => event.account = Some(value.into()),
+            "recipients" => event.recipients = value.parse().ok(),
+            "bytes" => event.bytes = value.parse().ok(),
             "session" => event.session = Some(SessionId(value.parse().ok()?)),
             "service" => event.service = Service::from_name(value)?,
             "by" => event.told_by = value.to_owned().leak(),
