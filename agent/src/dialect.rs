@@ -13,6 +13,7 @@ mod dovecot;
 mod exchange;
 mod exim;
 mod haraka;
+mod helo;
 mod iis;
 mod imail;
 mod kerio;
@@ -45,6 +46,7 @@ use crate::{
     line::escaped,
 };
 
+pub(crate) use self::helo::says_helo;
 use self::pattern::Found;
 pub use self::{
     reader::{Reader, Recognition},

@@ -160,6 +160,8 @@ event_kinds! {
     BounceIn = "bounce-in", 0;
     /// The server could not do its work; never the client's fault.
     ServerFault = "server-fault", 0;
+    /// The client used a name that only bots use: the judge's own, beside the offence it came with.
+    Honeypot = "honeypot", 50;
 }
 
 impl EventKind {

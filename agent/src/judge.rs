@@ -15,6 +15,7 @@ mod history;
 mod listing;
 mod manual;
 mod observed;
+mod patrons;
 #[cfg(test)]
 mod properties;
 mod pulse;
@@ -257,13 +258,20 @@ impl Judge {
                 self.note_good(host, event.at);
                 self.clemency.note_good(host, event);
             }
-            if counts && let Some(event) = self.retold.untold(event) {
+            if counts && let Some(mut event) = self.retold.untold(event) {
+                let mut bait = None;
                 if event.is_offence() {
+                    bait = self.clemency.bait(&event, text);
                     let turn = self.clemency.note_offence(&host, &event);
                     self.tell(turn, event.at);
+                    self.clemency.without_stranger(&mut event);
                 }
                 self.pieces.keep(&event, host, text, for_network);
                 self.judge(&event, host);
+                if let Some(bait) = bait {
+                    self.pieces.keep(&bait, host, text, for_network);
+                    self.judge(&bait, host);
+                }
                 if self.next_forget.is_none() {
                     self.next_forget = event.at.checked_add(FORGET_EVERY);
                 }

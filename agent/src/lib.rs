@@ -20,6 +20,7 @@
 //! # Code map
 //!
 //! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`limit`], [`penalty`], [`decision`], [`regular`], [`providers`],
+//!   [`honeypot`],
 //!   [`checkpoint`], [`tally`].
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
@@ -54,6 +55,7 @@ pub mod ban;
 pub mod checkpoint;
 pub mod decision;
 pub mod event;
+pub mod honeypot;
 pub mod limit;
 pub mod line;
 pub mod penalty;

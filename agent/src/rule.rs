@@ -213,6 +213,7 @@ pub const GROUPS: &[(&str, &[EventKind])] = &[
             EventKind::ContentRejected,
             EventKind::RateLimited,
             EventKind::BadSession,
+            EventKind::Honeypot,
         ],
     ),
     (

@@ -16,6 +16,7 @@ const VOCABULARY: &[&str] = &[
     "checkpoint",
     "decision",
     "event",
+    "honeypot",
     "limit",
     "line",
     "penalty",

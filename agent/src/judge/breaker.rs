@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::pulse::{Health, Pulse, Sums};
+use super::pulse::{Areas, Health, Pulse, Sums};
 use crate::{event::Event, rule::Moment};
 
 /// While the server tells of so many faults of its own, less is enough.
@@ -57,6 +57,8 @@ pub struct Pause {
     pub reason: String,
     /// Bans that there would have been.
     pub spared: u64,
+    /// What bans pause for.
+    areas: Areas,
 }
 
 /// What changed.
@@ -125,18 +127,23 @@ impl Breaker {
     }
 
     /// A rule asks for a ban. Whether it may be.
-    pub(super) fn ask(&mut self, is_known: bool, at: SystemTime) -> (bool, Option<Turn>) {
+    pub(super) fn ask(
+        &mut self,
+        is_known: bool,
+        areas: Areas,
+        at: SystemTime,
+    ) -> (bool, Option<Turn>) {
         self.pulse.note_ban(is_known, Moment::from(at));
         let turn = match is_known {
             true => self.look(at),
             false => None,
         };
         match &mut self.pause {
-            Some(pause) => {
+            Some(pause) if pause.areas.touch(areas) => {
                 pause.spared += 1;
                 (false, turn)
             }
-            None => (true, turn),
+            _ => (true, turn),
         }
     }
 
@@ -159,11 +166,12 @@ impl Breaker {
         if !self.settings.enabled || self.muted_until.is_some_and(|until| at < until) {
             return None;
         }
-        let reason = self.trouble(self.pulse.clone().sums(Moment::from(at)))?;
+        let (areas, reason) = self.trouble(self.pulse.clone().sums(Moment::from(at)))?;
         let until = at.checked_add(self.settings.pause).unwrap_or(at);
         match &mut self.pause {
             Some(pause) => {
                 pause.until = pause.until.max(until);
+                pause.areas = pause.areas.and(areas);
                 None
             }
             None => {
@@ -172,30 +180,48 @@ impl Breaker {
                     until,
                     reason: reason.clone(),
                     spared: 0,
+                    areas,
                 });
                 Some(Turn::Paused(reason))
             }
         }
     }
 
-    fn trouble(&self, sums: Sums) -> Option<String> {
+    fn trouble(&self, sums: Sums) -> Option<(Areas, String)> {
         let settings = &self.settings;
         let easier = if sums.faults >= MANY_FAULTS { 2 } else { 1 };
         let needed = (settings.hosts / easier).max(1);
         let share = u64::from(settings.share) / u64::from(easier);
         let is_share =
             |part: u32, all: u32, share: u64| u64::from(part) * 100 >= u64::from(all) * share;
-        if sums.failing >= needed && is_share(sums.failing, sums.active, share) {
-            return Some(format!(
-                "{} of {} regular hosts seen lately get nothing done: the server may be broken",
-                sums.failing, sums.active
-            ));
+        let failing = |failing| failing >= needed && is_share(failing, sums.active, share);
+        let areas = Areas {
+            logins: failing(sums.failing_logins),
+            mail: failing(sums.failing_mail),
+        };
+        if areas != Areas::default() {
+            let what = match (areas.logins, areas.mail) {
+                (true, true) => "get nothing done",
+                (true, false) => "cannot log in",
+                _ => "get no mail through",
+            };
+            let hosts = sums.failing_logins + sums.failing_mail;
+            let text = format!(
+                "{hosts} of {} regular hosts seen lately {what}: the server may be broken",
+                sums.active
+            );
+            return Some((areas, text));
         }
         if sums.bans >= settings.bans && is_share(sums.known_bans, sums.bans, KNOWN_SHARE) {
-            return Some(format!(
+            let everything = Areas {
+                logins: true,
+                mail: true,
+            };
+            let text = format!(
                 "{} bans lately, {} of hosts that did well before: the server may be broken",
                 sums.bans, sums.known_bans
-            ));
+            );
+            return Some((everything, text));
         }
         None
     }

@@ -3,20 +3,24 @@
 //! In this order: the allowlist (which no rule sees); regulars, until their patience is over; hosts of providers, but for
 //! guessing logins; and while bans pause, everybody.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::{borrow::Cow, net::IpAddr, time::SystemTime};
 
 use ipnet::IpNet;
 
 use super::{
     Judge,
     breaker::{Breaker, BreakerSettings, Pause, Turn},
+    patrons::Patrons,
+    pulse::Areas,
     regulars::{Good, Merit, Regulars},
     spared::{Mercy, Spared, SparedHosts},
 };
 use crate::{
     ban::Origin,
     decision::{Decision, Notice, Topic},
+    dialect::says_helo,
     event::{Event, EventKind},
+    honeypot::Baits,
     providers::Providers,
     regular::{Regular, SpareSettings},
     rule::{Moment, RuleSettings, kinds_named, network},
@@ -28,6 +32,8 @@ pub(super) struct Clemency {
     pub(super) regulars: Regulars,
     pub(super) breaker: Breaker,
     pub(super) spared: SparedHosts,
+    pub(super) patrons: Patrons,
+    baits: Baits,
     providers: Providers,
     settings: SpareSettings,
 }
@@ -50,6 +56,8 @@ impl Clemency {
             regulars: Regulars::new(settings),
             breaker: Breaker::new(BreakerSettings::default()),
             spared: SparedHosts::new(),
+            patrons: Patrons::new(),
+            baits: Baits::default(),
             providers: Providers::default(),
             settings,
         }
@@ -61,6 +69,9 @@ impl Clemency {
             EventKind::MailAccepted => Good::Mail,
             _ => Good::Login,
         };
+        if let (Good::Login, Some(account)) = (good, event.account.as_deref()) {
+            self.patrons.note(account, event.at);
+        }
         if self.regulars.note(host, good, event.at) {
             let network = network(host.addr());
             if network != host {
@@ -76,6 +87,44 @@ impl Clemency {
     pub(super) fn note_offence(&mut self, host: &IpNet, event: &Event) -> Option<Turn> {
         let regular = self.regulars.regular_mut(host, event.at)?;
         self.breaker.note_offence(&mut regular.health, event)
+    }
+
+    /// A failed login of an account that nobody ever logged in to counts without its account, which is each time.
+    pub(super) fn without_stranger(&self, event: &mut Cow<'_, Event>) {
+        let is_stranger = event.kind == EventKind::AuthFailure
+            && event
+                .account
+                .as_deref()
+                .is_some_and(|account| self.patrons.is_stranger(account, event.at));
+        if is_stranger {
+            event.to_mut().account = None;
+        }
+    }
+
+    /// What the offence is beside what it is, when it names a bait.
+    pub(super) fn bait(&self, event: &Event, line: &[u8]) -> Option<Event> {
+        let baits = &self.baits;
+        let is_login = matches!(
+            event.kind,
+            EventKind::AuthFailure | EventKind::AuthNotOffered
+        );
+        let account = event.account.as_deref().filter(|_| is_login);
+        let is_taken = account
+            .is_some_and(|account| baits.has_account(account) && !self.patrons.is_known(account))
+            || event
+                .recipient
+                .as_deref()
+                .is_some_and(|recipient| baits.has_recipient(recipient))
+            || event.address.is_some_and(|address| {
+                let address = address.to_canonical();
+                baits.helo.iter().any(|name| says_helo(line, name, address))
+            });
+        is_taken.then(|| Event {
+            kind: EventKind::Honeypot,
+            score: EventKind::Honeypot.score(),
+            account: account.map(Box::from),
+            ..event.clone()
+        })
     }
 
     /// What spares `net`.
@@ -100,6 +149,7 @@ impl Clemency {
 
     pub(super) fn forget(&mut self, now: Moment) {
         self.regulars.forget(now);
+        self.patrons.forget(now);
         self.spared.forget(now);
     }
 }
@@ -114,6 +164,11 @@ impl Judge {
     /// Spares hosts of `providers` from here on.
     pub fn set_providers(&mut self, providers: Providers) {
         self.clemency.providers = providers;
+    }
+
+    /// Takes `baits` for what only bots use from here on.
+    pub fn set_baits(&mut self, baits: Baits) {
+        self.clemency.baits = baits;
     }
 
     /// Pauses bans by `settings` from here on.
@@ -160,7 +215,8 @@ impl Judge {
             return Plea::Spared;
         }
         let is_known = self.clemency.regulars.is_known(&net, at);
-        let (may_be, turn) = self.clemency.breaker.ask(is_known, at);
+        let areas = Areas::of(&settings.count);
+        let (may_be, turn) = self.clemency.breaker.ask(is_known, areas, at);
         self.tell(turn, at);
         match may_be {
             true => Plea::Denied,

@@ -2,13 +2,53 @@
 
 use std::time::Duration;
 
-use crate::{event::Event, rule::Moment};
+use crate::{
+    event::{Event, EventKind},
+    rule::Moment,
+};
 
 /// Parts of the time that is looked back on.
 const SLOTS: usize = 10;
 /// So many different misdeeds since it last did something well, and a regular is failing: a device with an old password comes
 /// to one, a mailing list with old addresses does well in between.
 const FAILING: u8 = 3;
+
+/// What of a server is broken, and what a rule judges by.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Areas {
+    /// Who may log in.
+    pub(super) logins: bool,
+    /// Who there is to write to, and from whom.
+    pub(super) mail: bool,
+}
+
+impl Areas {
+    /// What faults of the server can make such events. Nothing but a client talks before the greeting, or speaks HTTP.
+    pub(super) fn of(kinds: &[EventKind]) -> Self {
+        let mut areas = Self::default();
+        for kind in kinds {
+            match kind {
+                EventKind::AuthFailure | EventKind::AuthNotOffered | EventKind::AuthAborted => {
+                    areas.logins = true;
+                }
+                EventKind::EarlyTalker | EventKind::NonSmtp | EventKind::Honeypot => {}
+                _ => areas.mail = true,
+            }
+        }
+        areas
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            logins: self.logins || other.logins,
+            mail: self.mail || other.mail,
+        }
+    }
+
+    pub(super) fn touch(self, other: Self) -> bool {
+        self.logins && other.logins || self.mail && other.mail
+    }
+}
 
 /// How one regular fares.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +58,8 @@ pub(super) struct Health {
     /// Different misdeeds since it last did something well, up to [`FAILING`].
     misdeeds: u8,
     marks: [u32; FAILING as usize - 1],
+    /// What its last misdeed was about.
+    area: Areas,
 }
 
 /// How all of them fare.
@@ -26,7 +68,8 @@ pub(super) struct Pulse {
     slot_ms: i64,
     newest: i64,
     active: [u32; SLOTS],
-    failing: [u32; SLOTS],
+    failing_logins: [u32; SLOTS],
+    failing_mail: [u32; SLOTS],
     faults: [u32; SLOTS],
     bans: [u32; SLOTS],
     known_bans: [u32; SLOTS],
@@ -37,8 +80,10 @@ pub(super) struct Pulse {
 pub(super) struct Sums {
     /// Regulars that were seen.
     pub(super) active: u32,
-    /// Those of them that get nothing done.
-    pub(super) failing: u32,
+    /// Those of them that cannot log in any more.
+    pub(super) failing_logins: u32,
+    /// Those of them whose mail is refused.
+    pub(super) failing_mail: u32,
     /// Faults that the server told of itself.
     pub(super) faults: u32,
     /// Bans that rules asked for.
@@ -55,7 +100,8 @@ impl Pulse {
             slot_ms: i64::try_from(slot.as_millis()).map_or(i64::MAX, |ms| ms.max(1)),
             newest: 0,
             active: [0; SLOTS],
-            failing: [0; SLOTS],
+            failing_logins: [0; SLOTS],
+            failing_mail: [0; SLOTS],
             faults: [0; SLOTS],
             bans: [0; SLOTS],
             known_bans: [0; SLOTS],
@@ -77,6 +123,7 @@ impl Pulse {
             health.misdeeds = 0;
         }
         health.note(mark(event));
+        health.area = Areas::of(&[event.kind]);
         self.enter(health, at);
         health.is_failing()
     }
@@ -104,7 +151,8 @@ impl Pulse {
         };
         Sums {
             active: sum(&self.active),
-            failing: sum(&self.failing),
+            failing_logins: sum(&self.failing_logins),
+            failing_mail: sum(&self.failing_mail),
             faults: sum(&self.faults),
             bans: sum(&self.bans),
             known_bans: sum(&self.known_bans),
@@ -124,7 +172,8 @@ impl Pulse {
                 let index = index(slot - step);
                 for slots in [
                     &mut self.active,
-                    &mut self.failing,
+                    &mut self.failing_logins,
+                    &mut self.failing_mail,
                     &mut self.faults,
                     &mut self.bans,
                     &mut self.known_bans,
@@ -143,7 +192,8 @@ impl Pulse {
             let index = index(health.slot);
             self.active[index] = self.active[index].saturating_sub(1);
             if health.is_failing() {
-                self.failing[index] = self.failing[index].saturating_sub(1);
+                let failing = self.failing(health.area);
+                failing[index] = failing[index].saturating_sub(1);
             }
         }
     }
@@ -152,7 +202,14 @@ impl Pulse {
         health.slot = self.advance(at);
         add(&mut self.active, health.slot);
         if health.is_failing() {
-            add(&mut self.failing, health.slot);
+            add(self.failing(health.area), health.slot);
+        }
+    }
+
+    fn failing(&mut self, area: Areas) -> &mut [u32; SLOTS] {
+        match area.logins {
+            true => &mut self.failing_logins,
+            false => &mut self.failing_mail,
         }
     }
 }

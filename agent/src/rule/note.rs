@@ -156,7 +156,8 @@ impl Note {
             | EventKind::TlsFailure
             | EventKind::BounceOut
             | EventKind::BounceIn
-            | EventKind::ServerFault => None,
+            | EventKind::ServerFault
+            | EventKind::Honeypot => None,
         }
     }
 }

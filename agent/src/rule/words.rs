@@ -166,6 +166,7 @@ fn noun(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::BounceOut => ("bounce sent for", "bounces sent for"),
         EventKind::BounceIn => ("bounce received", "bounces received"),
         EventKind::ServerFault => ("fault of the server", "faults of the server"),
+        EventKind::Honeypot => ("use of a bot's name", "uses of bots' names"),
     }
 }
 

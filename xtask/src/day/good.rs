@@ -7,7 +7,7 @@ mod users;
 use std::net::IpAddr;
 
 use super::{
-    names::account,
+    names::{account, accounts},
     programs::{dovecot_login, exim_accept},
     scene::{DAY, HostId, NO_MAILBOXES, Scene, address},
     smtpd::Session,
@@ -56,10 +56,22 @@ impl Kind {
 
 /// About `hosts` of them, a few of each kind at least.
 pub fn play(scene: &mut Scene, hosts: u64) {
+    everybody(scene);
     let all: u64 = KINDS.iter().map(|kind| kind.share).sum();
     for kind in KINDS {
         let count = (hosts * kind.share / all).max(2);
         (kind.play)(scene, kind.name, count);
+    }
+}
+
+/// All who have a mailbox here log in from home, every few days of the month before.
+fn everybody(scene: &mut Scene) {
+    for person in accounts() {
+        let address = address(scene, true);
+        for days in 0..8 {
+            let at = scene.between(0, 4 * DAY) - 4 * days * DAY - 4 * DAY;
+            dovecot_login(scene, at, address, &person);
+        }
     }
 }
 

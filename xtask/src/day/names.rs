@@ -10,6 +10,11 @@ pub fn account(scene: &mut Scene) -> String {
     format!("u{}", scene.random.below(PEOPLE))
 }
 
+/// All accounts that exist.
+pub fn accounts() -> impl Iterator<Item = String> {
+    (0..PEOPLE).map(|person| format!("u{person}"))
+}
+
 /// A recipient that nobody is. Another each time: word lists are long.
 pub fn recipient(scene: &mut Scene) -> String {
     let word = scene

@@ -18,9 +18,9 @@ pub const DAY: i64 = 24 * HOUR;
 /// The login server is gone, and says so.
 pub const NO_LOGIN_SERVER: Range<i64> = 10 * HOUR..10 * HOUR + 10 * MINUTE;
 /// The table of passwords is empty: everybody's is wrong.
-pub const NO_PASSWORDS: Range<i64> = 13 * HOUR..13 * HOUR + 20 * MINUTE;
+pub const NO_PASSWORDS: Range<i64> = 13 * HOUR..13 * HOUR + 10 * MINUTE;
 /// The table of mailboxes is empty: nobody is known.
-pub const NO_MAILBOXES: Range<i64> = 16 * HOUR..16 * HOUR + 20 * MINUTE;
+pub const NO_MAILBOXES: Range<i64> = 16 * HOUR..16 * HOUR + 10 * MINUTE;
 
 /// Who was behind the lines of some addresses.
 pub struct Host {
