@@ -3,6 +3,7 @@
 
 mod account_rule;
 pub mod contradiction;
+mod clemency;
 mod document;
 mod error;
 mod filter;
@@ -29,6 +30,7 @@ use ipnet::IpNet;
 
 use self::document::{Document, Section};
 pub use self::{
+    clemency::ClemencyConfig,
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     limit::{CONCURRENT_MAX, PER_MINUTE_MAX},
@@ -58,6 +60,8 @@ pub struct Config {
     pub filter: FilterConfig,
     /// `[allow]`: networks that are never banned, beside the built-in ones.
     pub allow: Vec<IpNet>,
+    /// `[spare]`, `[breaker]`, `[honeypot]` and the providers of `[allow]`: what spares real mail.
+    pub clemency: ClemencyConfig,
     /// `[[source]]`: the logs.
     pub sources: Vec<SourceConfig>,
     /// `[patterns]` and `[[pattern]]`: lines of programs that no dialect knows.
@@ -173,8 +177,9 @@ impl Config {
             &document,
             &root,
             &[
-                "filter", "allow", "source", "patterns", "pattern", "rules", "rule", "ban",
-                "control", "limit", "policy", "report", "notify", "control", "limit", "metrics",
+                "filter", "allow", "spare", "breaker", "honeypot", "source", "patterns", "pattern",
+                "rules", "rule", "ban", "control", "limit", "policy", "report", "notify",
+                "control", "limit", "metrics",
             ],
         )?;
         let ban = then::read_ban(&top)?;
@@ -184,6 +189,7 @@ impl Config {
         Ok(Self {
             filter: filter::read(&top)?,
             allow: filter::read_allow(&top)?,
+            clemency: clemency::read(&top)?,
             sources: source::read(&top)?,
             patterns: pattern::read(&top)?,
             rules: RulesConfig {

@@ -4,6 +4,7 @@
 mod accounts;
 mod answer;
 mod carry_out;
+mod clemency;
 mod event_log;
 mod health;
 mod hosts;
@@ -51,6 +52,7 @@ use crate::{
     store::{Store, StoreError},
     tally::Tally,
 };
+use clemency::Clemency;
 use event_log::EventLog;
 use health::Health;
 use intake::Intake;
@@ -136,6 +138,7 @@ struct Daemon {
     filter: Option<Filter>,
     tracing: Tracing,
     intake: Intake,
+    clemency: Clemency,
     /// Decisions in force that the store could not take yet.
     unsaved: Vec<Decision>,
     log: EventLog,
@@ -252,6 +255,7 @@ impl Daemon {
     /// Leaves maps, program and links in the kernel: bans stay enforced, and end there.
     fn stop(&mut self) {
         self.save_accounts();
+        self.save_regulars();
         self.carry_out();
         self.save_tally();
         info!("stopped");

@@ -6,6 +6,7 @@ mod aside;
 mod journal;
 mod lock;
 mod read;
+mod regular;
 mod schema;
 mod tally;
 mod timeline;
@@ -245,6 +246,7 @@ impl Store {
         if self.commits >= COMMITS_BETWEEN_PRUNES {
             write::prune(&transaction, timeline.now_ms(now))?;
             account::prune(&transaction, timeline.now_ms(now))?;
+            regular::prune(&transaction, timeline.now_ms(now))?;
         }
         transaction.commit()?;
         self.journal.note_commit(decisions.len());

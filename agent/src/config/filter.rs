@@ -131,10 +131,13 @@ pub(super) fn read(top: &Section<'_>) -> Result<FilterConfig, ConfigError> {
     Ok(filter)
 }
 
+/// Keys of `[allow]`; those of providers are read by `clemency.rs`.
+pub(super) const ALLOW_KEYS: &[&str] = &["networks", "providers", "provider_file"];
+
 pub(super) fn read_allow(top: &Section<'_>) -> Result<Vec<IpNet>, ConfigError> {
     let mut networks = Vec::new();
     let mut seen = HashSet::new();
-    if let Some(section) = top.table("allow", &["networks"])?
+    if let Some(section) = top.table("allow", ALLOW_KEYS)?
         && let Some(field) = section.field("networks")
     {
         for item in field.list()? {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Config, Interfaces, Log, PolicyConfig, RuleOrigin, SourceConfig};
+use super::{ClemencyConfig, Config, Interfaces, Log, PolicyConfig, RuleOrigin, SourceConfig};
 use crate::{
     dialect::pattern::{LinesOf, PatternSettings, Says},
     duration::format as span,
@@ -42,6 +42,7 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
 
     let networks = list(config.allow.iter().map(|net| quoted(&net.to_string())));
     writeln!(out, "\n[allow]\nnetworks = {networks}")?;
+    write_clemency(&config.clemency, out)?;
 
     for source in &config.sources {
         writeln!(out, "\n[[source]]")?;
@@ -357,4 +358,36 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// The rest of `[allow]`, and the sections about regulars, the breaker and baits.
+fn write_clemency(config: &ClemencyConfig, out: &mut String) -> fmt::Result {
+    writeln!(out, "providers = {}", config.providers)?;
+    if let Some(path) = &config.provider_file {
+        writeln!(out, "provider_file = {}", quoted(&path.to_string_lossy()))?;
+    }
+    let spare = &config.spare;
+    writeln!(out, "\n[spare]\ndays = {}", spare.days)?;
+    writeln!(out, "patience = {}", spare.patience)?;
+    let breaker = &config.breaker;
+    writeln!(out, "\n[breaker]\nenabled = {}", breaker.enabled)?;
+    writeln!(out, "hosts = {}", breaker.hosts)?;
+    writeln!(out, "share = {}", breaker.share)?;
+    writeln!(out, "bans = {}", breaker.bans)?;
+    writeln!(out, "within = {}", quoted(&span(breaker.within)))?;
+    writeln!(out, "pause = {}", quoted(&span(breaker.pause)))?;
+    let baits = &config.baits;
+    writeln!(out, "\n[honeypot]")?;
+    for (key, names) in [
+        ("accounts", &baits.accounts),
+        ("recipients", &baits.recipients),
+        ("helo", &baits.helo),
+    ] {
+        writeln!(
+            out,
+            "{key} = {}",
+            list(names.iter().map(|name| quoted(name)))
+        )?;
+    }
+    Ok(())
 }

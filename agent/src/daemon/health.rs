@@ -139,6 +139,7 @@ impl Daemon {
                 .iter()
                 .map(|e| format!("the kernel lacks bans: {e}")),
         );
+        problems.extend(self.clemency_problems());
         problems.extend(self.limits.problems());
         problems.extend(
             health
@@ -161,6 +162,7 @@ impl Daemon {
         self.keep_limits(now);
         self.stages.forget(now);
         self.look_for_files();
+        self.look_at_providers();
         self.serve_metrics();
         let own = start::own_addresses();
         if own != self.health.own_addresses {
@@ -172,6 +174,7 @@ impl Daemon {
             self.health.next_retry = now + RETRY;
             self.keep_policy();
             self.save_accounts();
+            self.save_regulars();
             self.retry();
         }
         self.carry_out();

@@ -24,6 +24,7 @@ impl Daemon {
         let changes = changes(&old, &self.config);
         self.judge.reconfigure(start::judge_settings(&self.config));
         self.renew_allowlist();
+        self.renew_clemency();
         self.fill_filter();
         self.limit_connections();
         self.attach();
@@ -78,6 +79,10 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             old.allow.len(),
             new.allow.len()
         ),
+    );
+    note(
+        old.clemency != new.clemency,
+        "[spare], [breaker], [honeypot] or providers".to_owned(),
     );
     note(
         old.limits != new.limits,

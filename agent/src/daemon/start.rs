@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     CALLS_MAX, Daemon, Ends, NOTICES_MAX, Paths, RunError,
+    clemency::Clemency,
     event_log::EventLog,
     health::Health,
     intake::Intake,
@@ -88,6 +89,7 @@ impl Daemon {
             .ok();
         let mut daemon = Self {
             intake: Intake::new(checkpoints),
+            clemency: Clemency::default(),
             log: EventLog::default(),
             journal: journal::open(),
             unsaved: Vec::new(),
@@ -116,6 +118,8 @@ impl Daemon {
             daemon.save_bans(kept);
         }
         daemon.restore_accounts();
+        daemon.restore_regulars();
+        daemon.renew_clemency();
         daemon.fill_filter();
         daemon.limit_connections();
         daemon.attach();

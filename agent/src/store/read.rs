@@ -155,7 +155,7 @@ pub(super) fn rows<T>(
     connection.prepare(sql)?.query_map([], read)?.collect()
 }
 
-fn net(row: &Row<'_>, column: usize) -> Result<IpNet> {
+pub(super) fn net(row: &Row<'_>, column: usize) -> Result<IpNet> {
     let text = row.get_ref(column)?.as_str()?;
     text.parse().map_err(|error| malformed(column, error))
 }

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    OpenError, account, tally,
+    OpenError, account, regular, tally,
     timeline::{Now, Timeline},
     write,
 };
@@ -68,7 +68,7 @@ CREATE TABLE cursors (
 ";
 
 /// What the third version added.
-const THIRD: &[&str] = &[account::TABLES, tally::TABLE];
+const THIRD: &[&str] = &[account::TABLES, tally::TABLE, regular::TABLE];
 
 /// Makes the tables in an empty database, or checks that they are ours and brings them up to date. Whether they are new.
 pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, OpenError> {

@@ -1,0 +1,151 @@
+//! `[spare]`, `[breaker]`, `[honeypot]`, and the providers of `[allow]`: what spares real mail, and what only bots do.
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use super::{
+    document::{Field, Section},
+    error::ConfigError,
+};
+use crate::{
+    honeypot::{BAITS_MAX, Baits},
+    judge::BreakerSettings,
+    regular::{DAYS_REMEMBERED, SpareSettings},
+};
+
+/// Longest time that the breaker looks back on, or that bans pause for.
+const BREAKER_MAX: Duration = Duration::from_secs(86_400);
+/// Most characters of a bait.
+const BAIT_MAX: usize = 320;
+
+/// What spares real mail.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClemencyConfig {
+    /// `[spare]`: who is a regular.
+    pub spare: SpareSettings,
+    /// `[breaker]`: when bans pause.
+    pub breaker: BreakerSettings,
+    /// `[honeypot]`: what only bots use.
+    pub baits: Baits,
+    /// `[allow] providers`: whether large providers are banned for guessing logins only.
+    pub providers: bool,
+    /// `[allow] provider_file`: a list of their networks in place of the shipped one.
+    pub provider_file: Option<PathBuf>,
+}
+
+pub(super) fn read(top: &Section<'_>) -> Result<ClemencyConfig, ConfigError> {
+    let allow = top.table("allow", super::filter::ALLOW_KEYS)?;
+    let allow = |key| allow.as_ref().and_then(|section| section.field(key));
+    Ok(ClemencyConfig {
+        spare: spare(top)?,
+        breaker: breaker(top)?,
+        baits: baits(top)?,
+        providers: match allow("providers") {
+            Some(field) => field.boolean()?,
+            None => true,
+        },
+        provider_file: match allow("provider_file") {
+            Some(field) => Some(absolute(&field)?),
+            None => None,
+        },
+    })
+}
+
+fn spare(top: &Section<'_>) -> Result<SpareSettings, ConfigError> {
+    let mut settings = SpareSettings::default();
+    if let Some(section) = top.table("spare", &["days", "patience"])? {
+        if let Some(field) = section.field("days") {
+            settings.days = field.number(0..=u8::try_from(DAYS_REMEMBERED).unwrap_or(u8::MAX))?;
+        }
+        if let Some(field) = section.field("patience") {
+            settings.patience = field.number(1..=1_000_000)?;
+        }
+    }
+    Ok(settings)
+}
+
+fn breaker(top: &Section<'_>) -> Result<BreakerSettings, ConfigError> {
+    let mut settings = BreakerSettings::default();
+    let keys = ["enabled", "hosts", "share", "bans", "within", "pause"];
+    let Some(section) = top.table("breaker", &keys)? else {
+        return Ok(settings);
+    };
+    if let Some(field) = section.field("enabled") {
+        settings.enabled = field.boolean()?;
+    }
+    if let Some(field) = section.field("hosts") {
+        settings.hosts = field.number(1..=1_000_000)?;
+    }
+    if let Some(field) = section.field("share") {
+        settings.share = field.number(1..=100)?;
+    }
+    if let Some(field) = section.field("bans") {
+        settings.bans = field.number(1..=1_000_000)?;
+    }
+    if let Some(field) = section.field("within") {
+        settings.within = length(&field)?;
+    }
+    if let Some(field) = section.field("pause") {
+        settings.pause = length(&field)?;
+    }
+    Ok(settings)
+}
+
+fn length(field: &Field<'_>) -> Result<Duration, ConfigError> {
+    let length = field.duration()?;
+    if length > BREAKER_MAX {
+        return Err(field.mistake(format!("{} must be at most a day", field.name())));
+    }
+    Ok(length)
+}
+
+fn baits(top: &Section<'_>) -> Result<Baits, ConfigError> {
+    let mut baits = Baits::default();
+    let Some(section) = top.table("honeypot", &["accounts", "recipients", "helo"])? else {
+        return Ok(baits);
+    };
+    let places = [
+        ("accounts", &mut baits.accounts),
+        ("recipients", &mut baits.recipients),
+        ("helo", &mut baits.helo),
+    ];
+    for (key, names) in places {
+        if let Some(field) = section.field(key) {
+            *names = names_of(&field)?;
+        }
+    }
+    Ok(baits)
+}
+
+fn names_of(field: &Field<'_>) -> Result<BTreeSet<Box<str>>, ConfigError> {
+    let mut names = BTreeSet::new();
+    for item in field.list()? {
+        let name = item.text()?;
+        let fits = (1..=BAIT_MAX).contains(&name.len())
+            && !name.chars().any(|c| c.is_control() || c.is_whitespace());
+        if !fits {
+            return Err(item.mistake(format!(
+                "{name:?} is no name: 1 to {BAIT_MAX} characters without blanks"
+            )));
+        }
+        // HELO names are compared as they are written.
+        names.insert(match field.name() {
+            "\"helo\"" | "helo" => name.into(),
+            _ => name.to_ascii_lowercase().into(),
+        });
+        if names.len() > BAITS_MAX {
+            return Err(item.mistake(format!("at most {BAITS_MAX} names")));
+        }
+    }
+    Ok(names)
+}
+
+fn absolute(field: &Field<'_>) -> Result<PathBuf, ConfigError> {
+    let path = PathBuf::from(field.text()?);
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err(field.mistake(format!(
+            "{:?} must begin with /: the agent has no directory of its own",
+            path.display().to_string()
+        ))),
+    }
+}

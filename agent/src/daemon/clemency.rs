@@ -1,0 +1,124 @@
+//! Keeps what spares real mail: the regulars in the store, the list of providers, the pause of bans in `status`.
+
+use std::{fs, path::Path, time::SystemTime};
+
+use tracing::{info, warn};
+
+use super::Daemon;
+use crate::{config::ClemencyConfig, duration, judge::Judge, providers::Providers};
+
+/// Most bytes of a list of providers.
+const FILE_MAX: u64 = 4 << 20;
+
+/// What the daemon knows of it.
+#[derive(Debug, Default)]
+pub(super) struct Clemency {
+    /// When the list of providers in force was written.
+    written: Option<SystemTime>,
+    /// Why the newest list is not in force.
+    problem: Option<String>,
+}
+
+impl Daemon {
+    /// Takes over who did well before. What cannot be read is learnt anew.
+    pub(super) fn restore_regulars(&mut self) {
+        match self.store.regulars(&self.clock) {
+            Ok(regulars) => self.judge.restore_regulars(regulars),
+            Err(error) => warn!("who did well before cannot be read: {error}"),
+        }
+    }
+
+    /// Saves who did well. A crash loses what was seen since the last time.
+    pub(super) fn save_regulars(&mut self) {
+        let changed = self.judge.take_regulars();
+        if changed.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.save_regulars(&changed, &self.clock) {
+            warn!(hosts = changed.len(), "who did well is not saved: {error}");
+        }
+    }
+
+    /// Puts what the config says in force.
+    pub(super) fn renew_clemency(&mut self) {
+        let config = &self.config.clemency;
+        apply(config, &mut self.judge);
+        self.clemency = Clemency::default();
+        self.judge.set_providers(shipped(config));
+        self.look_at_providers();
+    }
+
+    /// Reads the list of providers again when it was changed. One that is wrong leaves the old one in force.
+    pub(super) fn look_at_providers(&mut self) {
+        let config = &self.config.clemency;
+        let Some(path) = config.provider_file.as_deref().filter(|_| config.providers) else {
+            return;
+        };
+        let written = fs::metadata(path).and_then(|file| file.modified()).ok();
+        if written.is_some() && written == self.clemency.written {
+            return;
+        }
+        match read(path) {
+            Ok(providers) => {
+                info!(path = %path.display(), networks = providers.len(), "list of providers in force");
+                self.judge.set_providers(providers);
+                self.clemency.problem = None;
+            }
+            Err(what) => {
+                let text = format!(
+                    "{}: {what}; the old list of providers stays in force",
+                    path.display()
+                );
+                if self.clemency.problem.as_ref() != Some(&text) {
+                    warn!("{text}");
+                }
+                self.clemency.problem = Some(text);
+            }
+        }
+        self.clemency.written = written;
+    }
+
+    /// What is wrong with it, or what it keeps from being done.
+    pub(super) fn clemency_problems(&self) -> Vec<String> {
+        let now = self.clock.now();
+        let pause = self.judge.pause().map(|pause| {
+            let since = now.duration_since(pause.since).unwrap_or_default();
+            let since = std::time::Duration::from_secs(since.as_secs());
+            format!(
+                "bans pause since {}: {}; {} would have been; they go on when it is over, or with [breaker] enabled = false and mailwall reload",
+                duration::format(since), pause.reason, pause.spared
+            )
+        });
+        pause
+            .into_iter()
+            .chain(self.clemency.problem.clone())
+            .collect()
+    }
+}
+
+/// What the config says, without the list of providers.
+pub(super) fn apply(config: &ClemencyConfig, judge: &mut Judge) {
+    judge.set_spare(config.spare);
+    judge.set_breaker(config.breaker);
+    judge.set_baits(config.baits.clone());
+}
+
+fn shipped(config: &ClemencyConfig) -> Providers {
+    match config.providers {
+        true => Providers::shipped(),
+        false => Providers::default(),
+    }
+}
+
+fn read(path: &Path) -> Result<Providers, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > FILE_MAX {
+        return Err(format!("more than {FILE_MAX} bytes"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let providers = Providers::parse(&text).map_err(|mistake| mistake.to_string())?;
+    match providers.is_empty() {
+        true => Err("no network in it".to_owned()),
+        false => Ok(providers),
+    }
+}
