@@ -294,12 +294,22 @@ mod tests {
     fn what_is_no_database_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
-        for (text, said) in [("", "no SQLite database"), ("[DEFAULT]\nbantime = 10m\n", "no SQLite database")] {
+        for (text, said) in [
+            ("", "no SQLite database"),
+            ("[DEFAULT]\nbantime = 10m\n", "no SQLite database"),
+        ] {
             std::fs::write(&path, text).unwrap();
             let mut imported = Imported::default();
             read(&path, &options(), &mut imported).unwrap();
             assert_eq!(imported.mistakes.iter().next().unwrap().text, said);
         }
-        assert!(read(&folder.path().join("none"), &options(), &mut Imported::default()).is_err());
+        assert!(
+            read(
+                &folder.path().join("none"),
+                &options(),
+                &mut Imported::default()
+            )
+            .is_err()
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use mailwall_tests::{Agent, Answer, Namespace, Outcome, MailServer, Setup, Testbed};
+use mailwall_tests::{Agent, Answer, MailServer, Namespace, Outcome, Setup, Testbed};
 
 use crate::{config, find_ban, must, quiet_agent};
 
@@ -56,12 +56,18 @@ fn what_ipset_saves_is_banned_for_what_is_left() {
     assert!(answer.stderr.contains("ports"), "{answer:?}");
     let list = agent.json(&["ban", "list", "--list", "ipset"]).unwrap();
     let ban = find_ban(&list, "203.0.113.7/32").unwrap();
-    assert!((1..=600).contains(&ban["remaining_s"].as_u64().unwrap()), "{ban}");
+    assert!(
+        (1..=600).contains(&ban["remaining_s"].as_u64().unwrap()),
+        "{ban}"
+    );
     assert_eq!(ban["rule"], "list:ipset");
     let net = find_ban(&list, "2001:db8:100::/48").unwrap();
     assert!(net["ends"].is_null(), "{net}");
     assert!(find_ban(&list, "198.51.100.9/32").is_none());
-    let banned = bed.client("203.0.113.7").send("alice@example.test").unwrap();
+    let banned = bed
+        .client("203.0.113.7")
+        .send("alice@example.test")
+        .unwrap();
     assert_eq!(banned, Outcome::Dropped);
     // And back: ipset takes what is written, and says the same of it.
     let exported = agent.cli(&["export", "ipset"]).unwrap();
@@ -136,16 +142,25 @@ fn a_list_is_replaced_without_letting_in_who_stays() {
     assert!(dropped > 0, "{before}");
     // The same again changes nothing.
     let same = replace("198.51.100.0/24\n203.0.113.7\n");
-    assert_eq!((&same["added"], &same["kept"], &same["removed"]), (&0.into(), &2.into(), &0.into()));
+    assert_eq!(
+        (&same["added"], &same["kept"], &same["removed"]),
+        (&0.into(), &2.into(), &0.into())
+    );
     let next = replace("203.0.113.7\n203.0.113.9\n");
-    assert_eq!((&next["added"], &next["kept"], &next["removed"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&next["added"], &next["kept"], &next["removed"]),
+        (&1.into(), &1.into(), &1.into())
+    );
     let after = ban("203.0.113.7/32").unwrap();
     assert_eq!(after["since"], before["since"]);
     assert!(after["dropped"].as_u64().unwrap() >= dropped, "{after}");
     assert!(ban("198.51.100.0/24").is_none());
     assert_eq!(ban("192.0.2.77/32").unwrap()["rule"], "manual");
     assert_eq!(agent.json(&["status"]).unwrap()["lists"]["daily"], 2);
-    let gone = bed.client("198.51.100.9").send("alice@example.test").unwrap();
+    let gone = bed
+        .client("198.51.100.9")
+        .send("alice@example.test")
+        .unwrap();
     assert_eq!(gone, Outcome::Delivered);
     // An empty file is more likely a mistake than a wish.
     let empty = cli_with(&agent, &["ban", "replace", "daily"], "# nothing\n");
@@ -163,20 +178,34 @@ fn an_import_with_mistakes_changes_nothing_unless_it_may_be_partial() {
     let words = ["import", "sendmail-access", "-"];
     let refused = cli_with(&agent, &words, access);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.stderr.contains("stdin:2: unknown tag"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("stdin:2: unknown tag"),
+        "{refused:?}"
+    );
     assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 0);
-    let dry = cli_with(&agent, &["import", "sendmail-access", "--partial", "--dry-run"], access);
+    let dry = cli_with(
+        &agent,
+        &["import", "sendmail-access", "--partial", "--dry-run"],
+        access,
+    );
     assert_eq!(dry.code, Some(0), "{dry:?}");
     assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 0);
     let partial = cli_with(&agent, &["import", "sendmail-access", "--partial"], access);
     assert_eq!(partial.code, Some(0), "{partial:?}");
-    assert!(partial.stderr.contains("198.51.100.7/32 is left out"), "{partial:?}");
+    assert!(
+        partial.stderr.contains("198.51.100.7/32 is left out"),
+        "{partial:?}"
+    );
     assert!(partial.stdout.contains("per_minute = 10"), "{partial:?}");
     let list = agent.json(&["ban", "list"]).unwrap();
     assert_eq!(list["total"], 1, "{list}");
     assert_eq!(list["bans"][0]["net"], "203.0.113.0/24");
     assert_eq!(list["bans"][0]["rule"], "list:sendmail-access");
-    let wide = cli_with(&agent, &["import", "sendmail-access"], "Connect:203 REJECT\n");
+    let wide = cli_with(
+        &agent,
+        &["import", "sendmail-access"],
+        "Connect:203 REJECT\n",
+    );
     assert_eq!(wide.code, Some(1), "{wide:?}");
     assert!(wide.stderr.contains("--yes"), "{wide:?}");
 }
@@ -185,7 +214,18 @@ fn an_import_with_mistakes_changes_nothing_unless_it_may_be_partial() {
 fn what_is_exported_as_json_is_the_same_after_an_import() {
     let bed = Testbed::new().unwrap();
     let agent = quiet_agent(&bed, "");
-    must(&agent, &["ban", "add", "203.0.113.7", "--for", "1h", "--reason", "a, \"b\""]);
+    must(
+        &agent,
+        &[
+            "ban",
+            "add",
+            "203.0.113.7",
+            "--for",
+            "1h",
+            "--reason",
+            "a, \"b\"",
+        ],
+    );
     must(&agent, &["ban", "add", "2001:db8::/48", "--permanent"]);
     let list = cli_with(&agent, &["ban", "replace", "daily"], "198.51.100.0/24\n");
     assert_eq!(list.code, Some(0), "{list:?}");
@@ -199,7 +239,10 @@ fn what_is_exported_as_json_is_the_same_after_an_import() {
         assert_eq!(answer.code, Some(0), "{answer:?}");
         let after = agent.json(&["ban", "list"]).unwrap();
         for net in ["203.0.113.7/32", "2001:db8::/48", "198.51.100.0/24"] {
-            let (before, after) = (find_ban(&before, net).unwrap(), find_ban(&after, net).unwrap());
+            let (before, after) = (
+                find_ban(&before, net).unwrap(),
+                find_ban(&after, net).unwrap(),
+            );
             for member in ["rule", "reason", "since"] {
                 assert_eq!(before[member], after[member], "{format} {member}");
             }
@@ -215,7 +258,11 @@ fn a_list_of_a_million_is_put_in_force_whole() {
     let mut drop = String::new();
     for number in 0..MANY {
         let [_, a, b, c] = number.to_be_bytes();
-        writeln!(drop, "{{\"cidr\":\"11.{a}.{b}.{c}/32\",\"sblid\":\"SBL{number}\"}}").unwrap();
+        writeln!(
+            drop,
+            "{{\"cidr\":\"11.{a}.{b}.{c}/32\",\"sblid\":\"SBL{number}\"}}"
+        )
+        .unwrap();
     }
     writeln!(drop, "{{\"type\":\"metadata\",\"records\":{MANY}}}").unwrap();
     let answer = cli_with(&agent, &["import", "spamhaus-drop", "--json"], &drop);
