@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use mailwall_tests::{Agent, Outcome, POSTFIX_ASKING, Server, Session, Setup, Stopwatch, Testbed};
+use mailwall_tests::{
+    Agent, Outcome, POSTFIX_ASKING, Server, Session, Setup, Stopwatch, Testbed, eventually,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -377,6 +379,76 @@ fn mail_flows_without_the_agent() {
         let agent = setup.start().unwrap();
         send("alice");
         assert_eq!(service(&agent)["requests"], 3);
+    });
+}
+
+/// The soft limit of IMail, in the session: what comes after two errors waits, longer with each further one.
+#[test]
+fn postfix_slows_down_whom_a_rule_delays() {
+    const RULE: &str = "[[rule]]\nname = \"soft\"\ncount = [\"unknown-recipient\"]\nper = \"address\"\nlimit = 2\n\
+        window = \"10m\"\nthen = { delay = \"2s\", at_most = \"30s\", by = \"policy\" }\n";
+    asked(&format!("{LISTEN}{RULE}"), |bed, _, agent| {
+        let mut session = begin(bed, "203.0.113.7", 25);
+        session.expect("MAIL FROM:<a@sender.test>", 250).unwrap();
+        for (guess, least) in [
+            ("nobody1", 0),
+            ("nobody2", 0),
+            ("nobody3", 2),
+            ("nobody4", 4),
+        ] {
+            session
+                .expect(&format!("RCPT TO:<{guess}@example.test>"), 550)
+                .unwrap();
+            // The log is read a moment later.
+            eventually(&format!("a delay of {least} s"), WITHIN, || {
+                let watch = Stopwatch::start();
+                session.expect("RCPT TO:<alice@example.test>", 250)?;
+                Ok((watch.elapsed() >= Duration::from_secs(least)).then_some(()))
+            })
+            .unwrap();
+        }
+        assert!(given(&service(&agent), "sleep") >= 3);
+        // Others are not slowed down, nor is anybody banned.
+        let others = given(&service(&agent), "sleep");
+        let other = bed.client("203.0.113.8").send("bob@example.test").unwrap();
+        assert_eq!(other, Outcome::Delivered);
+        assert_eq!(given(&service(&agent), "sleep"), others);
+        assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 0);
+    });
+}
+
+#[test]
+fn postfix_holds_what_a_held_account_sends_and_nothing_else() {
+    asked(LISTEN, |bed, server, agent| {
+        let send = |is_alice: bool| {
+            let mut session = begin(bed, "203.0.113.7", 25);
+            if is_alice {
+                session.expect(&format!("AUTH PLAIN {ALICE}"), 235).unwrap();
+            }
+            session
+                .expect("MAIL FROM:<alice@example.test>", 250)
+                .unwrap();
+            session.expect("RCPT TO:<bob@example.test>", 250).unwrap();
+            deliver(&mut session);
+        };
+        let held = || {
+            let queue = server.run("postqueue -p").unwrap();
+            queue.lines().filter(|line| line.contains('!')).count()
+        };
+        // As Postfix logs it: with its domain or without.
+        must(&agent, &["account", "hold", "alice"]);
+        must(&agent, &["account", "hold", "alice@example.test"]);
+        send(false);
+        assert_eq!(held(), 0);
+        send(true);
+        assert_eq!(held(), 1);
+        let agent = agent.restart().unwrap();
+        send(true);
+        assert_eq!(held(), 2);
+        must(&agent, &["account", "release", "alice"]);
+        must(&agent, &["account", "release", "alice@example.test"]);
+        send(true);
+        assert_eq!(held(), 2);
     });
 }
 
