@@ -352,22 +352,52 @@ fn patterns_that_are_wrong_are_refused() {
 #[test]
 fn a_policy_service_that_cannot_be_is_refused() {
     let policy = |rest: &str| format!("[policy]\n{rest}");
-    check(&policy("listen = \"127.0.0.1:10040\""), expect![[""]]);
-    check(&policy("listen = \"inet:0.0.0.0:10040\""), expect![[""]]);
-    check(&policy("listen = \"unix:policy.sock\""), expect![[""]]);
-    check(&policy("mode = \"0660\""), expect![[""]]);
+    check(
+        &policy("listen = \"127.0.0.1:10040\""),
+        expect![[
+            r#"f:2:10: "127.0.0.1:10040" is no socket; write "unix:/run/mailwall/policy.sock" or "inet:127.0.0.1:10040""#
+        ]],
+    );
+    check(
+        &policy("listen = \"inet:0.0.0.0:10040\""),
+        expect![[
+            r#"f:2:10: 0.0.0.0:10040 can be reached by other hosts, who could ask who is banned; listen on a loopback address, or write allow_remote = true where a firewall lets only your mail servers through"#
+        ]],
+    );
+    check(
+        &policy("listen = \"unix:policy.sock\""),
+        expect![[r#"f:2:10: "policy.sock" is not the absolute path of a socket"#]],
+    );
+    check(
+        &policy("mode = \"0660\""),
+        expect![[r#"f:2:8: "mode" in [policy] goes with listen = "unix:..." only"#]],
+    );
     check(
         &policy("listen = \"unix:/run/p\"\nmode = \"rw\""),
-        expect![[""]],
+        expect![[r#"f:3:8: "mode" in [policy] must be a mode in octal such as "0660""#]],
     );
     check(
         &policy("listen = \"unix:/run/p\"\nallow_remote = true"),
-        expect![[""]],
+        expect![[r#"f:3:16: "allow_remote" in [policy] goes with listen = "inet:..." only"#]],
     );
-    check(&policy("banned = \"hold\""), expect![[""]]);
-    check(&policy("held_acount = \"450\""), expect![[""]]);
-    check(&policy("bad_recipient_delay = \"31s\""), expect![[""]]);
-    check(&policy("sleepers = 1001"), expect![[""]]);
+    check(
+        &policy("banned = \"hold\""),
+        expect![[r#"f:2:10: unknown answer "hold"; known: 421, 450, reject, dunno"#]],
+    );
+    check(
+        &policy("held_acount = \"450\""),
+        expect![[r#"f:2:1: unknown key "held_acount" in [policy]; did you mean "held_account"?"#]],
+    );
+    check(
+        &policy("bad_recipient_delay = \"31s\""),
+        expect![[
+            r#"f:2:23: "bad_recipient_delay" in [policy] is at most 30s: Postfix waits in it"#
+        ]],
+    );
+    check(
+        &policy("sleepers = 1001"),
+        expect![[r#"f:2:12: "sleepers" in [policy] must be a number from 0 to 1000"#]],
+    );
     let remote = policy("listen = \"inet:0.0.0.0:10040\"\nallow_remote = true");
     let config = Config::parse(&remote, "f").unwrap();
     assert_eq!(Config::parse(&config.to_toml(), "shown").unwrap(), config);
