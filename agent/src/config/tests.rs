@@ -157,7 +157,7 @@ fn the_default_text_says_the_defaults() {
     let uncommented: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.starts_with("[[") || rest.contains(" = ") => rest,
+            Some(rest) if rest.starts_with('[') || rest.contains(" = ") => rest,
             _ => line,
         })
         .collect();

@@ -18,6 +18,8 @@ const SEEN_MAX: usize = 10_000;
 const REPEAT_WITHIN: Duration = Duration::from_secs(600);
 /// For so long a host is not reported to strangers again.
 const PUBLIC_REPEAT_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// How often it is looked for subjects that can be forgotten: a flood must not make each message expensive.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// What a limit is for.
 const HOUR: Duration = Duration::from_secs(3600);
 /// Rules that are counted apart among what was left out.
@@ -67,6 +69,8 @@ pub(super) struct Queue {
     /// Since when messages are collected.
     since: Option<Instant>,
     seen: HashMap<Subject, Instant>,
+    /// When those too long ago were last looked for.
+    swept: Option<Instant>,
     /// When the deliveries of the last hour began; those of alarms have a limit of their own.
     sent: VecDeque<Instant>,
     sent_alarms: VecDeque<Instant>,
@@ -85,6 +89,7 @@ impl Queue {
             repeats: 0,
             since: None,
             seen: HashMap::new(),
+            swept: None,
             sent: VecDeque::new(),
             sent_alarms: VecDeque::new(),
         }
@@ -228,7 +233,9 @@ impl Queue {
         {
             return true;
         }
-        if self.seen.len() >= SEEN_MAX {
+        let is_swept = self.swept.is_some_and(|swept| swept + SWEEP_EVERY > now);
+        if self.seen.len() >= SEEN_MAX && !is_swept {
+            self.swept = Some(now);
             self.seen.retain(|_, told| *told + within > now);
         }
         if self.seen.len() < SEEN_MAX {

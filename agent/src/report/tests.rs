@@ -104,7 +104,50 @@ fn the_text_fits_a_terminal() {
         text.iter().all(|line| line.chars().count() <= 80),
         "{text:#?}"
     );
-    expect![[r#""#]].assert_eq(&(text.join("\n") + "\n"));
+    expect![[r#"
+        mailwall on mx.example.org: the last 2d
+        2026-08-20 08:14 to 2026-08-22 08:14 UTC
+
+        Problems
+        --------
+        notifier <b>
+
+        Totals
+        ------
+               22977  offences of 1204 hosts
+                 312  bans in force now
+                 498  bans ended with their time
+               88310  packets dropped since the filter was loaded
+                   2  of 131072 bans that the map of networks can hold
+
+        Decisions by rule
+        -----------------
+                                         bans  would    now delays  holds  kicks   told
+        dictionary                        810      2    312      0      0      0      0
+
+        Worst networks (IPv4 /24, IPv6 /48): 2 of 803
+        ---------------------------------------------
+             1999  216.170.16.0/24  last 2026-08-22 08:00, 12 hosts
+                   1998 unknown-recipient, 1 auth-failure
+                7  2001:db8:1::/48  last 2026-08-22 08:00
+                   6 unknown-recipient, 1 auth-failure
+
+        Accounts tried the most
+        -----------------------
+                9  <script>alert(1)</script>\x1b[2J  last 2026-08-22 08:00
+                   8 unknown-recipient, 1 auth-failure
+
+        Spared, though they misbehave
+        -----------------------------
+        192.0.2.0/24            allowed: 41 offences, last 2026-08-22 08:14
+
+        Logs
+        ----
+        /var/log/mail.log
+              120000  lines since the agent started, 60000 understood
+                   5  of a mail program in a form that is not known
+    "#]]
+    .assert_eq(&(text.join("\n") + "\n"));
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn offenders(top: &TopOffenders) -> Vec<String> {
     let line = |one: &crate::control::protocol::Offender| {
         let who = line::escaped(who(one).as_bytes(), WHO_MAX);
         let hosts = match one.hosts {
-            Some(hosts) if hosts > 1 => format!(" of {hosts} hosts"),
+            Some(hosts) if hosts > 1 => format!(", {hosts} hosts"),
             _ => String::new(),
         };
         let head = format!(
