@@ -158,6 +158,7 @@ impl<'a> Line<'a> {
     }
 
     /// The event that it tells of, with the kind's own score and nobody's address.
+    #[inline]
     pub fn event(&self, kind: EventKind, service: Service) -> Event {
         Event {
             at: self.desk.dater.time(self.stamp, self.now),

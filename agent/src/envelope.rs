@@ -68,7 +68,11 @@ pub const FORMS: &[Form] = &[
 /// Takes a line out of its envelope, and names the form.
 pub fn read(line: &[u8]) -> Option<(Envelope<'_>, &'static str)> {
     let line = without_pri(line);
-    FORMS
+    // What begins with a month's name is in the first form or in none.
+    if line.first().is_some_and(u8::is_ascii_uppercase) {
+        return Some((bsd::read(line)?, FORMS[0].name));
+    }
+    FORMS[1..]
         .iter()
         .find_map(|form| Some(((form.read)(line)?, form.name)))
 }

@@ -272,6 +272,16 @@ impl Judge {
                     self.pieces.keep(&bait, host, text, for_network);
                     self.judge(&bait, host);
                 }
+            if counts && let Some(score) = self.retold.untold(event) {
+                if score == event.score {
+                    self.count(event, host, text, for_network);
+                } else {
+                    let untold = Event {
+                        score,
+                        ..event.clone()
+                    };
+                    self.count(&untold, host, text, for_network);
+                }
                 if self.next_forget.is_none() {
                     self.next_forget = event.at.checked_add(FORGET_EVERY);
                 }
@@ -409,6 +419,16 @@ impl Judge {
         self.decisions
             .push_back(Decision::Unban { net: *net, pardon });
         true
+    }
+
+    /// Takes in what a rule counts and nobody told before.
+    fn count(&mut self, event: &Event, host: IpNet, text: &[u8], for_network: bool) {
+        if event.is_offence() {
+            let turn = self.clemency.note_offence(&host, event);
+            self.tell(turn, event.at);
+        }
+        self.pieces.keep(event, host, text, for_network);
+        self.judge(event, host);
     }
 
     /// Whether a ban shut `address` out at `at`: one in force, or one that is over but was not then. The log of a host lags

@@ -56,6 +56,7 @@ pub mod checkpoint;
 pub mod decision;
 pub mod event;
 pub mod honeypot;
+mod lanes;
 pub mod limit;
 pub mod line;
 pub mod penalty;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::lanes;
+
 /// Most bytes of a line that are looked at (`research`: no mail program writes longer lines; Postfix caps at 2 KiB a
 /// logged value, syslog at 8 KiB a message). What is beyond is cut by the source and counted.
 pub const LINE_MAX: usize = 8 * 1024;
@@ -13,7 +15,7 @@ pub const RECORD_MAX: usize = 64 * 1024;
 pub fn escaped(bytes: &[u8], max: usize) -> String {
     // Most text is plain.
     if bytes.len() <= max
-        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && lanes::is_plain(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return text.to_owned();

@@ -22,7 +22,10 @@ use super::{
     Dialect, Interpreter, Line, Reading,
     text::{before, find},
 };
-use crate::event::{EventKind, Service};
+use crate::{
+    event::{EventKind, Service},
+    lanes,
+};
 
 /// Postfix.
 pub(super) const DIALECT: Dialect = Dialect {
@@ -49,9 +52,7 @@ fn speaks(program: &[u8]) -> bool {
 
 impl Interpreter for Postfix {
     fn read(&mut self, line: &Line<'_>) -> Reading {
-        let daemon = line.program.rsplit(|&byte| byte == b'/').next();
-        let daemon = daemon.unwrap_or_default();
-        match daemon {
+        match daemon(line.program) {
             b"smtpd" => self.smtpd.read(line, line.message, &mut self.queue),
             b"postscreen" => self.postscreen.read(line, line.message),
             b"cleanup" => self.smtpd.read_cleanup(line, &mut self.queue),
@@ -68,6 +69,20 @@ impl Interpreter for Postfix {
     }
 }
 
+/// The last part of a tag.
+fn daemon(program: &[u8]) -> &[u8] {
+    // Most lines are of these.
+    match program {
+        [.., b'/', b's', b'm', b't', b'p', b'd'] => b"smtpd",
+        [.., b'/', b'q', b'm', b'g', b'r'] => b"qmgr",
+        [.., b'/', b'c', b'l', b'e', b'a', b'n', b'u', b'p'] => b"cleanup",
+        _ => {
+            let last = program.rsplit(|&byte| byte == b'/').next();
+            last.unwrap_or_default()
+        }
+    }
+}
+
 /// A line of a known program that tells of its server's trouble.
 fn server_fault(line: &Line<'_>) -> Reading {
     Reading::Event(line.event(EventKind::ServerFault, Service::Smtp))
@@ -75,15 +90,10 @@ fn server_fault(line: &Line<'_>) -> Reading {
 
 /// Takes a queue id and its colon (`NOQUEUE: `, `00ADB3C0899: `, `4JgyGN3kgGzMCn: `) off the front.
 fn after_queue_id(message: &[u8]) -> (&[u8], &[u8]) {
-    let end = message
-        .iter()
-        .take(32)
-        .position(|byte| !byte.is_ascii_alphanumeric());
-    let Some((id, rest)) = end.and_then(|end| message.split_at_checked(end)) else {
-        return (b"", message);
-    };
+    let end = lanes::run(message, ID_MAX, lanes::is_alphanumeric);
+    let (id, rest) = message.split_at(end);
     match rest {
-        [b':', b' ', rest @ ..] if is_queue_id(id) => (id, rest),
+        [b':', b' ', rest @ ..] if end < ID_MAX && is_queue_id(id) => (id, rest),
         _ => (b"", message),
     }
 }
@@ -91,14 +101,34 @@ fn after_queue_id(message: &[u8]) -> (&[u8], &[u8]) {
 /// Short ids are upper-case hexadecimal. Long ones have no vowels (`MAIL_QUEUE_CLOCK`'s base 52), so no word such as
 /// `warning` passes for one.
 fn is_queue_id(id: &[u8]) -> bool {
-    const VOWELS: &[u8] = b"AEIOUaeiou";
-    let is_short = || {
-        id.iter()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
-    };
-    let is_long = || !id.iter().any(|byte| VOWELS.contains(byte));
-    id == b"NOQUEUE" || (id.len() >= 5 && (is_short() || is_long()))
+    let forms = id.iter().fold(SHORT | LONG, |forms, &byte| {
+        forms & FORMS_OF[usize::from(byte)]
+    });
+    id == b"NOQUEUE" || (id.len() >= 5 && forms != 0)
 }
+
+/// Longest queue id, and one more.
+const ID_MAX: usize = 32;
+/// Bytes of short ids.
+const SHORT: u8 = 1;
+/// Bytes of long ones.
+const LONG: u8 = 2;
+
+/// Forms of queue ids that each byte may be in.
+const FORMS_OF: [u8; 256] = {
+    let mut forms = [0; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        if matches!(byte, b'0'..=b'9' | b'A'..=b'F') {
+            forms[byte as usize] |= SHORT;
+        }
+        if !matches!(byte.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u') {
+            forms[byte as usize] |= LONG;
+        }
+        byte += 1;
+    }
+    forms
+};
 
 /// Splits `RCPT from unknown[...` or `DATA (12 bytes) from unknown[...`: the stage is smtpd's own word.
 fn after_stage(text: &[u8]) -> Option<(&[u8], &[u8])> {

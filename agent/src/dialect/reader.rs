@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::{
     DIALECTS, Desk, Dialect, Interpreter, Line, Reading,
     pattern::{Found, PatternSet},
-    speakers::Speakers,
+    speakers::{Speakers, Speaking},
 };
 use crate::{
     envelope::{self, Dater, Envelope, Inside, Opened, Repeat, Stamp, Wrappings},
@@ -40,6 +40,8 @@ pub struct Reader {
     recognised_by: Option<(usize, bool)>,
     wrappings: Wrappings,
     is_rewritten: bool,
+    /// Whether the line says that the one before it was written again.
+    is_repeat: bool,
     /// The last line, if it gave an event: what `last message repeated` is about.
     last: Vec<u8>,
 }
@@ -71,6 +73,7 @@ impl Reader {
             recognised_by: None,
             wrappings: Wrappings::default(),
             is_rewritten: false,
+            is_repeat: false,
             last: Vec::new(),
         }
     }
@@ -102,25 +105,34 @@ impl Reader {
         self.recognition = Recognition::default();
         self.recognised_by = None;
         self.is_rewritten = false;
+        self.is_repeat = false;
         let short = &line[..line.len().min(LINE_MAX)];
-        let reading = match envelope::read(short) {
-            Some((envelope, form)) => match self.read_enveloped(&envelope, form, now) {
+        // What is read is large: it is made where the caller wants it, and looked at there.
+        let reading = self.read_line(line, short, now);
+        if !self.is_repeat {
+            self.last.clear();
+            if matches!(reading, Reading::Event(_)) && !self.is_rewritten {
+                self.last.extend_from_slice(short);
+            }
+        }
+        reading
+    }
+
+    fn read_line(&mut self, line: &[u8], short: &[u8], now: SystemTime) -> Reading {
+        match envelope::read(short) {
+            Some((envelope, form @ "tai64n")) => match self.read_enveloped(&envelope, form, now) {
                 // Behind such a stamp there may be a form of a program's own, which looks tagged.
-                Reading::Ignored if form == "tai64n" && self.recognition.dialect.is_none() => {
+                Reading::Ignored if self.recognition.dialect.is_none() => {
                     self.read_wrapped(line, now)
                 }
                 reading => reading,
             },
+            Some((envelope, form)) => self.read_enveloped(&envelope, form, now),
             None => match envelope::repeat(short) {
-                Some(repeat) => return self.read_repeat(&repeat, now),
+                Some(repeat) => self.read_repeat(&repeat, now),
                 None => self.read_wrapped(line, now),
             },
-        };
-        self.last.clear();
-        if matches!(reading, Reading::Event(_)) && !self.is_rewritten {
-            self.last.extend_from_slice(short);
         }
-        reading
     }
 
     /// The line that was read last as people are shown it: without the record around it.
@@ -143,37 +155,65 @@ impl Reader {
             message,
             ..*envelope
         };
-        // Several programs go by the name of `imapd`: the line is of the first that knows it.
-        let mut unknown = Reading::Ignored;
-        let speaking = self.speakers.of(line.program);
-        for (index, (dialect, interpreter)) in self.interpreters.iter_mut().enumerate() {
-            if !self.only && !speaking.holds(index) {
-                continue;
-            }
-            let reading = interpreter.read(&Line::new(&line, now, &self.desk));
-            if self.recognition.dialect.is_none() || reading != Reading::Unknown {
-                self.recognition.dialect = Some(dialect.name);
-            }
-            match reading {
-                Reading::Unknown => unknown = reading,
-                Reading::Event(event) => {
-                    let event = Event {
-                        told_by: dialect.name,
-                        ..event
-                    };
-                    return weighed(Reading::Event(event), times);
+        let speaking = match self.only {
+            true => Speaking::FIRST,
+            false => self.speakers.of(line.program),
+        };
+        let mut reading = match speaking.sole() {
+            Some(index) => self.read_by(index, &line, now, times),
+            None => self.read_by_first(speaking, &line, now, times),
+        };
+        let is_known = self.recognition.dialect.is_some() && !matches!(reading, Reading::Unknown);
+        if !is_known {
+            match self.read_message(&line, now) {
+                Some(found) => reading = weighed(found, times),
+                None if self.recognition.dialect.is_none() => {
+                    self.recognition.lost = envelope::lost(line.program, message);
                 }
+                None => {}
+            }
+        }
+        reading
+    }
+
+    /// Several programs go by the name of `imapd`: the line is of the first that knows it.
+    fn read_by_first(
+        &mut self,
+        speaking: Speaking,
+        line: &Envelope<'_>,
+        now: SystemTime,
+        times: i16,
+    ) -> Reading {
+        let mut unknown = Reading::Ignored;
+        for index in speaking.indices() {
+            match self.read_by(index, line, now, times) {
+                Reading::Unknown => unknown = Reading::Unknown,
                 known => return known,
             }
         }
-        match self.read_message(&line, now) {
-            Some(reading) => return weighed(reading, times),
-            None if self.recognition.dialect.is_none() => {
-                self.recognition.lost = envelope::lost(line.program, message);
-            }
-            None => {}
-        }
         unknown
+    }
+
+    /// What the dialect of that index reads in a line that stands for `times`.
+    fn read_by(
+        &mut self,
+        index: usize,
+        line: &Envelope<'_>,
+        now: SystemTime,
+        times: i16,
+    ) -> Reading {
+        let (dialect, interpreter) = &mut self.interpreters[index];
+        let mut reading = interpreter.read(&Line::new(line, now, &self.desk));
+        if self.recognition.dialect.is_none() || !matches!(reading, Reading::Unknown) {
+            self.recognition.dialect = Some(dialect.name);
+        }
+        if let Reading::Event(event) = &mut reading {
+            event.told_by = dialect.name;
+            if times > 1 {
+                event.score = event.score.times(times);
+            }
+        }
+        reading
     }
 
     /// A message of a program that has patterns.
@@ -217,6 +257,7 @@ impl Reader {
 
     /// A line that says that the one before it was written again: read again, it says the same again.
     fn read_repeat(&mut self, repeat: &Repeat<'_>, now: SystemTime) -> Reading {
+        self.is_repeat = true;
         let last = std::mem::take(&mut self.last);
         let reading = match envelope::read(&last) {
             Some((envelope, form)) if envelope.host == repeat.host => {

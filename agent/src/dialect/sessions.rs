@@ -34,9 +34,14 @@ impl Key {
                 hash = folded(hash, u64::from_le_bytes(*word));
             }
             if !rest.is_empty() {
-                let mut word = [0; 8];
-                word[..rest.len()].copy_from_slice(rest);
-                hash = folded(hash, u64::from_le_bytes(word));
+                // The last eight bytes, some of them again; of a short field all.
+                let word = match field.last_chunk() {
+                    Some(word) => u64::from_le_bytes(*word),
+                    None => rest
+                        .iter()
+                        .rfold(0, |word, &byte| word << 8 | u64::from(byte)),
+                };
+                hash = folded(hash, word);
             }
         }
         Self(hash ^ (hash >> 29))

@@ -32,9 +32,15 @@ pub(super) fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// The number that `text` is, in decimal digits.
-pub(super) fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    let is_digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    is_digits.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
+pub(super) fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    if text.is_empty() {
+        return None;
+    }
+    let value = text.iter().try_fold(0_u64, |value, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })?;
+    T::try_from(value).ok()
 }
 
 /// What follows `separator`, if it is in `text`.

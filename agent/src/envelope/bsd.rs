@@ -1,5 +1,7 @@
 //! `Feb 10 13:26:34 mx postfix/smtpd[123]: MESSAGE` (RFC 3164): no year, no zone.
 
+use std::time::Duration;
+
 use super::{
     Envelope,
     stamp::{Civil, Stamp, clock_time},
@@ -20,6 +22,56 @@ pub(super) fn read(line: &[u8]) -> Option<Envelope<'_>> {
 
 /// The stamp, and what follows the blank after it.
 pub(super) fn stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
+    padded(line).or_else(|| any(line))
+}
+
+/// As most loggers write it: the day padded, no fraction of the second.
+fn padded(line: &[u8]) -> Option<(Stamp, &[u8])> {
+    let (head, rest) = line.split_first_chunk::<16>()?;
+    let &[
+        m0,
+        m1,
+        m2,
+        b' ',
+        d0,
+        d1,
+        b' ',
+        h0,
+        h1,
+        b':',
+        n0,
+        n1,
+        b':',
+        s0,
+        s1,
+        b' ',
+    ] = head
+    else {
+        return None;
+    };
+    let d0 = if d0 == b' ' { b'0' } else { d0 };
+    let is_number = |tens: u8, ones: u8| tens.is_ascii_digit() & ones.is_ascii_digit();
+    if !(is_number(d0, d1) & is_number(h0, h1) & is_number(n0, n1) & is_number(s0, s1)) {
+        return None;
+    }
+    let number = |tens: u8, ones: u8| (tens - b'0') * 10 + (ones - b'0');
+    let (day, hours) = (number(d0, d1), number(h0, h1));
+    let (minutes, seconds) = (number(n0, n1), number(s0, s1));
+    if !(1..=31).contains(&day) || hours > 23 || minutes > 59 || seconds > 60 {
+        return None;
+    }
+    // A leap second is taken for the second before it.
+    let seconds = u64::from(hours) * 3_600 + u64::from(minutes) * 60 + u64::from(seconds.min(59));
+    let stamp = Stamp::Yearless(Civil {
+        year: 0,
+        month: month(&[m0, m1, m2])?,
+        day,
+        time: Duration::from_secs(seconds),
+    });
+    Some((stamp, rest))
+}
+
+fn any(line: &[u8]) -> Option<(Stamp, &[u8])> {
     let month = month(line.first_chunk()?)?;
     let rest = line[3..].strip_prefix(b" ")?;
     // The day is padded with a blank, with a zero or not at all.

@@ -1,5 +1,7 @@
 //! `HOST TAG[PID]: MESSAGE`, the part that the forms of syslog share.
 
+use crate::lanes::{self, run};
+
 /// Longest tag. Postfix's own are below 64 bytes, RFC 5424 allows 48.
 const TAG_MAX: usize = 96;
 /// Longest host name (RFC 1035).
@@ -16,7 +18,7 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
         [b'<', ..] => without_level(text)?,
         _ => text,
     };
-    let end = run(text, TAG);
+    let end = tag_run(text);
     let (host, rest) = match text.get(end) {
         // What goes on with a blank is no tag; all but `:`, which addresses have, is in both sets.
         Some(b' ') => (&text[..end], &text[end + 1..]),
@@ -28,7 +30,7 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
         }
     };
     // No other text may pass for a host: what stands before a forged tag is somebody's words.
-    if host.is_empty() || host.len() > HOST_MAX || run(host, HOST) < host.len() {
+    if host.is_empty() || host.len() > HOST_MAX || run(host, HOST_MAX, is_host_byte) < host.len() {
         return None;
     }
     let (program, pid, message) = match tag(rest) {
@@ -40,7 +42,7 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
 
 /// `TAG: MESSAGE` or `TAG[PID]: MESSAGE`.
 pub(super) fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
-    tag_of(text, run(text, TAG))
+    tag_of(text, tag_run(text))
 }
 
 /// The same; the bytes of a tag end at `end`.
@@ -53,6 +55,7 @@ fn tag_of(text: &[u8], end: usize) -> Option<(&[u8], Option<u32>, &[u8])> {
         return None;
     }
     let (pid, rest) = match rest {
+        [b'[', rest @ ..] if let Some((pid, rest)) = short_pid(rest) => (Some(pid), rest),
         [b'[', rest @ ..] => {
             let end = rest.iter().take(16).position(|&byte| byte == b']')?;
             (number(&rest[..end]), &rest[end + 1..])
@@ -81,7 +84,7 @@ fn without_id(message: &[u8]) -> &[u8] {
 
 /// The first word and what follows the blank after it.
 pub(super) fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().position(|&byte| byte == b' ')?;
+    let end = memchr::memchr(b' ', text)?;
     (end > 0).then(|| (&text[..end], &text[end + 1..]))
 }
 
@@ -159,42 +162,38 @@ fn is_level(word: &[u8]) -> bool {
 
 /// Whether a tag may have this byte.
 pub(super) const fn is_tag_byte(byte: u8) -> bool {
-    SETS[byte as usize] & TAG != 0
+    lanes::is_alphanumeric(byte)
+        | lanes::between(byte, b'-', b'/')
+        | (byte == b'_')
+        | (byte == b'@')
+        | (byte == b'+')
 }
 
 /// Whether the name of a host may have this byte.
 pub(super) const fn is_host_byte(byte: u8) -> bool {
-    SETS[byte as usize] & HOST != 0
+    lanes::is_alphanumeric(byte) | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b':')
 }
 
-/// Bytes of a tag.
-const TAG: u8 = 1;
-/// Bytes of a host.
-const HOST: u8 = 2;
+/// How many of the first bytes of `text` may be of a tag.
+fn tag_run(text: &[u8]) -> usize {
+    run(text, HOST_MAX + 1, is_tag_byte)
+}
 
-/// The sets that each byte is in.
-const SETS: [u8; 256] = {
-    let mut sets = [0; 256];
-    let mut byte = 0_u8;
-    loop {
-        let is_shared = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if is_shared || matches!(byte, b'/' | b'@' | b'+') {
-            sets[byte as usize] |= TAG;
-        }
-        if is_shared || byte == b':' {
-            sets[byte as usize] |= HOST;
-        }
-        if byte == u8::MAX {
-            break;
-        }
-        byte += 1;
+/// A process of at most seven digits that `text` begins with, and what follows its `]`.
+fn short_pid(text: &[u8]) -> Option<(u32, &[u8])> {
+    let word = u64::from_le_bytes(*text.first_chunk()?);
+    let values = word ^ u64::from_le_bytes([b'0'; 8]);
+    // Of each byte the upper half is zero where it is a digit, up to the first that is none.
+    let others = (values | values.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0;
+    let digits = others.trailing_zeros() / 8;
+    if digits == 0 || digits == 8 || text[digits as usize] != b']' {
+        return None;
     }
-    sets
-};
-
-/// How many of the first bytes of `text` are in the set.
-fn run(text: &[u8], set: u8) -> usize {
-    let is_in = |byte: &u8| SETS[usize::from(*byte)] & set != 0;
-    let end = text.iter().take(HOST_MAX + 1).position(|byte| !is_in(byte));
-    end.unwrap_or(text.len().min(HOST_MAX + 1))
+    // The last digit comes highest. Neighbours are joined to twos, to fours and to the eight.
+    let values = values << (64 - 8 * digits);
+    let twos = (values.wrapping_mul(10).wrapping_add(values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos.wrapping_mul(100).wrapping_add(twos >> 16)) & 0x0000_ffff_0000_ffff;
+    let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+    // Seven digits fit.
+    Some((eight as u32, &text[digits as usize + 1..]))
 }

@@ -6,14 +6,13 @@
 //! what several programs tell, the most that one of them told counts, and not the sum.
 
 use std::{
-    borrow::Cow,
     hash::{Hash, Hasher},
     net::IpAddr,
     time::Duration,
 };
 
 use crate::{
-    event::{Event, EventKind},
+    event::{Event, EventKind, Score},
     rule::{Moment, Tracked},
 };
 
@@ -73,15 +72,16 @@ impl Retold {
         }
     }
 
-    /// What of an offence was not told before; `None` if all of it was. One that tells of several failures may be cut down.
-    pub(super) fn untold<'a>(&mut self, event: &'a Event) -> Option<Cow<'a, Event>> {
+    /// What an event weighs as far as it was not told before; `None` if all of it was. One that tells of several failures may
+    /// be cut down.
+    pub(super) fn untold(&mut self, event: &Event) -> Option<Score> {
         let what = match event.kind {
             EventKind::AuthFailure | EventKind::AuthAborted => What::Login,
             EventKind::ContentRejected => What::Content,
-            _ => return Some(Cow::Borrowed(event)),
+            _ => return Some(event.score),
         };
         let (true, Some(address)) = (event.is_offence(), event.address) else {
-            return Some(Cow::Borrowed(event));
+            return Some(event.score);
         };
         let at = Moment::from(event.at);
         let account = match what {
@@ -116,11 +116,8 @@ impl Retold {
         }
         match untold {
             0 => None,
-            untold if untold == count => Some(Cow::Borrowed(event)),
-            untold => Some(Cow::Owned(Event {
-                score: event.kind.score().times(untold),
-                ..event.clone()
-            })),
+            untold if untold == count => Some(event.score),
+            untold => Some(event.kind.score().times(untold)),
         }
     }
 
@@ -186,7 +183,7 @@ mod tests {
             .filter_map(|&(at, teller, account)| {
                 let event = event(at, teller, account, 1);
                 let untold = retold.untold(&event)?;
-                Some(untold.score.as_tenths() / 10)
+                Some(untold.as_tenths() / 10)
             })
             .sum();
         assert_eq!(counted, expected, "{tellings:?}");
@@ -278,7 +275,7 @@ mod tests {
             assert!(retold.untold(&event(at, "pam", "joe", 1)).is_some());
         }
         let summary = event(5, "dovecot", "joe", 5);
-        assert_eq!(retold.untold(&summary).unwrap().score.as_tenths(), 30);
+        assert_eq!(retold.untold(&summary).unwrap().as_tenths(), 30);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::super::{
     Reading,
     address::{LITERAL_MAX, literal},
 };
+use crate::lanes;
 
 /// Longest name (RFC 1035).
 const NAME_MAX: usize = 255;
@@ -24,16 +25,12 @@ pub(super) struct Client {
 /// The name comes from DNS, so the client may choose it, but Postfix lets only letters, digits and `-._` through: the first
 /// bracket is always that of the address.
 pub(super) fn client(text: &[u8]) -> Option<(Client, &[u8])> {
-    let name = text
-        .iter()
-        .take(NAME_MAX)
-        .take_while(|&&byte| is_name_byte(byte))
-        .count();
+    let name = lanes::run(text, NAME_MAX, is_name_byte);
     let inside = text[name..].strip_prefix(b"[")?;
-    let end = inside
-        .iter()
-        .take(LITERAL_MAX + 1)
-        .position(|&byte| byte == b']')?;
+    let end = lanes::run(inside, LITERAL_MAX + 1, |byte| (byte != b']') & (byte != 0));
+    if inside.get(end) != Some(&b']') {
+        return None;
+    }
     let address = match &inside[..end] {
         b"unknown" => None,
         text => Some(literal(text)?),
@@ -82,17 +79,7 @@ fn port(text: &[u8]) -> (Option<u16>, &[u8]) {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    const NAME: [bool; 256] = {
-        let mut name = [false; 256];
-        let mut byte = 0_u8;
-        while byte < 128 {
-            name[byte as usize] =
-                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-            byte += 1;
-        }
-        name
-    };
-    NAME[usize::from(byte)]
+    lanes::is_alphanumeric(byte) | (byte == b'-') | (byte == b'.') | (byte == b'_')
 }
 
 #[cfg(test)]
