@@ -246,9 +246,7 @@ impl Record {
         breaches: &mut Vec<(usize, Breach)>,
     ) -> bool {
         let mut windows = Box::new(Windows::default());
-        for earlier in notes {
-            windows.replay(earlier, &mut rules);
-        }
+        windows.replay(notes, &mut rules);
         let is_left = windows.observe(subject, note, rules, breaches);
         *self = Self::Windows(windows);
         is_left

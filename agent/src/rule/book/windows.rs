@@ -26,12 +26,20 @@ struct OfRule {
 
 impl Windows {
     /// Takes in what was noted while no limit was near.
-    pub(super) fn replay<G>(&mut self, note: &Note, rules: &mut Rules<'_, G>) {
+    pub(super) fn replay<G>(&mut self, notes: &[Note], rules: &mut Rules<'_, G>) {
+        for note in notes {
+            self.replay_one(note, notes.len() + 1, rules);
+        }
+    }
+
+    /// Takes in one of `many`, the event that follows among them: room for all is made at once.
+    fn replay_one<G>(&mut self, note: &Note, many: usize, rules: &mut Rules<'_, G>) {
         for &rule in rules.of_book {
             let counter = &rules.all[rule];
             if counter.counts_note(note) && counter.knew(note, rules.era) {
                 let position = self.position(rule, counter, note);
                 let window = &mut self.all[position].window;
+                window.make_room(many);
                 window.add(note, counter.settings(), counter.slots);
             }
         }
@@ -54,16 +62,15 @@ impl Windows {
             let window = &mut self.all[position].window;
             let settings = counter.settings();
             let is_one_more = window.add(note, settings, counter.slots);
-            let breach = (is_one_more && window.is_full(settings))
-                .then(|| Breach::new(subject, window, settings))
-                .filter(|_| {
-                    settings.bad_share == 0
-                        || is_bad_enough(
-                            window.counted(note.at(), counter.slots),
-                            (rules.good)(rule),
-                            settings.bad_share,
-                        )
-                });
+            let is_breach = is_one_more
+                && window.is_full(settings)
+                && (settings.bad_share == 0
+                    || is_bad_enough(
+                        window.counted(note.at(), counter.slots),
+                        (rules.good)(rule),
+                        settings.bad_share,
+                    ));
+            let breach = is_breach.then(|| Breach::new(subject, window, settings));
             match breach {
                 Some(breach) => {
                     if settings.then.delay.is_some() {
