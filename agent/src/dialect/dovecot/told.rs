@@ -27,10 +27,19 @@ pub(super) struct Told {
 #[derive(Clone, Copy)]
 struct Failures {
     id: SessionId,
+    address: Option<IpAddr>,
     count: i16,
     at: SystemTime,
     account: Key,
     passdb: Key,
+}
+
+impl Failures {
+    /// Whether they may be of `client`. Accounts are what clients write, and what is looked up by is a hash without a seed:
+    /// no client can pass for one with another address.
+    fn is_of(&self, client: &Client<'_>) -> bool {
+        self.address == client.address || self.address.is_none() || client.address.is_none()
+    }
 }
 
 /// Whom a line is about.
@@ -79,7 +88,7 @@ impl Told {
             return (line.new_session(), false);
         };
         let known = self.failures.get(key).copied();
-        let known = known.filter(|known| apart(known.at, at) <= LASTS);
+        let known = known.filter(|known| known.is_of(client) && apart(known.at, at) <= LASTS);
         let is_again = known.is_some_and(|known| {
             known.account == account && known.passdb != passdb && apart(known.at, at) < ONE_ATTEMPT
         });
@@ -88,6 +97,7 @@ impl Told {
         }
         let failures = Failures {
             id: known.map_or_else(|| line.new_session(), |known| known.id),
+            address: client.address,
             count: known.map_or(0, |known| known.count).saturating_add(1),
             at,
             account,
@@ -111,7 +121,7 @@ impl Told {
             let Some(failures) = self.failures.remove(key) else {
                 continue;
             };
-            if apart(failures.at, at) <= LASTS {
+            if failures.is_of(client) && apart(failures.at, at) <= LASTS {
                 id = id.or(Some(failures.id));
                 count = count.saturating_add(failures.count);
             }
