@@ -246,7 +246,9 @@ impl Record {
         breaches: &mut Vec<(usize, Breach)>,
     ) -> bool {
         let mut windows = Box::new(Windows::default());
-        windows.replay(notes, &mut rules);
+        for earlier in notes {
+            windows.replay(earlier, &mut rules);
+        }
         let is_left = windows.observe(subject, note, rules, breaches);
         *self = Self::Windows(windows);
         is_left

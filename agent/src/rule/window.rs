@@ -85,13 +85,6 @@ impl Window {
         true
     }
 
-    /// Makes room for so many entries, if there is none for any.
-    pub(crate) fn make_room(&mut self, many: usize) {
-        if self.entries.capacity() == 0 {
-            self.entries.reserve_exact(many);
-        }
-    }
-
     /// Whether it comes to the rule's limit.
     pub(crate) fn is_full(&self, rule: &RuleSettings) -> bool {
         match rule.measure {

@@ -26,20 +26,12 @@ struct OfRule {
 
 impl Windows {
     /// Takes in what was noted while no limit was near.
-    pub(super) fn replay<G>(&mut self, notes: &[Note], rules: &mut Rules<'_, G>) {
-        for note in notes {
-            self.replay_one(note, notes.len() + 1, rules);
-        }
-    }
-
-    /// Takes in one of `many`, the event that follows among them: room for all is made at once.
-    fn replay_one<G>(&mut self, note: &Note, many: usize, rules: &mut Rules<'_, G>) {
+    pub(super) fn replay<G>(&mut self, note: &Note, rules: &mut Rules<'_, G>) {
         for &rule in rules.of_book {
             let counter = &rules.all[rule];
             if counter.counts_note(note) && counter.knew(note, rules.era) {
                 let position = self.position(rule, counter, note);
                 let window = &mut self.all[position].window;
-                window.make_room(many);
                 window.add(note, counter.settings(), counter.slots);
             }
         }
