@@ -91,6 +91,7 @@ impl Daemon {
         self.write_bans(&mut out);
         self.write_judgement(&mut out);
         self.write_sources(&mut out);
+        self.write_notifiers(&mut out);
         out.number(&family::PROBLEMS, self.problems().len() as f64);
         self.write_process(&mut out);
         out.finish()
@@ -204,6 +205,27 @@ impl Daemon {
                 let labels = [("source", source.name.as_str()), ("reading", reading)];
                 lines.sample(&labels, count as f64);
             }
+        }
+    }
+
+    fn write_notifiers(&self, out: &mut Exposition) {
+        let notifiers = self.notify_list().notifiers;
+        let notifiers = &notifiers[..notifiers.len().min(NAMES_MAX)];
+        let mut messages = out.family(&family::NOTIFIER_MESSAGES);
+        for notifier in notifiers {
+            for (outcome, count) in [("told", notifier.told), ("lost", notifier.lost)] {
+                let labels = [("notifier", notifier.name.as_str()), ("outcome", outcome)];
+                messages.sample(&labels, count as f64);
+            }
+        }
+        let mut waiting = out.family(&family::NOTIFIER_WAITING);
+        for notifier in notifiers {
+            waiting.sample(&[("notifier", &notifier.name)], notifier.waiting as f64);
+        }
+        let mut failing = out.family(&family::NOTIFIER_FAILING);
+        for notifier in notifiers {
+            let is_failing = truth(notifier.failing_since.is_some());
+            failing.sample(&[("notifier", &notifier.name)], is_failing);
         }
     }
 

@@ -68,6 +68,9 @@ families! {
     SOURCE_LINES_LOST = Counter "mailwall_source_lines_lost_total" "Lines that never came, as the kernel or the logger says.";
     SOURCE_LAG_BYTES = Gauge "mailwall_source_lag_bytes" "Bytes of a source that are not read yet.";
     SOURCE_LAG_SECONDS = Gauge "mailwall_source_lag_seconds" "Time since a source was last read to its end; 0 while it is.";
+    NOTIFIER_MESSAGES = Counter "mailwall_notifier_messages_total" "Messages of a notifier, told or lost.";
+    NOTIFIER_WAITING = Gauge "mailwall_notifier_waiting" "Messages of a notifier that wait for a digest or another try.";
+    NOTIFIER_FAILING = Gauge "mailwall_notifier_failing" "1 while the deliveries of a notifier fail.";
     PROCESS_START_TIME = Gauge "process_start_time_seconds" "When the agent was started, in seconds since 1970.";
     PROCESS_MEMORY = Gauge "process_resident_memory_bytes" "Memory of the agent.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" "Processor time of the agent.";
