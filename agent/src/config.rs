@@ -2,8 +2,8 @@
 //! out by those who use it.
 
 mod account_rule;
-pub mod contradiction;
 mod clemency;
+pub mod contradiction;
 mod document;
 mod error;
 mod filter;

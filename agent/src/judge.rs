@@ -258,20 +258,6 @@ impl Judge {
                 self.note_good(host, event.at);
                 self.clemency.note_good(host, event);
             }
-            if counts && let Some(mut event) = self.retold.untold(event) {
-                let mut bait = None;
-                if event.is_offence() {
-                    bait = self.clemency.bait(&event, text);
-                    let turn = self.clemency.note_offence(&host, &event);
-                    self.tell(turn, event.at);
-                    self.clemency.without_stranger(&mut event);
-                }
-                self.pieces.keep(&event, host, text, for_network);
-                self.judge(&event, host);
-                if let Some(bait) = bait {
-                    self.pieces.keep(&bait, host, text, for_network);
-                    self.judge(&bait, host);
-                }
             if counts && let Some(score) = self.retold.untold(event) {
                 if score == event.score {
                     self.count(event, host, text, for_network);
@@ -423,12 +409,18 @@ impl Judge {
 
     /// Takes in what a rule counts and nobody told before.
     fn count(&mut self, event: &Event, host: IpNet, text: &[u8], for_network: bool) {
+        let mut bait = None;
         if event.is_offence() {
+            bait = self.clemency.bait(event, text);
             let turn = self.clemency.note_offence(&host, event);
             self.tell(turn, event.at);
         }
         self.pieces.keep(event, host, text, for_network);
         self.judge(event, host);
+        if let Some(bait) = bait {
+            self.pieces.keep(&bait, host, text, for_network);
+            self.judge(&bait, host);
+        }
     }
 
     /// Whether a ban shut `address` out at `at`: one in force, or one that is over but was not then. The log of a host lags

@@ -3,7 +3,7 @@
 //! In this order: the allowlist (which no rule sees); regulars, until their patience is over; hosts of providers, but for
 //! guessing logins; and while bans pause, everybody.
 
-use std::{borrow::Cow, net::IpAddr, time::SystemTime};
+use std::{net::IpAddr, time::SystemTime};
 
 use ipnet::IpNet;
 
@@ -87,18 +87,6 @@ impl Clemency {
     pub(super) fn note_offence(&mut self, host: &IpNet, event: &Event) -> Option<Turn> {
         let regular = self.regulars.regular_mut(host, event.at)?;
         self.breaker.note_offence(&mut regular.health, event)
-    }
-
-    /// A failed login of an account that nobody ever logged in to counts without its account, which is each time.
-    pub(super) fn without_stranger(&self, event: &mut Cow<'_, Event>) {
-        let is_stranger = event.kind == EventKind::AuthFailure
-            && event
-                .account
-                .as_deref()
-                .is_some_and(|account| self.patrons.is_stranger(account, event.at));
-        if is_stranger {
-            event.to_mut().account = None;
-        }
     }
 
     /// What the offence is beside what it is, when it names a bait.
