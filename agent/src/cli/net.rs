@@ -82,15 +82,6 @@ pub fn refuse_wide(nets: &[IpNet]) -> Result<(), Failure> {
     Err(Failure::usage(error).hint(format!("add --yes if {meant}")))
 }
 
-/// One address or network as an argument.
-///
-/// # Errors
-///
-/// When it is none.
-pub fn parse_one(text: &str) -> Result<IpNet, Failure> {
-    parse(text).map_err(|wrong| wrong.at(""))
-}
-
 /// The address, or the network as people write it: a host without its length.
 pub fn shown(net: &IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() {

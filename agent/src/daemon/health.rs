@@ -149,6 +149,7 @@ impl Daemon {
         );
         problems.extend(health.store_aside.iter().cloned());
         problems.extend(self.policy.problem());
+        problems.extend(self.kick_problem());
         problems.extend(self.metrics.problem());
         problems.extend(self.intake.problems(self.clock.now()));
         problems.extend(self.notifier_problems());

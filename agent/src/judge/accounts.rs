@@ -367,6 +367,7 @@ impl Accounts {
     }
 
     /// Known accounts, and names that nobody has logged in to.
+    #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
         self.registry.len()
     }
