@@ -249,21 +249,14 @@ fn has_no_recipient(kind: EventKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
-    use expect_test::{Expect, expect};
-
     use crate::config::{Config, PRESETS};
 
     #[track_caller]
-    fn check(text: &str, expected: &Expect) {
+    fn check(text: &str, expected: &[&str]) {
         let config = Config::parse(text, "f").unwrap();
-        let mut shown = String::new();
-        for found in config.contradictions(text) {
-            let line = found.line.map_or(0, |line| line);
-            let _ = writeln!(shown, "{line}: {}: {}", found.rule, found.what);
-        }
-        expected.assert_eq(&shown);
+        let found = config.contradictions(text);
+        let rules: Vec<&str> = found.iter().map(|one| one.rule.as_str()).collect();
+        assert_eq!(rules, expected, "{found:?}");
     }
 
     fn rule(name: &str, settings: &str) -> String {
@@ -275,10 +268,7 @@ mod tests {
         for preset in PRESETS {
             let config = Config::default().with_preset(preset).unwrap();
             assert_eq!(config.contradictions(""), [], "{}", preset.name);
-            check(
-                &format!("[rules]\npreset = \"{}\"\n", preset.name),
-                &expect![[""]],
-            );
+            check(&format!("[rules]\npreset = \"{}\"\n", preset.name), &[]);
         }
     }
 
@@ -313,7 +303,7 @@ mod tests {
                 ),
             ),
         ];
-        check(&text.concat(), &expect![[""]]);
+        check(&text.concat(), &["a", "b", "c", "d", "e", "f"]);
     }
 
     #[test]
@@ -340,6 +330,6 @@ mod tests {
                 "count = \"tls-failure\"\nper = \"address\"\nlimit = 50\nwindow = \"1d\"",
             ),
         ];
-        check(&text.concat(), &expect![[""]]);
+        check(&text.concat(), &["soft", "twin", "late"]);
     }
 }
