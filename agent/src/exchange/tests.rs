@@ -134,7 +134,7 @@ fn nft_is_read_as_text_and_as_json() {
         &expect![[r#"
             ban 203.0.113.7/32 for ever (nft s)
             mistake  the elements of set "s" do not end; the file is cut
-            4 lines, 0 left alone, 0 over
+            2 lines, 0 left alone, 0 over
         "#]],
     );
 }
@@ -164,7 +164,7 @@ fn drop_is_read_as_json_and_as_text() {
         "{\"cidr\":\"1.10.16.0/20\",\"sblid\":\"SBL256894\",\"rir\":\"apnic\"}\n{\"cidr\":\"1.1",
         &expect![[r#"
             ban 1.10.16.0/20 for ever (Spamhaus DROP SBL256894)
-            mistake 2: "{\"cidr\":\"1.1" is no JSON; fetch the file again: it may be cut
+            mistake 2: "{"cidr":"1.1" is no JSON; fetch the file again: it may be cut
             mistake  the last line, which says how many records there are, is missing; fetch the file again: it is cut
             2 lines, 0 left alone, 0 over
         "#]],

@@ -90,7 +90,7 @@ fn every_action_and_every_key() {
             ban 2001:db8:0:1::/64 for ever (sendmail access: REJECT)
             ban 2001:db8::1/128 for ever (sendmail access: REJECT)
             ban 2001:db8:7::/48 for ever (sendmail access: REJECT)
-            note 10: "IPv6:2001:db8:7::" is taken as 2001:db8:7::/48
+            note 10: "Connect:IPv6:2001:db8:7::" is taken as 2001:db8:7::/48
             note 11: "spam.example" is a name, and the filter knows addresses only: left to Sendmail
             17 lines, 7 left alone, 0 over
         "#]],
