@@ -292,3 +292,75 @@ fn apply_hands_over_what_would_still_be_in_force() {
     let left = ban["for_s"].as_u64().unwrap();
     assert!((200..=320).contains(&left), "{left}");
 }
+
+#[test]
+fn what_each_rule_did_who_came_near_and_who_was_spared_is_said() {
+    let config = "[allow]\nnetworks = [\"198.51.100.9/32\"]\n";
+    // Eight of ten, and more than enough of an allowlisted host.
+    let near: String = (0..8)
+        .map(|n| unknown(n, 300 + n / 4, "203.0.113.50", &format!("user{n}")))
+        .collect();
+    let folder = Folder::new()
+        .with("mailwall.toml", config)
+        .with("a.log", &attack("203.0.113.7"))
+        .with("b.log", &near)
+        .with("c.log", &attack("198.51.100.9"));
+    let json = |args: &[&str]| -> Value {
+        let output = folder.run(args);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let said = json(&["--json", "a.log", "b.log", "c.log"]);
+    assert_eq!(said["decisions"].as_array().unwrap().len(), 1);
+    let rules = said["rules"].as_array().unwrap();
+    let dictionary = rules.iter().find(|rule| rule["rule"] == "dictionary").unwrap();
+    assert_eq!(dictionary["bans"], 1);
+    assert_eq!(dictionary["first"], "2024-08-22T10:00:09Z");
+    let near = said["near"].as_array().unwrap();
+    assert_eq!(near.len(), 1, "{near:?}");
+    assert_eq!(near[0]["net"], "203.0.113.50/32");
+    assert_eq!(near[0]["limit"], 10);
+    let spared = said["spared"].as_array().unwrap();
+    assert_eq!(spared.len(), 1, "{spared:?}");
+    assert_eq!(spared[0]["net"], "198.51.100.9/32");
+    assert_eq!(spared[0]["offences"], 12);
+    // Twice the same, in whatever order the logs are named.
+    let text = |args: &[&str]| folder.run(args).stdout;
+    let first = text(&["--json", "a.log", "b.log", "c.log"]);
+    assert_eq!(text(&["--json", "a.log", "b.log", "c.log"]), first);
+    assert_eq!(text(&["--json", "c.log", "b.log", "a.log"]), first);
+}
+
+#[test]
+fn two_configurations_are_compared() {
+    let near: String = (0..8)
+        .map(|n| unknown(n, 300 + n / 4, "203.0.113.50", &format!("user{n}")))
+        .collect();
+    let folder = Folder::new()
+        .with("strict.toml", "[rules]\npreset = \"strict\"\n")
+        .with("same.toml", "")
+        .with("mail.log", &(attack("203.0.113.7") + &near));
+    let against = |config: &str| -> Value {
+        let output = folder.run(&["--json", "--against", config, "mail.log"]);
+        assert!(output.status.success(), "{output:?}");
+        let mut json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["against"].take()
+    };
+    let same = against("same.toml");
+    assert_eq!(same["same"], 1, "{same}");
+    assert_eq!(same["different"], json!([]));
+    let strict = against("strict.toml");
+    let different = strict["different"].as_array().unwrap();
+    let ways: Vec<String> = different
+        .iter()
+        .map(|it| format!("{} {}", it["net"].as_str().unwrap(), it["how"].as_str().unwrap()))
+        .collect();
+    assert_eq!(ways.len(), 2, "{strict}");
+    assert!(ways.contains(&"203.0.113.7/32 earlier-there".to_owned()), "{ways:?}");
+    assert!(ways.contains(&"203.0.113.50/32 only-there".to_owned()), "{ways:?}");
+    let output = folder.run(&["--against", "strict.toml", "mail.log"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("banned earlier by the other"), "{text}");
+    let wrong = folder.run(&["--against", "none.toml", "mail.log"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}

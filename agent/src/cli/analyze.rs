@@ -1,12 +1,15 @@
 //! `mailwall analyze`: what would have been banned, when and why, without the agent.
 
+mod against;
 mod apply;
+mod by_rule;
+mod closing;
 mod logs;
+mod near;
 mod progress;
 mod report;
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -15,7 +18,11 @@ use clap::{ValueHint, builder::PossibleValuesParser};
 use jiff::tz::TimeZone;
 
 use self::{
+    against::Against,
+    by_rule::ByRule,
+    closing::{Closing, SparedRecord},
     logs::{Log, Logs},
+    near::Near,
     progress::Progress,
     report::Report,
 };
@@ -37,7 +44,7 @@ use crate::{
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall analyze /var/log/mail.log /var/log/mail.log.1    # with the rules in force
-  mailwall analyze --preset strict -v /var/log/mail.log     # with others; -v: and the evidence
+  mailwall analyze --against new.toml -v /var/log/mail.log  # what other rules would have done
   mailwall analyze --json mail.log.*.gz | jq                # compressed, for programs";
 
 /// Show what would have been banned, when and why
@@ -45,6 +52,9 @@ const EXAMPLES: &str = "EXAMPLES
 /// Replays logs through the rules of the configuration. Time is the log's own: windows and bans follow it. Several logs
 /// are read side by side in the order of their times, so it does not matter in which order they are named. Allowlisted is
 /// what is built in and what the configuration says; with --apply, what the agent has on its list, too.
+///
+/// At the end it says what each rule did and when, who came to 80 % of a limit and was never banned, and who misbehaved but was
+/// spared, since it is on the allowlist. Nothing is banned without --apply.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -57,18 +67,27 @@ pub struct Args {
     /// Zone of time stamps that name none [default: what the configuration says of the log, else this host's]
     #[arg(long, value_name = "ZONE", value_parser = time_zone)]
     time_zone: Option<TimeZone>,
+    /// Say what this configuration would have done otherwise
+    #[arg(long, value_name = "CONFIG", value_hint = ValueHint::FilePath)]
+    against: Option<PathBuf>,
     /// Hand the bans that would still be in force to the agent, for what is left of them
     #[arg(long)]
     apply: bool,
 }
 
 /// What was read and decided.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Totals {
     lines: u64,
     events: u64,
-    /// Bans by rule.
-    bans: BTreeMap<String, u64>,
+}
+
+/// What the events are shown to.
+struct Court {
+    judge: Judge,
+    rules: ByRule,
+    near: Near,
+    against: Option<Against>,
 }
 
 pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
@@ -89,15 +108,29 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
         true => Some(apply::Agent::ask(console)?),
         false => None,
     };
-    let mut judge = judge(&config, agent.iter().flat_map(apply::Agent::allowed));
+    let mut court = court(args, &config, agent.as_ref())?;
     let mut report = Report::begin(console)?;
-    let totals = replay(logs, &mut judge, &mut report, console)?;
+    let totals = replay(logs, &mut court, &mut report, console)?;
     let applied = match agent {
-        Some(agent) => Some(agent.apply(judge.bans(), now, console)?),
+        Some(agent) => Some(agent.apply(court.judge.bans(), now, console)?),
         None => None,
     };
-    let still = judge.bans().iter().filter(|ban| !ban.end.is_over_at(now));
-    report.end(&totals, still.count(), applied.as_ref(), console)?;
+    let bans = court.judge.bans().iter();
+    let still = bans.filter(|ban| !ban.end.is_over_at(now)).count();
+    let (near, near_lost) = court.near.misses();
+    let closing = Closing {
+        rules: court.rules,
+        near,
+        near_lost,
+        spared: court
+            .judge
+            .spared()
+            .into_iter()
+            .map(SparedRecord::of)
+            .collect(),
+        against: court.against.map(|against| against.differences()),
+    };
+    report.end(&totals, still, &closing, applied.as_ref(), console)?;
     Ok(match applied {
         Some(applied) if applied.refused > 0 => Exit::Failed,
         _ => Exit::Done,
@@ -107,7 +140,7 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
 /// Plays the logs to the judge and reports its bans as they come.
 fn replay(
     logs: Vec<Log>,
-    judge: &mut Judge,
+    court: &mut Court,
     report: &mut Report,
     console: &mut Console,
 ) -> Result<Totals, Failure> {
@@ -123,19 +156,32 @@ fn replay(
         let Some((event, line)) = next.map_err(unreadable)? else {
             break;
         };
-        if judge.poll_timeout().is_some_and(|due| due <= event.at) {
-            judge.handle_timeout(event.at);
+        if court
+            .judge
+            .poll_timeout()
+            .is_some_and(|due| due <= event.at)
+        {
+            court.judge.handle_timeout(event.at);
         }
-        judge.handle_event(&event, line);
-        while let Some(decision) = judge.next_decision() {
+        court.judge.handle_event(&event, line);
+        court.near.handle(&event, line);
+        while let Some(decision) = court.judge.next_decision() {
+            court.rules.add(&decision);
             match decision {
                 Decision::Ban(ban) if ban.sort == Sort::Ban => {
                     progress.clear();
                     report.ban(&ban, console)?;
-                    *totals.bans.entry(ban.origin.to_string()).or_default() += 1;
+                    court.near.banned(ban.net);
+                    if let Some(against) = &mut court.against {
+                        against.note_here(&ban);
+                    }
                 }
+                Decision::WouldBan(ban) => court.near.banned(ban.net),
                 _ => {}
             }
+        }
+        if let Some(against) = &mut court.against {
+            against.handle(&event, line);
         }
     }
     progress.clear();
@@ -171,18 +217,49 @@ fn zone_of(config: &Config, path: &Path) -> TimeZone {
     source.map_or_else(TimeZone::system, |source| source.zone.clone())
 }
 
-fn judge(config: &Config, allowed: impl Iterator<Item = AllowEntry>) -> Judge {
+fn court(args: &Args, config: &Config, agent: Option<&apply::Agent>) -> Result<Court, Failure> {
+    let allowed = || agent.into_iter().flat_map(apply::Agent::allowed);
+    let against = match &args.against {
+        None => None,
+        Some(path) => {
+            let other =
+                Config::load(path).map_err(|error| Failure::from_chain(Exit::Usage, &error))?;
+            Some(Against::new(path, judge(&other, allowed()), names(&other)))
+        }
+    };
+    let judge = judge(config, allowed());
+    Ok(Court {
+        near: Near::new(&settings(config), judge.allowlist().clone()),
+        judge,
+        rules: ByRule::new(names(config)),
+        against,
+    })
+}
+
+/// The names of the rules.
+fn names(config: &Config) -> impl Iterator<Item = String> {
+    config
+        .rules
+        .rules
+        .iter()
+        .map(|(rule, _)| rule.name.to_string())
+}
+
+fn settings(config: &Config) -> JudgeSettings {
     let rules = config.rules.rules.iter().map(|(rule, _)| rule.clone());
-    let settings = JudgeSettings {
+    JudgeSettings {
         rules: rules.collect(),
         ipv6_prefix: config.filter.ipv6_prefix,
-    };
+    }
+}
+
+fn judge(config: &Config, allowed: impl Iterator<Item = AllowEntry>) -> Judge {
     let configured = config.allow.iter().map(|net| AllowEntry {
         net: *net,
         origin: AllowOrigin::Config,
         reason: String::new(),
     });
-    Judge::new(settings, Allowlist::new(configured.chain(allowed)))
+    Judge::new(settings(config), Allowlist::new(configured.chain(allowed)))
 }
 
 /// How a time is written in JSON and plain output.

@@ -61,8 +61,11 @@ pub(super) struct Read {
 /// Several logs as one.
 pub(super) struct Logs {
     logs: Vec<Log>,
-    /// The next event of each log that has one, by time; of the same time the log named first comes first.
-    next: BinaryHeap<Reverse<(SystemTime, usize)>>,
+    /// The next event of each log that has one, by time; of the same time that of the log which begins first, and of those
+    /// that begin together the first by name: in which order they are named changes nothing.
+    next: BinaryHeap<Reverse<(SystemTime, usize, usize)>>,
+    /// The place of each log in that order, once it is known.
+    ranks: Vec<usize>,
     events: Vec<Option<Event>>,
     /// Logs whose next event is not known.
     stale: Vec<usize>,
@@ -188,6 +191,7 @@ impl Logs {
     pub(super) fn new(logs: Vec<Log>) -> Self {
         Self {
             next: BinaryHeap::with_capacity(logs.len()),
+            ranks: Vec::new(),
             events: logs.iter().map(|_| None).collect(),
             stale: (0..logs.len()).collect(),
             logs,
@@ -200,14 +204,19 @@ impl Logs {
         &mut self,
         mut look: impl FnMut(&Read),
     ) -> Result<Option<(Event, &[u8])>, InputError> {
+        let is_first = self.ranks.is_empty();
         while let Some(index) = self.stale.pop() {
             let event = self.logs[index].next(&mut self.read, &mut look)?;
-            if let Some(event) = &event {
-                self.next.push(Reverse((event.at, index)));
+            if let Some(event) = event.as_ref().filter(|_| !is_first) {
+                self.next
+                    .push(Reverse((event.at, self.ranks[index], index)));
             }
             self.events[index] = event;
         }
-        let Some(Reverse((_, index))) = self.next.pop() else {
+        if is_first {
+            self.rank();
+        }
+        let Some(Reverse((_, _, index))) = self.next.pop() else {
             return Ok(None);
         };
         self.stale.push(index);
@@ -216,6 +225,23 @@ impl Logs {
             ..event
         });
         Ok(event.map(|event| (event, self.logs[index].line())))
+    }
+
+    /// Puts the logs in order, whose first events are there.
+    fn rank(&mut self) {
+        let mut order: Vec<usize> = (0..self.logs.len()).collect();
+        let first = |index: usize| self.events[index].as_ref().map(|event| event.at);
+        order.sort_by(|a, b| {
+            let key = |index: usize| (first(index), &self.logs[index].path);
+            key(*a).cmp(&key(*b))
+        });
+        self.ranks = vec![0; order.len()];
+        for (rank, index) in order.into_iter().enumerate() {
+            self.ranks[index] = rank;
+            if let Some(event) = &self.events[index] {
+                self.next.push(Reverse((event.at, rank, index)));
+            }
+        }
     }
 
     /// What was read so far.

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Totals, apply::Applied, rfc3339};
+use super::{Totals, apply::Applied, closing::Closing, rfc3339};
 use crate::{
     ban::{Ban, End},
     cli::{
@@ -91,20 +91,28 @@ impl Report {
         &self,
         totals: &Totals,
         still: usize,
+        closing: &Closing,
         applied: Option<&Applied>,
         console: &mut Console,
     ) -> Result<(), Failure> {
         match console.format {
             Format::Json => {
-                let Totals { lines, events, .. } = totals;
+                let Totals { lines, events } = totals;
                 write!(console.out(), "],\"lines\":{lines},\"events\":{events}")?;
+                closing.write_json(console)?;
                 if let Some(Applied { banned, refused }) = applied {
                     write!(console.out(), ",\"applied\":{banned},\"refused\":{refused}")?;
                 }
                 console.line("}")
             }
             Format::Plain => Ok(()),
-            Format::Human => self.say(totals, still, applied, console),
+            Format::Human => {
+                self.say(totals, still, closing, applied, console)?;
+                match console.volume {
+                    Volume::Quiet => Ok(()),
+                    _ => closing.say(console),
+                }
+            }
         }
     }
 
@@ -112,15 +120,16 @@ impl Report {
         &self,
         totals: &Totals,
         still: usize,
+        closing: &Closing,
         applied: Option<&Applied>,
         console: &mut Console,
     ) -> Result<(), Failure> {
         let mut bans = count(self.bans, "ban", "bans");
         if self.bans > 0 {
-            let by_rule: Vec<String> = totals
-                .bans
-                .iter()
-                .map(|(rule, bans)| format!("{rule} {}", grouped(*bans)))
+            let by_rule: Vec<String> = closing
+                .rules
+                .bans()
+                .map(|(rule, bans)| format!("{rule} {}", grouped(bans)))
                 .collect();
             bans.push_str(&format!(" ({})", by_rule.join(", ")));
             bans.push_str(&format!(
