@@ -107,7 +107,7 @@ fn a_log_without_offences_gives_no_decisions() {
     folder.check(
         &["--json", "mail.log"],
         &expect![[r#"
-            {"schema":1,"decisions":[],"lines":1,"events":0}
+            {"schema":1,"decisions":[],"lines":1,"events":0,"rules":[{"rule":"dictionary","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"session-errors","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins-slow","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins-one-account","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"relay","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"early-talker","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"non-smtp","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"too-many-errors","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"offences","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"network","bans":0,"would_bans":0,"others":0,"first":null,"last":null}],"near":[],"spared":[]}
             exit 0
         "#]],
     );

@@ -10,7 +10,7 @@ use crate::{
 };
 
 const EXAMPLES: &str = "EXAMPLES
-  mailwall export json > bans.json                           # all there is, for mailwall import json
+  mailwall export json > bans.json                           # all, for mailwall import json
   mailwall export nft --list spamhaus-drop > drop.nft        # one list, for nft -f
   mailwall export sendmail-access --permanent > access.bans  # without what ends by itself";
 

@@ -33,49 +33,55 @@ fn status_of_a_healthy_agent() {
         status(answers::status()),
         "status",
         expect![[r#"
-        all is well
+            all is well
 
-        MODE       enforce on ports 25, 465, 587
-        BANS       1 374; 14 networks allowed
-        DROPPED    88 310 packets dropped, 12.4/s of late
-        LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
-        TRACKED    212 hosts with offences
-        RUNNING    for 3d, pid 812
-        VERSION    0.1.0
+            MODE       enforce on ports 25, 465, 587
+            BANS       1 374, of lists: spamhaus-drop 2; 14 networks allowed
+            DROPPED    88 310 packets dropped, 12.4/s of late
+            LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
+            TRACKED    212 hosts with offences
+            RUNNING    for 3d, pid 812
+            VERSION    0.1.0
+            POLICY     unix:/run/mailwall/policy.sock, 7 connections; 88 443 requests; 88 120 dunno; 311 sleep; 12 421; 3 would have been 450; 2 held now; 1 closed for garbage; the last at 2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
 
-        INTERFACE  ATTACHED              NOTE
-        eth0       native, multi-buffer  guards all of eth0, for eth0.5
+            INTERFACE  ATTACHED              NOTE
+            eth0       native, multi-buffer  guards all of eth0, for eth0.5
 
-        SOURCE             STATE      LAG      LAST LINE  UNDERSTOOD  NOTE
-        /var/log/mail.log  following  4.0 KiB  12m ago    1 204
-        [0]"#]],
+            SOURCE             STATE      LAG      LAST LINE  UNDERSTOOD  NOTE
+            /var/log/mail.log  following  4.0 KiB  12m ago    1 204
+            [0]"#]],
     );
     check(
         status(answers::status()),
         "status --plain",
         expect![[r#"
-        version	0.1.0
-        pid	812
-        started	2026-08-19T07:00:00Z
-        mode	enforce
-        ports	25,465,587
-        bans	1374
-        allowed	14
-        dropped	88310
-        drops_per_s	12.4
-        tracked	212
-        over_rate	1204
-        over_concurrent	17
-        interface	eth0	native		multi-buffer	guards all of eth0, for eth0.5
-        limit		30	10	address
-        source	/var/log/mail.log	following	4096	LAST_LINE	
-        [0]"#]],
+            version	0.1.0
+            pid	812
+            started	2026-08-19T07:00:00Z
+            mode	enforce
+            ports	25,465,587
+            bans	1374
+            allowed	14
+            dropped	88310
+            drops_per_s	12.4
+            tracked	212
+            over_rate	1204
+            over_concurrent	17
+            interface	eth0	native		multi-buffer	guards all of eth0, for eth0.5
+            limit		30	10	address
+            source	/var/log/mail.log	following	4096	LAST_LINE	
+            policy	unix:/run/mailwall/policy.sock	listening	7	88443	2	0	0	1	2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
+            policy_answer	dunno	88120	0
+            policy_answer	sleep	311	0
+            policy_answer	421	12	0
+            policy_answer	450	0	3
+            [0]"#]],
     );
     check(
         status(answers::status()),
         "status --json",
         expect![[r#"
-            {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"problems":[]}
+            {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"lists":{"spamhaus-drop":2},"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lag_s":0,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"policy":{"listen":"unix:/run/mailwall/policy.sock","listening":true,"connections":7,"requests":88443,"answers":[{"action":"dunno","given":88120,"observed":0},{"action":"sleep","given":311,"observed":0},{"action":"421","given":12,"observed":0},{"action":"450","given":0,"observed":3}],"held":2,"refused":0,"late":0,"garbage":1,"last_garbage":"2026-08-19T09:10:11Z: not name=value: \"GET / HTTP/1.1\\\\x0d\""},"notifiers":[],"problems":[]}
             [0]"#]],
     );
 }
@@ -87,50 +93,56 @@ fn status_has_problems_first() {
         sick(),
         "status",
         expect![[r#"
-        2 PROBLEMS
-          interface wg0 is not guarded: no such device
-          cannot read /var/log/\x1b[31mmail.err: permission denied
+            2 PROBLEMS
+              interface wg0 is not guarded: no such device
+              cannot read /var/log/\x1b[31mmail.err: permission denied
 
-        MODE       observe: nothing is dropped on ports 25, 465, 587, only counted
-        BANS       1 374; 14 networks allowed
-        DROPPED    88 310 packets would have been dropped, 12.4/s of late
-        LIMITS     none on connections
-        TRACKED    212 hosts with offences
-        RUNNING    for 3d, pid 812
-        VERSION    0.1.0
+            MODE       observe: nothing is dropped on ports 25, 465, 587, only counted
+            BANS       1 374, of lists: spamhaus-drop 2; 14 networks allowed
+            DROPPED    88 310 packets would have been dropped, 12.4/s of late
+            LIMITS     none on connections
+            TRACKED    212 hosts with offences
+            RUNNING    for 3d, pid 812
+            VERSION    0.1.0
+            POLICY     unix:/run/mailwall/policy.sock, 7 connections; 88 443 requests; 88 120 dunno; 311 sleep; 12 421; 3 would have been 450; 2 held now; 1 closed for garbage; the last at 2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
 
-        INTERFACE  ATTACHED  NOTE
-        eth0       generic   the driver cannot do XDP
-        wg0        no        no such device
+            INTERFACE  ATTACHED  NOTE
+            eth0       generic   the driver cannot do XDP
+            wg0        no        no such device
 
-        SOURCE                     STATE      LAG      LAST LINE  UNDERSTOOD  NOTE
-        /var/log/mail.log          following  4.0 KiB  12m ago    1 204
-        /var/log/\x1b[31mmail.err  failed     4.0 KiB  -          1 204       permission denied
-        [0]"#]],
+            SOURCE                     STATE      LAG      LAST LINE  UNDERSTOOD  NOTE
+            /var/log/mail.log          following  4.0 KiB  12m ago    1 204
+            /var/log/\x1b[31mmail.err  failed     4.0 KiB  -          1 204       permission denied
+            [0]"#]],
     );
     check(
         sick(),
         "status --plain",
         expect![[r#"
-        version	0.1.0
-        pid	812
-        started	2026-08-19T07:00:00Z
-        mode	observe
-        ports	25,465,587
-        bans	1374
-        allowed	14
-        dropped	88310
-        drops_per_s	12.4
-        tracked	212
-        over_rate	0
-        over_concurrent	0
-        interface	eth0	generic	the driver cannot do XDP		
-        interface	wg0		no such device		
-        source	/var/log/mail.log	following	4096	LAST_LINE	
-        source	/var/log/\x1b[31mmail.err	failed	4096		permission denied
-        problem	interface wg0 is not guarded: no such device
-        problem	cannot read /var/log/\x1b[31mmail.err: permission denied
-        [0]"#]],
+            version	0.1.0
+            pid	812
+            started	2026-08-19T07:00:00Z
+            mode	observe
+            ports	25,465,587
+            bans	1374
+            allowed	14
+            dropped	88310
+            drops_per_s	12.4
+            tracked	212
+            over_rate	0
+            over_concurrent	0
+            interface	eth0	generic	the driver cannot do XDP		
+            interface	wg0		no such device		
+            source	/var/log/mail.log	following	4096	LAST_LINE	
+            source	/var/log/\x1b[31mmail.err	failed	4096		permission denied
+            policy	unix:/run/mailwall/policy.sock	listening	7	88443	2	0	0	1	2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
+            policy_answer	dunno	88120	0
+            policy_answer	sleep	311	0
+            policy_answer	421	12	0
+            policy_answer	450	0	3
+            problem	interface wg0 is not guarded: no such device
+            problem	cannot read /var/log/\x1b[31mmail.err: permission denied
+            [0]"#]],
     );
 }
 
@@ -174,12 +186,13 @@ fn status_with_nothing_to_guard() {
               no interface is guarded: nothing is dropped
 
             MODE       enforce on ports 25, 465, 587
-            BANS       0; 1 network allowed
+            BANS       0, of lists: spamhaus-drop 2; 1 network allowed
             DROPPED    88 310 packets dropped, 0/s of late
             LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
             TRACKED    no hosts with offences
             RUNNING    for 3d, pid 812
             VERSION    0.1.0
+            POLICY     unix:/run/mailwall/policy.sock, 7 connections; 88 443 requests; 88 120 dunno; 311 sleep; 12 421; 3 would have been 450; 2 held now; 1 closed for garbage; the last at 2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
 
             no interface is guarded
 
@@ -507,7 +520,7 @@ fn sources() {
         answers::sources(),
         "source list --json",
         expect![[r#"
-            {"schema":1,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}]}
+            {"schema":1,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lag_s":0,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}]}
             [0]"#]],
     );
 }
