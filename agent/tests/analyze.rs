@@ -313,7 +313,10 @@ fn what_each_rule_did_who_came_near_and_who_was_spared_is_said() {
     let said = json(&["--json", "a.log", "b.log", "c.log"]);
     assert_eq!(said["decisions"].as_array().unwrap().len(), 1);
     let rules = said["rules"].as_array().unwrap();
-    let dictionary = rules.iter().find(|rule| rule["rule"] == "dictionary").unwrap();
+    let dictionary = rules
+        .iter()
+        .find(|rule| rule["rule"] == "dictionary")
+        .unwrap();
     assert_eq!(dictionary["bans"], 1);
     assert_eq!(dictionary["first"], "2024-08-22T10:00:09Z");
     let near = said["near"].as_array().unwrap();
@@ -354,11 +357,23 @@ fn two_configurations_are_compared() {
     let different = strict["different"].as_array().unwrap();
     let ways: Vec<String> = different
         .iter()
-        .map(|it| format!("{} {}", it["net"].as_str().unwrap(), it["how"].as_str().unwrap()))
+        .map(|it| {
+            format!(
+                "{} {}",
+                it["net"].as_str().unwrap(),
+                it["how"].as_str().unwrap()
+            )
+        })
         .collect();
     assert_eq!(ways.len(), 2, "{strict}");
-    assert!(ways.contains(&"203.0.113.7/32 earlier-there".to_owned()), "{ways:?}");
-    assert!(ways.contains(&"203.0.113.50/32 only-there".to_owned()), "{ways:?}");
+    assert!(
+        ways.contains(&"203.0.113.7/32 earlier-there".to_owned()),
+        "{ways:?}"
+    );
+    assert!(
+        ways.contains(&"203.0.113.50/32 only-there".to_owned()),
+        "{ways:?}"
+    );
     let output = folder.run(&["--against", "strict.toml", "mail.log"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("banned earlier by the other"), "{text}");

@@ -1,6 +1,5 @@
 //! An excerpt of an IMail log, as an operator showed it and asked whom to block, replayed with the preset `imail`: one host is
 //! banned for two minutes, and nobody else. The lines are wrapped as that mail was, and typed anew.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, process::Command};
 

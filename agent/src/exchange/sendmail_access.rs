@@ -82,12 +82,13 @@ impl Access {
             }
             Named::Unknown(tag, nearest) => {
                 let text = format!("unknown tag {}", shown(tag.as_bytes()));
-                return match nearest {
+                match nearest {
                     Some(nearest) => {
-                        into.mistake_with(number, text, format!("is {nearest}: meant?"))
+                        into.mistake_with(number, text, format!("is {nearest}: meant?"));
                     }
                     None => into.mistake(number, text),
-                };
+                }
+                return;
             }
         };
         if tag == Tag::Other || (tag == Tag::None && rest.contains('@')) {

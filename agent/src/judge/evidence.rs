@@ -252,14 +252,11 @@ impl Pieces {
             }
             return index;
         }
-        match self.newest_hashed(&host, hash) {
+        if let Some(newest) = self.newest_hashed(&host, hash) {
             // What is oldest of all is oldest of its host.
-            Some(newest) => {
-                let newest = &mut self.pieces[newest as usize];
-                newest.next = next;
-                newest.count -= 1;
-            }
-            None => {}
+            let newest = &mut self.pieces[newest as usize];
+            newest.next = next;
+            newest.count -= 1;
         }
         index
     }

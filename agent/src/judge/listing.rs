@@ -115,10 +115,11 @@ impl Listing {
             return self.enter.push(ban);
         };
         let is_same = old.origin == ban.origin;
-        let is_list = ban.origin.list().is_some();
-        if is_same && is_list && old.reason == ban.reason && ends_with(old.end, ban.end) {
-            self.kept += 1;
-        } else if is_same && !is_list && old.end >= ban.end {
+        let is_as_wanted = match ban.origin.list() {
+            Some(_) => old.reason == ban.reason && ends_with(old.end, ban.end),
+            None => old.end >= ban.end,
+        };
+        if is_same && is_as_wanted {
             self.kept += 1;
         } else if !is_same && stands(old, &ban) {
             self.held += 1;

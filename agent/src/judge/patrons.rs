@@ -1,5 +1,4 @@
-//! Accounts that somebody has logged in to. What fails for an account that nobody ever did is not a device with an old password:
-//! there each failure counts, and not only the first of each account.
+//! Accounts that somebody has logged in to: what is asked of them is no bait, whatever the list of baits says.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,33 +6,25 @@ use crate::rule::{Moment, Tracked};
 
 /// Most accounts that are remembered; the one longest without a login is forgotten.
 pub(super) const PATRONS_MAX: usize = 1 << 16;
-/// For how long. As long must logins have been seen before anybody is taken for a stranger: until then nobody is.
+/// For how long.
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Patrons {
     accounts: Tracked<u64, ()>,
-    /// Since when logins have been seen.
-    since: Option<SystemTime>,
 }
 
 impl Patrons {
     pub(super) fn new() -> Self {
         Self {
             accounts: Tracked::new(PATRONS_MAX),
-            since: None,
         }
     }
 
     /// Somebody logged in.
     pub(super) fn note(&mut self, account: &str, at: SystemTime) {
-        self.since.get_or_insert(at);
-        let known = self.accounts.touch(hash(account), Moment::from(at), || ());
-        if known.1.is_some() {
-            // Too many to remember all: of the forgotten ones nobody can tell.
-            self.since = Some(at);
-        }
+        self.accounts.touch(hash(account), Moment::from(at), || ());
     }
 
     /// Whether somebody logged in to it lately.
@@ -41,22 +32,8 @@ impl Patrons {
         self.accounts.get(&hash(account)).is_some()
     }
 
-    /// Whether nobody did, as far as can be told.
-    pub(super) fn is_stranger(&self, account: &str, at: SystemTime) -> bool {
-        let watched = self
-            .since
-            .and_then(|since| at.duration_since(since).ok())
-            .unwrap_or_default();
-        watched >= REMEMBERED && !self.is_known(account)
-    }
-
     pub(super) fn forget(&mut self, now: Moment) {
         while self.accounts.pop_idle(now, REMEMBERED).is_some() {}
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.accounts.len()
     }
 }
 
@@ -72,24 +49,27 @@ fn hash(account: &str) -> u64 {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{PATRONS_MAX, Patrons};
+    use super::{PATRONS_MAX, Patrons, REMEMBERED};
+    use crate::rule::Moment;
 
     #[test]
-    fn nobody_is_a_stranger_before_logins_were_seen_for_long() {
-        let at = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400);
+    fn who_logged_in_is_known_in_any_case_and_domain_until_it_is_long_ago() {
         let mut patrons = Patrons::new();
-        assert!(!patrons.is_stranger("joe", at(100)));
-        patrons.note("Joe@example.org", at(100));
-        assert!(!patrons.is_stranger("ann", at(129)));
-        assert!(patrons.is_stranger("ann", at(130)));
-        assert!(!patrons.is_stranger("joe", at(130)) && patrons.is_known("joe"));
-        for n in 0..=PATRONS_MAX {
-            patrons.note(&format!("u{n}"), at(131));
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        patrons.note("Joe@example.org", at);
+        assert!(patrons.is_known("joe") && !patrons.is_known("ann"));
+        patrons.forget(Moment::from(at + REMEMBERED));
+        assert!(!patrons.is_known("joe"));
+    }
+
+    #[test]
+    fn only_so_many_are_remembered() {
+        let mut patrons = Patrons::new();
+        for number in 0..=PATRONS_MAX as u64 {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(number);
+            patrons.note(&format!("user{number}"), at);
         }
-        assert_eq!(patrons.len(), PATRONS_MAX);
-        assert!(
-            !patrons.is_stranger("joe", at(132)),
-            "forgotten for lack of room"
-        );
+        assert_eq!(patrons.accounts.len(), PATRONS_MAX);
+        assert!(!patrons.is_known("user0") && patrons.is_known("user1"));
     }
 }

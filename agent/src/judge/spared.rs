@@ -115,11 +115,6 @@ impl SparedHosts {
         self.hosts.values()
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.hosts.len()
-    }
-
     pub(super) fn forget(&mut self, now: Moment) {
         while self.hosts.pop_idle(now, REMEMBERED).is_some() {}
     }

@@ -79,7 +79,7 @@ fn form(message: &Message) -> Option<String> {
         for byte in value.bytes() {
             match byte {
                 b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' => {
-                    form.push(byte.into())
+                    form.push(byte.into());
                 }
                 byte => {
                     let _ = write!(form, "%{byte:02X}");

@@ -198,7 +198,7 @@ impl App {
             KeyCode::Home | KeyCode::Char('g') => self.list_mut().go(isize::MIN),
             KeyCode::End | KeyCode::Char('G') => self.list_mut().go(isize::MAX),
             KeyCode::Tab | KeyCode::Right | KeyCode::Char('l') => {
-                self.turn_to(self.tab as usize + 1)
+                self.turn_to(self.tab as usize + 1);
             }
             KeyCode::BackTab | KeyCode::Left | KeyCode::Char('h') => {
                 self.turn_to(self.tab as usize + Tab::ALL.len() - 1);
@@ -218,7 +218,7 @@ impl App {
             }
             KeyCode::Char('?') | KeyCode::F(1) => self.over = Over::Help,
             KeyCode::Enter => {
-                let net = self.selected_net().and_then(|net| parse(net));
+                let net = self.selected_net().and_then(parse);
                 match net {
                     Some(net) => self.pending.push(Order::Evidence(net)),
                     None => self.said = Said::Bad("no network is selected".to_owned()),
