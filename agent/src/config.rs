@@ -30,7 +30,7 @@ use ipnet::IpNet;
 
 use self::document::{Document, Section};
 pub use self::{
-    clemency::ClemencyConfig,
+    clemency::{ClemencyConfig, read_providers},
     error::{ConfigError, Mistake},
     filter::{Attach, ControlConfig, FilterConfig, Interfaces, Mode},
     limit::{CONCURRENT_MAX, PER_MINUTE_MAX},

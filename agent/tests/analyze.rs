@@ -107,7 +107,7 @@ fn a_log_without_offences_gives_no_decisions() {
     folder.check(
         &["--json", "mail.log"],
         &expect![[r#"
-            {"schema":1,"decisions":[],"lines":1,"events":0,"rules":[{"rule":"dictionary","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"session-errors","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins-slow","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins-one-account","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"relay","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"early-talker","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"non-smtp","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"too-many-errors","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"offences","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"network","bans":0,"would_bans":0,"others":0,"first":null,"last":null}],"near":[],"spared":[]}
+            {"schema":1,"decisions":[],"lines":1,"events":0,"rules":[{"rule":"dictionary","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"session-errors","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins-slow","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"logins-one-account","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"relay","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"early-talker","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"non-smtp","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"too-many-errors","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"offences","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"network","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"account-addresses","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"account-unusual","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"account-recipients","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"account-wrong-recipients","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"snowshoe","bans":0,"would_bans":0,"others":0,"first":null,"last":null},{"rule":"honeypot","bans":0,"would_bans":0,"others":0,"first":null,"last":null}],"near":[],"spared":[]}
             exit 0
         "#]],
     );
@@ -127,6 +127,10 @@ fn people_get_a_table() {
         TIME                 NET                 RULE             FOR    OFFENCES  REASON
         2024-08-22 10:00:09  203.0.113.7         dictionary       10m    10        10 unknown recipients in 9s
         12 lines, 12 events: 1 ban (dictionary 1), 0 would be in force now
+
+        by rule
+        RULE        BANS  WOULD BAN  OTHER  FIRST                LAST
+        dictionary  1     0          0      2024-08-22 10:00:09  2024-08-22 10:00:09
         exit 0
     "#]]);
     folder.check(

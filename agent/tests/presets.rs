@@ -21,17 +21,23 @@ fn balanced() {
     check(
         "balanced",
         &expect![[r#"
-            dictionary: 10 different unknown recipients from an address in 10m, if at least 80% of what it did is bad: ban for 10m
-            session-errors: 5 errors (the same account counts once) in one session, unless the host did anything good in 1d: ban for 10m
-            logins: 10 failed logins (the same account counts once) from an address in 10m, if at least 80% of what it did is bad: ban for 10m
-            logins-slow: 20 failed logins (the same account counts once) from an address in 1d, if at least 80% of what it did is bad: ban for 10m
-            logins-one-account: 300 failed logins from an address in 1h, unless the host did anything good in 1h: ban for 10m
-            relay: 5 relay attempts for different recipients from an address in 1h, if at least 80% of what it did is bad: ban for 10m
-            early-talker: 1 talk before the greeting from an address in 1d, unless the host did anything good in 1d: ban for 1h
-            non-smtp: 1 non-SMTP command from an address in 1d, unless the host did anything good in 1d: ban for 1h
-            too-many-errors: 3 sessions closed for their errors from an address in 1h, if at least 80% of what it did is bad: ban for 10m
-            offences: 20 points of offences from an address in 1d, if at least 90% of what it did is bad: ban for 10m
-            network: 16 hosts with errors in a network (/24, IPv6 /48) in 1h, if at least 80% of what it did is bad: ban for 10m
+            dictionary: 10 different unknown recipients from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            session-errors: 5 errors (the same account counts once) in one session, unless the host did anything good in 1d or is a regular: ban for 10m
+            logins: 10 failed logins (the same account counts once) from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            logins-slow: 15 failed logins (the same account counts once) from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            logins-one-account: 300 failed logins from an address in 1h, unless the host did anything good in 1d or is a regular: ban for 10m
+            relay: 5 relay attempts for different recipients from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            early-talker: 1 talk before the greeting from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
+            non-smtp: 1 non-SMTP command from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
+            too-many-errors: 3 sessions closed for their errors from an address in 1h, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            offences: 20 points of offences from an address in 1d, if at least 90% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            network: 16 hosts with errors in a network (/24, IPv6 /48) in 1h, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            account-addresses: 11 hosts with events of an account in 1d: notify
+            account-unusual: 50 accepted messages of an account in a day, if that is 500% of its mean of 30 days: notify
+            account-recipients: 1000 recipients of messages of an account in 1d: notify
+            account-wrong-recipients: 100 events for different recipients of an account in 1h: hold until released, notify
+            snowshoe: 16 hosts with offences in a network (/24, IPv6 /48) in 1d, if at least 50% of that and of what it did well in 1d is bad and it is no regular: ban for 10m (only observed)
+            honeypot: 1 use of a bot's name from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
         "#]],
     );
 }
@@ -41,18 +47,18 @@ fn strict() {
     check(
         "strict",
         &expect![[r#"
-            dictionary: 5 different unknown recipients from an address in 10m, if at least 80% of what it did is bad: ban for 10m
-            session-errors: 5 errors in one session, unless the host did anything good in 1d: ban for 10m
-            logins: 5 failed logins (the same account counts once) from an address in 10m, if at least 80% of what it did is bad: ban for 10m
-            logins-slow: 10 failed logins (the same account counts once) from an address in 1d, if at least 80% of what it did is bad: ban for 10m
-            logins-one-account: 50 failed logins from an address in 10m, if at least 80% of what it did is bad: ban for 30m
-            relay: 2 relay attempts for different recipients from an address in 10m, if at least 80% of what it did is bad: ban for 10m
-            early-talker: 1 talk before the greeting from an address in 1d, if at least 80% of what it did is bad: ban for 1h
-            non-smtp: 1 non-SMTP command from an address in 1d, if at least 80% of what it did is bad: ban for 1h
-            too-many-errors: 2 sessions closed for their errors from an address in 1h, if at least 80% of what it did is bad: ban for 10m
-            bad-sessions: 20 sessions without result from an address in 5m, if at least 80% of what it did is bad: ban for 5m
-            offences: 15 points of offences from an address in 1d, if at least 80% of what it did is bad: ban for 10m
-            network: 8 hosts with errors in a network (/24, IPv6 /48) in 1h, if at least 80% of what it did is bad: ban for 10m
+            dictionary: 5 different unknown recipients from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            session-errors: 5 errors in one session, unless the host did anything good in 1d or is a regular: ban for 10m
+            logins: 5 failed logins (the same account counts once) from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            logins-slow: 10 failed logins (the same account counts once) from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            logins-one-account: 50 failed logins from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 30m
+            relay: 2 relay attempts for different recipients from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            early-talker: 1 talk before the greeting from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 1h
+            non-smtp: 1 non-SMTP command from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 1h
+            too-many-errors: 2 sessions closed for their errors from an address in 1h, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            bad-sessions: 20 sessions without result from an address in 5m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 5m
+            offences: 15 points of offences from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            network: 8 hosts with errors in a network (/24, IPv6 /48) in 1h, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
         "#]],
     );
 }
@@ -73,9 +79,10 @@ fn smartermail_relaxed() {
     check(
         "smartermail-relaxed",
         &expect![[r#"
-        denial-of-service: 50 connections from an address in 5m: ban for 5m
-        brute-force-by-address: 50 failed logins from an address in 10m: ban for 30m
-    "#]],
+            denial-of-service: 50 connections from an address in 5m: ban for 5m
+            brute-force-by-address: 50 failed logins from an address in 10m: ban for 30m
+            brute-force-by-account: 50 failed logins of an account in 10m: notify
+        "#]],
     );
 }
 
@@ -84,10 +91,13 @@ fn smartermail_strict() {
     check(
         "smartermail-strict",
         &expect![[r#"
-        denial-of-service: 50 connections from an address in 5m: ban for 5m
-        brute-force-by-address: 50 failed logins from an address in 10m: ban for 30m
-        harvesting: 20 sessions without result from an address in 5m on smtp: ban for 5m
-    "#]],
+            denial-of-service: 50 connections from an address in 5m: ban for 5m
+            brute-force-by-address: 50 failed logins from an address in 10m: ban for 30m
+            harvesting: 20 sessions without result from an address in 5m on smtp: ban for 5m
+            brute-force-by-account: 50 failed logins of an account in 10m: notify
+            internal-spammer: 250 accepted messages of an account in 1h: notify
+            bounces: 50 bounces sent for of an account in 1h: notify
+        "#]],
     );
 }
 

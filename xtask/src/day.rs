@@ -16,10 +16,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use mailwall::{
-    config::{Config, PRESETS},
-    judge::JudgeSettings,
-};
+use mailwall::config::{Config, PRESETS};
 
 use self::{
     scene::{Day, Scene},
@@ -63,11 +60,11 @@ pub fn run(options: &Options) -> Result<()> {
         let text = day.lines.join("\n") + "\n";
         return fs::write(file, text).with_context(|| format!("write {}", file.display()));
     }
-    let settings = settings(options.preset.as_deref())?;
+    let config = config(options.preset.as_deref())?;
     let mut tally = Tally::default();
     for seed in seeds {
         let day = day(seed, options.hosts);
-        tally.add(seed, &day, &replay::judge(&day, settings.clone()));
+        tally.add(seed, &day, &replay::judge(&day, &config));
     }
     tally.print(options.json, options.wrong);
     ensure!(tally.is_reached(), "a number was not reached");
@@ -82,20 +79,12 @@ fn day(seed: u64, hosts: u64) -> Day {
     scene.finish()
 }
 
-/// What a judge judges by where nothing is configured, or nothing but the preset.
-fn settings(preset: Option<&str>) -> Result<JudgeSettings> {
-    let mut config = Config::parse("", "default")?;
-    if let Some(name) = preset {
-        let preset = PRESETS.iter().find(|preset| preset.name == name);
-        config = config.with_preset(preset.with_context(|| format!("no preset {name:?}"))?)?;
-    }
-    Ok(JudgeSettings {
-        rules: config
-            .rules
-            .rules
-            .into_iter()
-            .map(|(rule, _)| rule)
-            .collect(),
-        ipv6_prefix: config.filter.ipv6_prefix,
-    })
+/// What holds where nothing is configured, or nothing but the preset.
+fn config(preset: Option<&str>) -> Result<Config> {
+    let config = Config::parse("", "default")?;
+    let Some(name) = preset else {
+        return Ok(config);
+    };
+    let preset = PRESETS.iter().find(|preset| preset.name == name);
+    Ok(config.with_preset(preset.with_context(|| format!("no preset {name:?}"))?)?)
 }

@@ -229,7 +229,7 @@ fn court(args: &Args, config: &Config, agent: Option<&apply::Agent>) -> Result<C
     };
     let judge = judge(config, allowed());
     Ok(Court {
-        near: Near::new(&settings(config), judge.allowlist().clone()),
+        near: Near::new(config, &settings(config), judge.allowlist().clone()),
         judge,
         rules: ByRule::new(names(config)),
         against,
@@ -259,7 +259,17 @@ fn judge(config: &Config, allowed: impl Iterator<Item = AllowEntry>) -> Judge {
         origin: AllowOrigin::Config,
         reason: String::new(),
     });
-    Judge::new(settings(config), Allowlist::new(configured.chain(allowed)))
+    let mut judge = Judge::new(settings(config), Allowlist::new(configured.chain(allowed)));
+    config.clemency.put_in_force(&mut judge);
+    let listed = config.clemency.provider_file.as_deref();
+    // One that cannot be read leaves the shipped list in force, as it does in the agent.
+    if let Some(Ok(providers)) = listed
+        .filter(|_| config.clemency.providers)
+        .map(read_providers)
+    {
+        judge.set_providers(providers);
+    }
+    judge
 }
 
 /// How a time is written in JSON and plain output.

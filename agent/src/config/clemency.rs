@@ -1,6 +1,11 @@
 //! `[spare]`, `[breaker]`, `[honeypot]`, and the providers of `[allow]`: what spares real mail, and what only bots do.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     document::{Field, Section},
@@ -8,12 +13,15 @@ use super::{
 };
 use crate::{
     honeypot::{BAITS_MAX, Baits},
-    judge::BreakerSettings,
+    judge::{BreakerSettings, Judge},
+    providers::Providers,
     regular::{DAYS_REMEMBERED, SpareSettings},
 };
 
 /// Longest time that the breaker looks back on, or that bans pause for.
 const BREAKER_MAX: Duration = Duration::from_secs(86_400);
+/// Most bytes of a list of providers.
+const PROVIDERS_BYTES_MAX: u64 = 4 << 20;
 /// Most characters of a bait.
 const BAIT_MAX: usize = 320;
 
@@ -30,6 +38,36 @@ pub struct ClemencyConfig {
     pub providers: bool,
     /// `[allow] provider_file`: a list of their networks in place of the shipped one.
     pub provider_file: Option<PathBuf>,
+}
+
+impl ClemencyConfig {
+    /// Makes `judge` judge by it, with the shipped list of providers: what stands in a file is for [`read_providers`].
+    pub fn put_in_force(&self, judge: &mut Judge) {
+        judge.set_spare(self.spare);
+        judge.set_breaker(self.breaker);
+        judge.set_baits(self.baits.clone());
+        judge.set_providers(match self.providers {
+            true => Providers::shipped(),
+            false => Providers::default(),
+        });
+    }
+}
+
+/// Reads a list of providers.
+///
+/// # Errors
+/// With what is wrong with it.
+pub fn read_providers(path: &Path) -> Result<Providers, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > PROVIDERS_BYTES_MAX {
+        return Err(format!("more than {PROVIDERS_BYTES_MAX} bytes"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let providers = Providers::parse(&text).map_err(|mistake| mistake.to_string())?;
+    match providers.is_empty() {
+        true => Err("no network in it".to_owned()),
+        false => Ok(providers),
+    }
 }
 
 pub(super) fn read(top: &Section<'_>) -> Result<ClemencyConfig, ConfigError> {

@@ -1,14 +1,11 @@
 //! Keeps what spares real mail: the regulars in the store, the list of providers, the pause of bans in `status`.
 
-use std::{fs, path::Path, time::SystemTime};
+use std::{fs, time::SystemTime};
 
 use tracing::{info, warn};
 
 use super::Daemon;
-use crate::{config::ClemencyConfig, duration, judge::Judge, providers::Providers};
-
-/// Most bytes of a list of providers.
-const FILE_MAX: u64 = 4 << 20;
+use crate::{config, duration};
 
 /// What the daemon knows of it.
 #[derive(Debug, Default)]
@@ -42,9 +39,8 @@ impl Daemon {
     /// Puts what the config says in force.
     pub(super) fn renew_clemency(&mut self) {
         let config = &self.config.clemency;
-        apply(config, &mut self.judge);
+        config.put_in_force(&mut self.judge);
         self.clemency = Clemency::default();
-        self.judge.set_providers(shipped(config));
         self.look_at_providers();
     }
 
@@ -58,7 +54,7 @@ impl Daemon {
         if written.is_some() && written == self.clemency.written {
             return;
         }
-        match read(path) {
+        match config::read_providers(path) {
             Ok(providers) => {
                 info!(path = %path.display(), networks = providers.len(), "list of providers in force");
                 self.judge.set_providers(providers);
@@ -93,32 +89,5 @@ impl Daemon {
             .into_iter()
             .chain(self.clemency.problem.clone())
             .collect()
-    }
-}
-
-/// What the config says, without the list of providers.
-pub(super) fn apply(config: &ClemencyConfig, judge: &mut Judge) {
-    judge.set_spare(config.spare);
-    judge.set_breaker(config.breaker);
-    judge.set_baits(config.baits.clone());
-}
-
-fn shipped(config: &ClemencyConfig) -> Providers {
-    match config.providers {
-        true => Providers::shipped(),
-        false => Providers::default(),
-    }
-}
-
-fn read(path: &Path) -> Result<Providers, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > FILE_MAX {
-        return Err(format!("more than {FILE_MAX} bytes"));
-    }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let providers = Providers::parse(&text).map_err(|mistake| mistake.to_string())?;
-    match providers.is_empty() {
-        true => Err("no network in it".to_owned()),
-        false => Ok(providers),
     }
 }

@@ -85,12 +85,15 @@ impl Hosts {
         let half = scores.len() / 2;
         let (_, middle, _) = scores.select_nth_unstable_by(half, f64::total_cmp);
         let middle = *middle;
-        // Of many with the same score half are kept too.
-        let mut room = HOSTS_MAX / 2;
+        let above = self.by_net.values();
+        let above = above.filter(|host| host.score_at(now) > middle).count();
+        // Of many with the same score no more are kept than there is room for.
+        let mut room = (HOSTS_MAX / 2).saturating_sub(above);
         self.by_net.retain(|_, host| {
-            let is_kept = room > 0 && host.score_at(now) >= middle;
-            room -= usize::from(is_kept);
-            is_kept
+            let score = host.score_at(now);
+            let is_one_of_many = score.total_cmp(&middle).is_eq() && room > 0;
+            room -= usize::from(is_one_of_many);
+            score > middle || is_one_of_many
         });
     }
 

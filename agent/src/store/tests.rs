@@ -32,7 +32,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     drop(opened);
     let connection = Connection::open(state.dir.path().join(FILE_NAME)).unwrap();
     let earlier = "DROP TABLE cursors; DROP TABLE accounts; DROP TABLE account_days; DROP TABLE account_addresses; \
-                   DROP TABLE holds; DROP TABLE tally; PRAGMA user_version = 1";
+                   DROP TABLE holds; DROP TABLE tally; DROP TABLE regulars; PRAGMA user_version = 1";
     connection.execute_batch(earlier).unwrap();
     drop(connection);
     let mut opened = state.open();

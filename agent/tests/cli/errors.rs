@@ -113,7 +113,7 @@ fn a_noun_alone_shows_its_commands() {
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        stderr.starts_with("List, add, remove and look up bans"),
+        stderr.starts_with("List, add, remove, replace and look up bans"),
         "{stderr}"
     );
 }

@@ -12,11 +12,11 @@ fn the_default_configuration_is_right() {
     std::fs::write(dir.path().join("mailwall.toml"), default).unwrap();
     let check = |words: &[&str]| mailwall(dir.path(), words, b"").to_string();
     expect![[r#"
-        mailwall.toml is right (1 source, 11 rules)
+        mailwall.toml is right (1 source, 17 rules)
         [0]"#]]
     .assert_eq(&check(&["config", "check", "mailwall.toml"]));
     expect![[r#"
-        {"schema":1,"file":"mailwall.toml","valid":true}
+        {"schema":1,"file":"mailwall.toml","valid":true,"warnings":[]}
         [0]"#]]
     .assert_eq(&check(&["config", "check", "mailwall.toml", "--json"]));
     expect![[r#"

@@ -403,9 +403,9 @@ fn rules() {
         answers::rules(),
         "rule list",
         expect![[r#"
-            NAME        COUNTS                     PER      DISTINCT   LIMIT  WINDOW  BAN    TRACKED  BREACHES  ORIGIN
-            dictionary  unknown-recipient          address  recipient  10     10m     10m    31       1 204     preset
-            errors      protocol-error and 2 more  session  -          5      -       1h30m  0        0         config
+            NAME        COUNTS                     PER      DISTINCT   LIMIT  WINDOW  BAN    TRACKED  BREACHES  ORIGIN  MODE     THEN             NEAR  BANS  WOULD BAN
+            dictionary  unknown-recipient          address  recipient  10     10m     10m    31       1 204     preset  enforce  ban              2     7     -
+            errors      protocol-error and 2 more  session  -          5      -       1h30m  0        3         config  observe  ban,kick,notify  0     0     3
             2 rules, preset balanced
             [0]"#]],
     );
@@ -413,15 +413,15 @@ fn rules() {
         answers::rules(),
         "rule list --plain",
         expect![[r#"
-            dictionary	unknown-recipient	address	recipient	10	600	600	31	1204	preset
-            errors	protocol-error,non-smtp,too-many-errors	session		5		5400	0	0	config
+            dictionary	unknown-recipient	address	recipient	10	600	600	31	1204	preset	enforce	ban	2	7	
+            errors	protocol-error,non-smtp,too-many-errors	session		5		5400	0	3	config	observe	ban,kick,notify	0	0	3
             [0]"#]],
     );
     check(
         answers::rules(),
         "rule list --json",
         expect![[r#"
-            {"schema":1,"preset":"balanced","rules":[{"name":"dictionary","origin":"preset","count":["unknown-recipient"],"per":"address","distinct":"recipient","service":[],"limit":10,"window_s":600,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":600,"factor":4,"at_most_s":604800,"tracked":31,"breaches":1204,"description":"10 recipients that do not exist, within 10m, from one address"},{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
+            {"schema":1,"preset":"balanced","rules":[{"name":"dictionary","origin":"preset","count":["unknown-recipient"],"per":"address","distinct":"recipient","service":[],"limit":10,"window_s":600,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":600,"factor":4,"at_most_s":604800,"tracked":31,"near":2,"breaches":1204,"bans":7,"would_bans":0,"would_be_banned":0,"description":"10 recipients that do not exist, within 10m, from one address"},{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"mode":"observe","permanent":false,"then":{"ban":"1h30m","delay":null,"kick":true,"hold":null,"notify":true},"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"near":0,"breaches":3,"bans":0,"would_bans":3,"would_be_banned":1,"description":"5 errors in one connection"}]}
             [0]"#]],
     );
 }
@@ -432,20 +432,26 @@ fn one_rule() {
         answers::rules(),
         "rule show dictionary",
         expect![[r#"
-        10 recipients that do not exist, within 10m, from one address
+            10 recipients that do not exist, within 10m, from one address
 
-        NAME      dictionary
-        ORIGIN    preset
-        COUNTS    unknown-recipient
-        PER       address
-        DISTINCT  recipient
-        SERVICES  all
-        LIMIT     10
-        WINDOW    10m
-        BAN       10m, then times 4, at most 7d
-        TRACKED   31 hosts
-        BREACHES  1 204
-        [0]"#]],
+            NAME      dictionary
+            ORIGIN    preset
+            COUNTS    unknown-recipient
+            PER       address
+            DISTINCT  recipient
+            SERVICES  all
+            LIMIT     10
+            WINDOW    10m
+            BAN       10m, then times 4, at most 7d
+            TRACKED   31 hosts
+            NEAR      2 hosts
+            BREACHES  1 204
+            BANS      7
+            MODE      enforce
+            THEN      ban
+            WOULD BAN  -
+            PERMANENT  no
+            [0]"#]],
     );
     check(
         answers::rules(),
@@ -463,21 +469,27 @@ fn one_rule() {
             WINDOW    the session
             BAN       1h30m, then times 4, at most 7d
             TRACKED   no hosts
-            BREACHES  0
+            NEAR      no hosts
+            BREACHES  3
+            BANS      0
+            MODE      observe
+            THEN      ban,kick,notify
+            WOULD BAN  3 so far, 1 now
+            PERMANENT  no
             [0]"#]],
     );
     check(
         answers::rules(),
         "rule show errors --plain",
         expect![[r#"
-            errors	protocol-error,non-smtp,too-many-errors	session		5		5400	0	0	config
+            errors	protocol-error,non-smtp,too-many-errors	session		5		5400	0	3	config	observe	ban,kick,notify	0	0	3
             [0]"#]],
     );
     check(
         answers::rules(),
         "rule show errors --json",
         expect![[r#"
-            {"schema":1,"preset":"balanced","rules":[{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"mode":"enforce","permanent":false,"then":{"ban":"10m","delay":null,"kick":false,"hold":null,"notify":false},"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"breaches":0,"description":"5 errors in one connection"}]}
+            {"schema":1,"preset":"balanced","rules":[{"name":"errors","origin":"config","count":["protocol-error","non-smtp","too-many-errors"],"per":"session","distinct":null,"service":["smtp"],"limit":5,"window_s":null,"mode":"observe","permanent":false,"then":{"ban":"1h30m","delay":null,"kick":true,"hold":null,"notify":true},"ban_s":5400,"factor":4,"at_most_s":604800,"tracked":0,"near":0,"breaches":3,"bans":0,"would_bans":3,"would_be_banned":1,"description":"5 errors in one connection"}]}
             [0]"#]],
     );
     check(

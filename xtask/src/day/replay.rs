@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use mailwall::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
+    config::Config,
     decision::Decision,
     dialect::{Reader, Reading},
     judge::{Judge, JudgeSettings},
@@ -46,13 +47,19 @@ pub struct Replay {
 }
 
 /// Judges the day.
-pub fn judge(day: &Day, settings: JudgeSettings) -> Replay {
+pub fn judge(day: &Day, config: &Config) -> Replay {
     let allowed = day.allowed.iter().map(|net| AllowEntry {
         net: *net,
         origin: AllowOrigin::Config,
         reason: String::new(),
     });
+    let rules = config.rules.rules.iter().map(|(rule, _)| rule.clone());
+    let settings = JudgeSettings {
+        rules: rules.collect(),
+        ipv6_prefix: config.filter.ipv6_prefix,
+    };
     let mut judge = Judge::new(settings, Allowlist::new(allowed));
+    config.clemency.put_in_force(&mut judge);
     let mut reader = Reader::new(TimeZone::UTC);
     // Only for lines without a year, of which there are none.
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_409_600);

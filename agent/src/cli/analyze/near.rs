@@ -9,6 +9,7 @@ use super::rfc3339;
 use crate::{
     allowlist::Allowlist,
     ban::{Ban, Origin, Sort},
+    config::Config,
     decision::Decision,
     event::Event,
     judge::{Judge, JudgeSettings},
@@ -45,8 +46,8 @@ pub(super) struct Miss {
 }
 
 impl Near {
-    /// Beside a judge with these settings and that allowlist.
-    pub(super) fn new(settings: &JudgeSettings, allowlist: Allowlist) -> Self {
+    /// Beside a judge by this configuration, with these settings of it and that allowlist.
+    pub(super) fn new(config: &Config, settings: &JudgeSettings, allowlist: Allowlist) -> Self {
         let mut limits = BTreeMap::new();
         let mut lower = settings.clone();
         lower.rules.retain_mut(|rule| {
@@ -58,8 +59,10 @@ impl Near {
             rule.limit = limit;
             is_lower
         });
+        let mut judge = Judge::new(lower, allowlist);
+        config.clemency.put_in_force(&mut judge);
         Self {
-            judge: Judge::new(lower, allowlist),
+            judge,
             limits,
             misses: BTreeMap::new(),
             banned: BTreeSet::new(),
