@@ -36,7 +36,7 @@ use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
     ban::Sort,
     clock::Clock,
-    config::{Config, ConfigError, PRESETS},
+    config::{Config, ConfigError, PRESETS, read_providers},
     decision::Decision,
     dialect::Reader,
     judge::{Judge, JudgeSettings},
