@@ -48,6 +48,7 @@ use crate::{
     metrics::Scrape,
     notify::Notify,
     policy::Question,
+    privilege::PrivilegeError,
     source::Notice,
     store::{Store, StoreError},
     tally::Tally,
@@ -94,6 +95,9 @@ pub enum RunError {
     /// The control socket cannot be used.
     #[error(transparent)]
     Control(#[from] control::ServeError),
+    /// It cannot run as the user that was named.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
     /// The host refuses what every process may do.
     #[error("cannot {what}")]
     Host {
@@ -105,12 +109,12 @@ pub enum RunError {
     },
 }
 
-/// Runs the agent until SIGTERM or SIGINT.
+/// Runs the agent until SIGTERM or SIGINT; as `user`, from when the filter is in force.
 ///
 /// # Errors
 /// When it cannot start. A filter that cannot be loaded and a source that cannot be read are no errors: the agent goes on,
 /// and `status` says so.
-pub fn run(paths: Paths, tracing: Tracing) -> Result<(), RunError> {
+pub fn run(paths: Paths, tracing: Tracing, user: Option<&str>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -119,7 +123,7 @@ pub fn run(paths: Paths, tracing: Tracing) -> Result<(), RunError> {
             source,
         })?;
     runtime.block_on(async {
-        let (mut daemon, ends) = Daemon::start(paths, tracing)?;
+        let (mut daemon, ends) = Daemon::start(paths, tracing, user)?;
         daemon.run(ends).await;
         daemon.stop();
         daemon.notify.stop().await;

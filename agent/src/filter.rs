@@ -85,6 +85,8 @@ pub struct Filter {
     rings: Option<[Ring; 2]>,
     connections: Connections,
     tracepoint: Option<Tracepoint>,
+    /// Its number, as far as it was found out while that could be done.
+    tracepoint_number: Option<u64>,
     tracing: Tracing,
     trace: Option<Trace>,
 }
@@ -134,6 +136,7 @@ impl Filter {
             rings: Some(Limits::take_rings(&mut ebpf)?),
             connections: Connections::new(counted, settings.get().seed),
             tracepoint: None,
+            tracepoint_number: None,
             pins,
             programs,
             maps,
@@ -143,6 +146,16 @@ impl Filter {
         };
         filter.migrate();
         Ok(filter)
+    }
+
+    /// Makes what is pinned belong to a user, who may then go on with this filter; [`TracepointError`]s of what only root may
+    /// find out come later, when connections are to be counted.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn hand_over(&mut self, uid: u32, gid: u32) -> Result<(), FilterError> {
+        self.tracepoint_number = tracefs::tracepoint().ok();
+        self.pins.hand_over(uid, gid)
     }
 
     /// The bans in the maps, with their ends as the kernel has them: those of addresses are rounded up to its steps (134 ms), and a

@@ -19,23 +19,17 @@
 //!
 //! # Code map
 //!
-//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`allowlist`], [`limit`], [`penalty`], [`decision`], [`regular`], [`providers`],
-//!   [`honeypot`],
-//!   [`checkpoint`], [`tally`].
+//! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`account`], [`allowlist`], [`limit`], [`penalty`], [`regular`] (who does
+//!   well), [`providers`], [`honeypot`], [`decision`], [`checkpoint`], [`tally`] (counts for reports).
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).
 //! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
-//!   [`kick`] (the end of live connections), [`policy`] (answers Postfix in the session), [`store`] (SQLite).
-//!   [`store`] (SQLite), [`kick`] (the end of live connections), [`notify`] (e-mail, webhook, command, journal: one file for each).
-//!   [`store`] (SQLite), [`service_manager`].
-//!   [`store`] (SQLite), [`metrics`], [`service_manager`].
-//! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
-//!   [`store`] (SQLite), [`kick`] (the end of live connections).
-//! - Operation: [`config`], [`duration`], [`exchange`] (lists of bans as other programs keep them, one file for each format),
-//!   [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`doctor`],
-//!   [`clock`], [`daemon`].
-//!   [`clock`], [`journald`], [`report`], [`daemon`].
+//!   [`store`] (SQLite), [`policy`] (answers Postfix in the session), [`kick`] (the end of live connections), [`notify`] (who is
+//!   told: one file for each way), [`metrics`] (Prometheus), [`journald`] (fields of decisions), [`service_manager`] (systemd).
+//! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`exchange`]
+//!   (lists of bans as other programs keep them: one file for each format), [`report`], [`doctor`], [`clock`], [`privilege`]
+//!   (giving up root), [`daemon`].
 //!
 //! # Invariants
 //!
@@ -95,3 +89,4 @@ pub mod duration;
 pub mod exchange;
 pub mod journald;
 pub mod report;
+pub mod privilege;

@@ -39,7 +39,13 @@ const EDGES: &[&str] = &[
     "store",
 ];
 const OPERATION: &[&str] = &[
-    "clock", "config", "doctor", "duration", "exchange", "report",
+    "clock",
+    "config",
+    "doctor",
+    "duration",
+    "exchange",
+    "privilege",
+    "report",
 ];
 /// Named by nobody but `main`; `mailwall run` of the command line starts the daemon.
 const TOP: &[&str] = &["cli", "daemon"];

@@ -8,6 +8,7 @@ use crate::{
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall run                              # as the unit file does
+  mailwall run --user mailwall              # as root, and then as the user mailwall
   mailwall run -v                           # with the reasons of its decisions
   mailwall run --trace-packets              # with a line for each connection attempt";
 
@@ -29,6 +30,13 @@ pub struct Args {
     /// until the agent is started again without this.
     #[arg(long)]
     trace_packets: bool,
+    /// Run as this user from when the filter is in force; start it as root
+    ///
+    /// What is left of root are the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. The user's groups must let it read the logs
+    /// (adm, systemd-journal) and the configuration; the state and run directories become the user's. A filter that could not be
+    /// loaded at the start needs another start.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
 }
 
 pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
@@ -38,7 +46,7 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
     } else {
         Tracing::Off
     };
-    match daemon::run(console.paths.clone(), tracing) {
+    match daemon::run(console.paths.clone(), tracing, args.user.as_deref()) {
         Ok(()) => Ok(Exit::Done),
         Err(error) => Err(Failure::from_chain(exit(&error), &error)),
     }

@@ -31,14 +31,28 @@ use crate::{
     kick::Kicker,
     notify::Notify,
     policy::QUESTIONS_MAX,
+    privilege::Privilege,
     store::{Opened, Store},
     tally::Tally,
 };
 
 impl Daemon {
-    pub(super) fn start(paths: Paths, tracing: Tracing) -> Result<(Self, Ends), RunError> {
+    pub(super) fn start(
+        paths: Paths,
+        tracing: Tracing,
+        user: Option<&str>,
+    ) -> Result<(Self, Ends), RunError> {
         let config = Config::load(&paths.config)?;
         let clock = Clock::start();
+        let privilege = user.map(Privilege::of).transpose()?;
+        let (opened, listener) = match &privilege {
+            None => open(&paths, &config, &clock),
+            Some(privilege) => {
+                privilege.own_state(&paths.state_dir)?;
+                privilege.own_run(&paths.run_dir)?;
+                privilege.as_user(|| open(&paths, &config, &clock))?
+            }
+        }?;
         let Opened {
             store,
             mut bans,
@@ -47,13 +61,12 @@ impl Daemon {
             checkpoints,
             set_aside,
             fresh,
-        } = Store::open(&paths.state_dir, &clock)?;
+        } = opened;
         let mut health = Health::new(clock.now());
         if let Some(aside) = &set_aside {
             health.set_store_aside(aside);
         }
         let (calls_in, calls) = mpsc::channel(CALLS_MAX);
-        let listener = control::listen(&paths.run_dir, config.control.group.as_deref())?;
         tokio::spawn(control::serve(listener, calls_in));
 
         let filter = health.note_filter(Filter::open_with(&paths.bpffs_dir, tracing));
@@ -125,6 +138,10 @@ impl Daemon {
         daemon.attach();
         daemon.restore_policy();
         daemon.serve_policy();
+        if let Some(privilege) = privilege {
+            daemon.hand_over(&privilege);
+            privilege.give_up()?;
+        }
         daemon.follow_sources();
         daemon.serve_metrics();
         info!(
@@ -150,6 +167,14 @@ impl Daemon {
         ))
     }
 
+    /// Lets the user go on with the filter that root has opened.
+    fn hand_over(&mut self, privilege: &Privilege) {
+        if let Some(filter) = &mut self.filter {
+            let handed = filter.hand_over(privilege.uid().as_raw(), privilege.gid().as_raw());
+            self.health.note_filled(handed);
+        }
+    }
+
     /// Makes the kernel's maps hold exactly what the judge has in force.
     pub(super) fn fill_filter(&mut self) {
         let Some(filter) = &mut self.filter else {
@@ -173,6 +198,17 @@ impl Daemon {
             .and_then(|()| filter.replace_all(&bans, &allowed));
         self.health.note_filled(filled);
     }
+}
+
+/// What is one agent's alone, and refuses a second one.
+fn open(
+    paths: &Paths,
+    config: &Config,
+    clock: &Clock,
+) -> Result<(Opened, control::Listener), RunError> {
+    let opened = Store::open(&paths.state_dir, clock)?;
+    let listener = control::listen(&paths.run_dir, config.control.group.as_deref())?;
+    Ok((opened, listener))
 }
 
 pub(super) fn judge_settings(config: &Config) -> JudgeSettings {

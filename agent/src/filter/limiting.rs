@@ -6,6 +6,7 @@ use mailwall_common::LimitEvent;
 
 use super::{
     Belief, Census, Filter, FilterError, Ring, TracepointError,
+    tracefs,
     tracepoint::{self, Attached, Tracepoint},
 };
 use crate::limit::{LimitNotice, LimitRule};
@@ -34,7 +35,11 @@ impl Filter {
         if self.tracepoint.is_some() {
             return Ok(false);
         }
-        let (tracepoint, attached) = Tracepoint::attach(&mut self.programs, &pin)?;
+        let number = match self.tracepoint_number {
+            Some(number) => number,
+            None => tracefs::tracepoint()?,
+        };
+        let (tracepoint, attached) = Tracepoint::attach(number, &mut self.programs, &pin)?;
         self.tracepoint = Some(tracepoint);
         Ok(attached == Attached::Now)
     }

@@ -2,9 +2,12 @@
 //! again only when their shape is the one that this agent and its program believe in; nothing else checks that.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, lchown},
+    },
     path::{Path, PathBuf},
 };
 
@@ -37,6 +40,8 @@ const NEEDS_ROOT: &str = "it takes root (CAP_SYS_ADMIN to mount a BPF file syste
 pub struct Pins {
     root: PathBuf,
     dir: PathBuf,
+    /// What keeps the way there open to who may not go through the folders above it.
+    _way: Option<OwnedFd>,
 }
 
 /// What pinned maps look like.
@@ -69,7 +74,36 @@ impl Pins {
         Self {
             root: bpffs_dir.to_owned(),
             dir: bpffs_dir.join(ABI.to_string()),
+            _way: None,
         }
+    }
+
+    /// Makes `uid` and `gid` own the pins, and keeps the way to them open: nobody but root may go through `/sys/fs/bpf`.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn hand_over(&mut self, uid: u32, gid: u32) -> Result<(), FilterError> {
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| FilterError::Pins {
+                action,
+                path,
+                advice: NEEDS_ROOT,
+                source,
+            }
+        };
+        for path in entries(&self.dir).iter().chain([&self.dir, &self.root]) {
+            lchown(path, Some(uid), Some(gid)).map_err(failed("hand over", path))?;
+        }
+        let way = File::options()
+            .read(true)
+            .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
+            .open(&self.root)
+            .map_err(failed("open", &self.root))?;
+        self.root = PathBuf::from(format!("/proc/self/fd/{}", way.as_raw_fd()));
+        self.dir = self.root.join(ABI.to_string());
+        self._way = Some(way.into());
+        Ok(())
     }
 
     /// Where an agent of another ABI has its pins, if there are any.

@@ -25,7 +25,7 @@ use super::{
     link,
     load::Programs,
     pins,
-    tracefs::{self, TracepointError},
+    tracefs::TracepointError,
 };
 
 /// Numbers of include/uapi/linux/perf_event.h.
@@ -63,15 +63,15 @@ pub enum Attached {
 }
 
 impl Tracepoint {
-    /// Attaches the program, and pins its link at `pin`.
+    /// Attaches the program to the tracepoint of this number, and pins its link at `pin`.
     ///
     /// # Errors
     /// When the kernel has no such tracepoint, or refuses.
     pub fn attach(
+        number: u64,
         programs: &mut Programs,
         pin: &Path,
     ) -> Result<(Self, Attached), TracepointError> {
-        let number = tracefs::tracepoint()?;
         let program = programs.tracepoint().map_err(TracepointError::Program)?;
         if is_in_force(program, pin) {
             return Ok((Self { _event: None }, Attached::Before));
