@@ -34,6 +34,7 @@ mod status;
 mod table;
 mod time;
 mod top;
+mod unload;
 mod usage;
 
 use std::process::ExitCode;
@@ -91,6 +92,8 @@ enum Noun {
     Export(export::Args),
     Report(report::Args),
     Reload(reload::Args),
+    Unload(unload::Args),
+
     Completions(completions::Args),
 }
 
@@ -117,6 +120,7 @@ impl Noun {
             Self::Export(args) => export::run(&args, console),
             Self::Report(args) => report::run(&args, console),
             Self::Reload(args) => reload::run(args, console),
+            Self::Unload(args) => unload::run(args, console),
             Self::Completions(args) => completions::run(args, console),
         }
     }

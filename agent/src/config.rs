@@ -7,6 +7,7 @@ pub mod contradiction;
 mod document;
 mod error;
 mod filter;
+mod for_host;
 mod limit;
 mod metrics;
 mod notify;

@@ -1,8 +1,10 @@
 //! What the host says of itself: the interfaces of its default routes, its own addresses, and who is logged in by SSH, all of
 //! the network namespace of the calling thread; and who has connections to it.
 
+mod logs;
 mod watch;
 
+pub use logs::{MailLog, MailLogPlace, mail_logs};
 pub use watch::{NetworkWatch, watch_network};
 
 use std::{

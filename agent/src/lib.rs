@@ -88,5 +88,5 @@ pub mod doctor;
 pub mod duration;
 pub mod exchange;
 pub mod journald;
-pub mod report;
 pub mod privilege;
+pub mod report;

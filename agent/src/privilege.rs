@@ -92,9 +92,8 @@ impl Privilege {
         if !Uid::effective().is_root() {
             return Err(PrivilegeError::NotRoot { user: name() });
         }
-        let c_name = std::ffi::CString::new(user).map_err(|_| PrivilegeError::NoSuchUser {
-            user: name(),
-        })?;
+        let c_name = std::ffi::CString::new(user)
+            .map_err(|_| PrivilegeError::NoSuchUser { user: name() })?;
         initgroups(&c_name, found.gid).map_err(failed("take on the groups of the user"))?;
         setresgid(found.gid, found.gid, found.gid)
             .map_err(failed("take on the group of the user"))?;
@@ -207,12 +206,8 @@ impl Privilege {
         if status.uid() == self.uid().as_raw() {
             return Ok(());
         }
-        fchown(
-            opened,
-            Some(self.uid().as_raw()),
-            Some(self.gid().as_raw()),
-        )
-        .map_err(|source| on("hand over", dir, source))
+        fchown(opened, Some(self.uid().as_raw()), Some(self.gid().as_raw()))
+            .map_err(|source| on("hand over", dir, source))
     }
 }
 

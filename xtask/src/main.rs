@@ -8,6 +8,7 @@ mod command;
 mod conformance;
 mod day;
 mod demo;
+mod dist;
 mod fuzz;
 mod repository;
 mod roots;
@@ -42,6 +43,8 @@ enum Task {
     Day(day::Options),
     /// Fuzzes what reads log lines
     Fuzz(fuzz::Options),
+    /// Makes a Debian package and a tarball
+    Dist(dist::Options),
     /// Installs what the demo and the tests need, and says what
     Tools(tools::Options),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::run(options),
         Task::Day(options) => day::run(&options),
         Task::Fuzz(options) => fuzz::run(options),
+        Task::Dist(options) => dist::run(options),
         Task::Tools(options) => tools::run(options),
     };
     match done {

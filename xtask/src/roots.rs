@@ -111,12 +111,7 @@ fn make_one(suite: &str, software: &Software) -> Result<PathBuf> {
             .arg(base.join("."))
             .arg(draft.path()),
     )?;
-    run_quietly(
-        alone()
-            .args(["sh", "-c", INSTALL, "install"])
-            .arg(draft.path())
-            .args(software.packages),
-    )?;
+    install(draft.path(), software.packages)?;
     ensure!(
         software.is_whole(draft.path()),
         "apt installed no {}",
@@ -132,12 +127,25 @@ fn make_one(suite: &str, software: &Software) -> Result<PathBuf> {
     Ok(root)
 }
 
+/// Installs packages of Debian in a root.
+///
+/// # Errors
+/// When they cannot be had.
+pub fn install(root: &Path, packages: &[&str]) -> Result<()> {
+    let mut script = alone();
+    script.args(["sh", "-c", INSTALL, "install"]).arg(root);
+    run_quietly(script.args(packages)).map(drop)
+}
+
 fn root_of(software: &Software) -> Result<PathBuf> {
     mailwall_tests::server_root(software.name)
 }
 
 /// A Debian with nothing in it.
-fn base(suite: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there, and cannot be made.
+pub fn base(suite: &str) -> Result<PathBuf> {
     let root = mailwall_tests::server_root(&format!("base-{suite}"))?;
     let is_whole = |root: &Path| root.join("usr/bin/apt-get").is_file();
     if is_whole(&root) {

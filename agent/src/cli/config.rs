@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::ValueHint;
+use nix::unistd::Group;
 use serde::Serialize;
 
 use super::{
@@ -17,7 +18,11 @@ use super::{
 use crate::{
     config::{Config, ConfigError},
     control::protocol::SCHEMA,
+    host::{self, MailLog, MailLogPlace},
 };
+
+/// Group that a package makes, whose members may use the control socket.
+const GROUP: &str = "mailwall";
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall config check                                      # is the configuration right?
@@ -37,6 +42,7 @@ const SHOW_EXAMPLES: &str = "EXAMPLES
 const DEFAULT_EXAMPLES: &str = "EXAMPLES
   mailwall config default                                       # to read
   mailwall config default > /etc/mailwall/mailwall.toml         # to start from
+  mailwall config default --for-this-host                       # with its logs, dropping nothing
   mailwall config default | diff - /etc/mailwall/mailwall.toml  # what is different here?";
 
 /// Check and show the configuration
@@ -59,7 +65,13 @@ pub enum Command {
     Show,
     /// Print the default configuration, every setting explained
     #[command(after_long_help = DEFAULT_EXAMPLES)]
-    Default,
+    Default {
+        /// With the mail logs of this host, and observing: nothing is dropped
+        ///
+        /// What was found is said on stderr.
+        #[arg(long)]
+        for_this_host: bool,
+    },
 }
 
 /// What `config check --json` prints of a configuration that is right.
@@ -84,7 +96,12 @@ pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failu
         Command::Check { file: Some(file) } => check(&file, console),
         Command::Check { file: None } => check(&console.paths.config.clone(), console),
         Command::Show => show(console),
-        Command::Default => text(Config::default_text(), console),
+        Command::Default {
+            for_this_host: false,
+        } => text(Config::default_text(), console),
+        Command::Default {
+            for_this_host: true,
+        } => for_this_host(console),
     }
 }
 
@@ -129,6 +146,23 @@ fn rejected(error: &ConfigError) -> Failure {
 fn show(console: &mut Console) -> Result<Exit, Failure> {
     let config = Config::load(&console.paths.config).map_err(|error| rejected(&error))?;
     text(&config.to_toml(), console)
+}
+
+fn for_this_host(console: &mut Console) -> Result<Exit, Failure> {
+    let logs = host::mail_logs(Path::new("/"));
+    for MailLog { place, what } in &logs {
+        match place {
+            MailLogPlace::File(path) => {
+                console.note(&format!("found {}: {what}", path.display()));
+            }
+            MailLogPlace::Journal => console.note(&format!("found {what}")),
+        }
+    }
+    if logs.is_empty() {
+        console.note("found no mail log; one at /var/log/mail.log is read when it comes");
+    }
+    let group = Group::from_name(GROUP).ok().flatten().map(|_| GROUP);
+    text(&Config::text_for_host(&logs, group), console)
 }
 
 /// A configuration as text, or its settings as JSON.

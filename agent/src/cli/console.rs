@@ -220,6 +220,15 @@ impl Console {
         Ok(())
     }
 
+    /// Says on stderr what belongs to the answer, but not into what stdout is piped to.
+    pub fn note(&self, text: &str) {
+        if self.volume > Volume::Quiet {
+            let text = line::escaped(text.as_bytes(), WARNING_MAX);
+            // Where stderr is closed, nobody can be told.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Says on stderr what the caller should know all the same.
     pub fn warn(&self, text: &str) {
         if self.volume > Volume::Quiet {

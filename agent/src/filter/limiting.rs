@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use mailwall_common::LimitEvent;
 
 use super::{
-    Belief, Census, Filter, FilterError, Ring, TracepointError,
-    tracefs,
+    Belief, Census, Filter, FilterError, Ring, TracepointError, tracefs,
     tracepoint::{self, Attached, Tracepoint},
 };
 use crate::limit::{LimitNotice, LimitRule};

@@ -20,12 +20,7 @@ use aya::programs::{
 use tracing::info;
 
 use super::{
-    bpf::descriptor,
-    error::FilterError,
-    link,
-    load::Programs,
-    pins,
-    tracefs::TracepointError,
+    bpf::descriptor, error::FilterError, link, load::Programs, pins, tracefs::TracepointError,
 };
 
 /// Numbers of include/uapi/linux/perf_event.h.

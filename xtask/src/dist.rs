@@ -1,0 +1,208 @@
+//! `cargo xtask dist`: a Debian package, and a tarball for other systems, under `target/dist`.
+//!
+//! The binary in both is one: linked statically, with glibc in it, so that it runs on whatever has a kernel that the filter
+//! loads on. For other architectures than this machine's the toolchain has no standard library: they are skipped by name.
+
+mod check;
+mod manual;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use clap_complete::{aot::Shell, generate_to};
+
+use crate::{
+    command::{self, run_quietly},
+    repository,
+};
+
+/// Version of cargo-deb.
+const CARGO_DEB: &str = "3.8.0";
+/// Architectures of mail hosts: Debian's name, Rust's.
+const ARCHITECTURES: [(&str, &str); 2] = [("amd64", "x86_64"), ("arm64", "aarch64")];
+
+/// Options of the command.
+#[derive(Args)]
+pub struct Options {
+    /// Installs, upgrades and purges the package in a fresh Debian root, too
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something cannot be built, or the package does not do what it should.
+pub fn run(options: Options) -> Result<()> {
+    let stage = stage()?;
+    let package = package(&stage, None)?;
+    println!("package: {}", package.display());
+    println!("tarball: {}", tarball(&stage)?.display());
+    for (debian, rust) in ARCHITECTURES {
+        if rust != env::consts::ARCH {
+            println!("skipping {debian}: this toolchain has no standard library for it");
+        }
+    }
+    if options.check {
+        let next = package_of_next_version(&stage)?;
+        check::run(&package, &next)?;
+    }
+    Ok(())
+}
+
+/// What goes into a package: the binary, the manual, completions. Gives the folder.
+fn stage() -> Result<PathBuf> {
+    let stage = folder().join("stage");
+    if stage.exists() {
+        fs::remove_dir_all(&stage).context("clear the stage")?;
+    }
+    for part in ["man", "man5", "completions"] {
+        fs::create_dir_all(stage.join(part)).context("make the stage")?;
+    }
+    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let words = ["build", "--release", "--package", "mailwall", "--locked"];
+    let mut cargo = repository::cargo(&words);
+    cargo
+        .args(["--target", &target])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    command::run(&mut cargo)?;
+    let built = repository::target().join(&target).join("release/mailwall");
+    let binary = stage.join("mailwall");
+    fs::copy(&built, &binary).with_context(|| format!("copy {}", built.display()))?;
+    run_quietly(Command::new("strip").arg(&binary))?;
+    let mut line = mailwall::cli::command();
+    manual::write(&line, &stage.join("man"), &stage.join("man5"))?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        generate_to(shell, &mut line, "mailwall", stage.join("completions"))
+            .context("write completions")?;
+    }
+    Ok(stage)
+}
+
+/// Puts a package together, of the project's version or another one.
+fn package(stage: &Path, version: Option<&str>) -> Result<PathBuf> {
+    let program = cargo_deb()?;
+    let output = stage.with_file_name(match version {
+        None => "mailwall.deb".to_owned(),
+        Some(version) => format!("mailwall-{version}.deb"),
+    });
+    let mut deb = Command::new(program);
+    deb.args([
+        "--package",
+        "mailwall",
+        "--no-build",
+        "--no-strip",
+        "--output",
+    ])
+    .arg(&output)
+    .args(version.map(|version| format!("--deb-version={version}")))
+    .current_dir(repository::root());
+    run_quietly(&mut deb)?;
+    if version.is_some() {
+        return Ok(output);
+    }
+    let field = |name: &str| {
+        let said = run_quietly(
+            Command::new("dpkg-deb")
+                .arg("--field")
+                .arg(&output)
+                .arg(name),
+        )?;
+        anyhow::Ok(said.trim().to_owned())
+    };
+    let name = format!(
+        "mailwall_{}_{}.deb",
+        field("Version")?,
+        field("Architecture")?
+    );
+    let named = output.with_file_name(name);
+    fs::rename(&output, &named).context("name the package")?;
+    Ok(named)
+}
+
+/// The same package with a version that dpkg takes for newer.
+fn package_of_next_version(stage: &Path) -> Result<PathBuf> {
+    package(stage, Some("999.0-1"))
+}
+
+/// Gives a tarball with the binary, the manual, completions, and what a service is made from.
+fn tarball(stage: &Path) -> Result<PathBuf> {
+    let name = format!(
+        "mailwall-{}-linux-{}",
+        env!("CARGO_PKG_VERSION"),
+        env::consts::ARCH
+    );
+    let whole = folder().join(&name);
+    if whole.exists() {
+        fs::remove_dir_all(&whole).context("clear the tarball's folder")?;
+    }
+    fs::create_dir_all(&whole).context("make the tarball's folder")?;
+    run_quietly(
+        Command::new("cp")
+            .arg("--recursive")
+            .arg(stage.join("."))
+            .arg(&whole),
+    )?;
+    let root = repository::root();
+    let others = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
+    let others = others.map(|name| root.join(name));
+    let service = ["mailwall.service", "mailwall.sysusers", "mailwall.tmpfiles"];
+    let service = service.map(|name| root.join("agent/package").join(name));
+    for path in others.iter().chain(&service) {
+        let name = path.file_name().context("a file has a name")?;
+        fs::copy(path, whole.join(name)).with_context(|| format!("copy {}", path.display()))?;
+    }
+    let tarball = folder().join(format!("{name}.tar.gz"));
+    // The same files give the same bytes, whoever packs them when.
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--create",
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+    ])
+    .args([
+        "--mtime=2026-01-01 00:00Z",
+        "--use-compress-program=gzip -n9",
+    ])
+    .arg("--file")
+    .arg(&tarball)
+    .arg("--directory")
+    .arg(folder())
+    .arg(&name);
+    run_quietly(&mut tar)?;
+    fs::remove_dir_all(&whole).context("remove the tarball's folder")?;
+    Ok(tarball)
+}
+
+fn folder() -> PathBuf {
+    repository::target().join("dist")
+}
+
+/// cargo-deb, installed under `target/tools` when it is not there.
+fn cargo_deb() -> Result<PathBuf> {
+    let tools = repository::target().join("tools");
+    let program = tools.join("bin/cargo-deb");
+    let version = || run_quietly(Command::new(&program).arg("--version"));
+    if !version().is_ok_and(|version| version.trim().ends_with(CARGO_DEB)) {
+        println!(
+            "installing cargo-deb {CARGO_DEB} under {}: some minutes",
+            tools.display()
+        );
+        run_quietly(
+            repository::cargo(&["install", "cargo-deb", "--version", CARGO_DEB, "--locked"])
+                .arg("--root")
+                .arg(&tools)
+                .arg("--target-dir")
+                .arg(tools.join("build")),
+        )?;
+    }
+    ensure!(program.is_file(), "cargo install left no cargo-deb");
+    Ok(program)
+}
