@@ -7,7 +7,9 @@ use crate::{
 };
 
 const EXAMPLES: &str = "EXAMPLES
-  systemctl stop mailwall && mailwall unload     # nobody is shut out any more";
+  systemctl stop mailwall && mailwall unload     # nobody is shut out any more
+  mailwall unload --bpffs-dir /run/bpf/mailwall  # where the agent had other pins
+  mailwall unload --json                         # for programs";
 
 /// Take the filter out of the kernel
 ///
