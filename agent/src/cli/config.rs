@@ -40,7 +40,6 @@ const SHOW_EXAMPLES: &str = "EXAMPLES
   mailwall config show --json                      # for programs";
 
 const DEFAULT_EXAMPLES: &str = "EXAMPLES
-  mailwall config default                                       # to read
   mailwall config default > /etc/mailwall/mailwall.toml         # to start from
   mailwall config default --for-this-host                       # with its logs, dropping nothing
   mailwall config default | diff - /etc/mailwall/mailwall.toml  # what is different here?";

@@ -7,8 +7,7 @@ use crate::{
 };
 
 const EXAMPLES: &str = "EXAMPLES
-  mailwall run                              # as the unit file does
-  mailwall run --user mailwall              # as root, and then as the user mailwall
+  mailwall run --user mailwall              # as the unit file does: root opens the filter
   mailwall run -v                           # with the reasons of its decisions
   mailwall run --trace-packets              # with a line for each connection attempt";
 
