@@ -20,7 +20,8 @@
 //! # Code map
 //!
 //! - Vocabulary, plain data: [`event`], [`mod@line`], [`ban`], [`account`], [`allowlist`], [`limit`], [`penalty`], [`regular`] (who does
-//!   well), [`providers`], [`honeypot`], [`decision`], [`checkpoint`], [`tally`] (counts for reports).
+//!   well), [`providers`], [`honeypot`], [`decision`], [`checkpoint`], [`tally`] (counts for reports); and `lanes`, which looks
+//!   at sixteen bytes of a line at once.
 //! - Decision core, pure: [`envelope`] and [`dialect`] (one file for each mail program), [`rule`] (one for each kind of rule),
 //!   [`bans`], [`judge`].
 //! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).

@@ -17,6 +17,7 @@ const VOCABULARY: &[&str] = &[
     "decision",
     "event",
     "honeypot",
+    "lanes",
     "limit",
     "line",
     "penalty",
