@@ -16,7 +16,7 @@ const EXAMPLES: &str = "EXAMPLES
 /// It loads the filter into the kernel, follows the logs and bans, until SIGTERM or SIGINT; SIGHUP reads the configuration
 /// again. Bans stay in force in the kernel when it stops, and end there when their time is over.
 ///
-/// With [policy] in the configuration it serves Postfix as a policy service: `mailwall config default` shows the settings, and
+/// With a policy section in the configuration it serves Postfix as a policy service: `mailwall config default` shows the settings, and
 /// where in main.cf to ask it.
 ///
 /// It logs to stderr. RUST_LOG chooses what, where -v and -q are too coarse.

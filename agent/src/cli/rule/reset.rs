@@ -31,9 +31,9 @@ const LINE_MAX: usize = 1024;
 
 /// Set rules back to what the preset says
 ///
-/// Takes the [[rule]] of that name out of the configuration, with the comment right above it; everything else in the file stays
+/// Takes the rule section of that name out of the configuration, with the comment right above it; everything else in the file stays
 /// as it is. The file as it was is kept beside it, with .bak at its end. Then the agent, if it runs, reads its configuration
-/// again. With --all every [[rule]] is taken out, also those that the preset does not have.
+/// again. With --all every rule section is taken out, also those that the preset does not have.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Its name
