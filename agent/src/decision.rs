@@ -104,7 +104,7 @@ pub struct Notice {
     pub origin: Origin,
     /// What it is about.
     pub topic: Topic,
-    /// In a sentence; no control characters.
+    /// In a sentence, of an account also with a line for each address; no other control characters.
     pub text: String,
     /// Log lines that led to it, oldest first.
     pub evidence: Vec<Evidence>,

@@ -191,8 +191,10 @@ impl Console {
     ///
     /// When stdout cannot be written.
     pub fn facts(&mut self, facts: &[(&str, String)]) -> Result<(), Failure> {
+        let longest = facts.iter().map(|(name, _)| name.len()).max();
+        let width = longest.unwrap_or_default().max(8);
         for (name, value) in facts {
-            let name = format!("{name:<8}");
+            let name = format!("{name:<width$}");
             let name = self.paint.dress(Tone::Strong, &name);
             let value = line::escaped(value.as_bytes(), VALUE_MAX);
             writeln!(self.out, "{name}  {value}")?;

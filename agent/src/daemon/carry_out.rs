@@ -154,7 +154,9 @@ fn log_decision(decision: &Decision) {
         }
         Decision::Notify(notice) => {
             let (whom, topic) = (notice.whom.as_ref().map(whom), notice.topic.as_str());
-            info!(whom, topic, rule = %notice.origin, "{}", notice.text);
+            // What is said of an account has lines, a record of the log has one.
+            let text = notice.text.replace('\n', "; ");
+            info!(whom, topic, rule = %notice.origin, "{text}");
         }
     }
 }

@@ -434,21 +434,21 @@ fn one_rule() {
         expect![[r#"
             10 recipients that do not exist, within 10m, from one address
 
-            NAME      dictionary
-            ORIGIN    preset
-            COUNTS    unknown-recipient
-            PER       address
-            DISTINCT  recipient
-            SERVICES  all
-            LIMIT     10
-            WINDOW    10m
-            BAN       10m, then times 4, at most 7d
-            TRACKED   31 hosts
-            NEAR      2 hosts
-            BREACHES  1 204
-            BANS      7
-            MODE      enforce
-            THEN      ban
+            NAME       dictionary
+            ORIGIN     preset
+            COUNTS     unknown-recipient
+            PER        address
+            DISTINCT   recipient
+            SERVICES   all
+            LIMIT      10
+            WINDOW     10m
+            BAN        10m, then times 4, at most 7d
+            TRACKED    31 hosts
+            NEAR       2 hosts
+            BREACHES   1 204
+            BANS       7
+            MODE       enforce
+            THEN       ban
             WOULD BAN  -
             PERMANENT  no
             [0]"#]],
@@ -459,21 +459,21 @@ fn one_rule() {
         expect![[r#"
             5 errors in one connection
 
-            NAME      errors
-            ORIGIN    config
-            COUNTS    protocol-error, non-smtp, too-many-errors
-            PER       session
-            DISTINCT  -
-            SERVICES  smtp
-            LIMIT     5
-            WINDOW    the session
-            BAN       1h30m, then times 4, at most 7d
-            TRACKED   no hosts
-            NEAR      no hosts
-            BREACHES  3
-            BANS      0
-            MODE      observe
-            THEN      ban,kick,notify
+            NAME       errors
+            ORIGIN     config
+            COUNTS     protocol-error, non-smtp, too-many-errors
+            PER        session
+            DISTINCT   -
+            SERVICES   smtp
+            LIMIT      5
+            WINDOW     the session
+            BAN        1h30m, then times 4, at most 7d
+            TRACKED    no hosts
+            NEAR       no hosts
+            BREACHES   3
+            BANS       0
+            MODE       observe
+            THEN       ban,kick,notify
             WOULD BAN  3 so far, 1 now
             PERMANENT  no
             [0]"#]],
