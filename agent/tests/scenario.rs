@@ -161,8 +161,10 @@ impl Stage {
                 reason: String::new(),
             })
             .collect();
+        let mut judge = Judge::new(settings, Allowlist::new(allowed.clone()));
+        config.clemency.put_in_force(&mut judge);
         Self {
-            judge: Judge::new(settings, Allowlist::new(allowed.clone())),
+            judge,
             allowed,
             now: at(Duration::ZERO),
             decisions: Vec::new(),

@@ -115,16 +115,22 @@ impl Clemency {
         })
     }
 
-    /// What spares `net`.
-    fn mercy(&self, rule: &RuleSettings, net: IpNet, at: SystemTime) -> Option<Mercy> {
+    /// What spares `net`; of one that is wider than a host also what its network `around` did.
+    fn mercy(
+        &self,
+        rule: &RuleSettings,
+        net: IpNet,
+        around: Option<IpNet>,
+        at: SystemTime,
+    ) -> Option<Mercy> {
         let is_about_logins = is_about_logins(rule);
         let merit = match is_about_logins {
             true => Merit::Logins,
             false => Merit::Any,
         };
-        // Between a host and its network nothing is remembered.
-        let is_regular = self.regulars.is_regular(&net, merit, at)
-            || net.prefix_len() < 64 && self.regulars.is_regular(&network(net.addr()), merit, at);
+        // Between a host and its network nothing is remembered. A host that shares a network with a regular is none.
+        let is_regular = |net: IpNet| self.regulars.is_regular(&net, merit, at);
+        let is_regular = is_regular(net) || around.is_some_and(is_regular);
         if rule.bad_share > 0
             && is_regular
             && self.spared.breaches_lately(&net, at) < self.settings.patience
@@ -197,7 +203,9 @@ impl Judge {
     /// What spares a net that a rule would ban; it is noted.
     pub(super) fn plea(&mut self, rule: usize, net: IpNet, at: SystemTime) -> Plea {
         let settings = self.counters[rule].settings();
-        if let Some(mercy) = self.clemency.mercy(settings, net, at) {
+        let is_host = self.subjects.host(net.addr()) == net;
+        let around = (!is_host).then(|| network(net.addr()));
+        if let Some(mercy) = self.clemency.mercy(settings, net, around, at) {
             let name = settings.name.clone();
             self.clemency.spared.note_breach(net, mercy, name, at);
             return Plea::Spared;
