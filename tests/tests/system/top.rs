@@ -1,6 +1,6 @@
 //! `mailwall top` in a real terminal.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use mailwall_tests::{Agent, Setup, Testbed, eventually, search_path};
 
@@ -211,4 +211,23 @@ fn without_an_agent_it_waits_for_one_and_a_signal_ends_it() {
     terminal.until("a terminal as it was", |screen| {
         screen.lines().any(|line| line == "icanon")
     });
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let bed = Testbed::new().unwrap();
+    let agent = quiet_agent(&bed, "");
+    let file = bed.dir().join("pid");
+    let noted = format!("sh -c 'echo $$ > {}; exec \"$0\" \"$@\"'", file.display());
+    let terminal = Terminal::start(&bed, agent.setup(), &noted);
+    terminal.shows("0 bans");
+    let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
+    drop(terminal);
+    eventually("the end of mailwall top", WITHIN, || {
+        // One that nobody has waited for yet is over, too.
+        let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = status.rsplit(") ").next().unwrap_or_default();
+        Ok((state.is_empty() || state.starts_with('Z')).then_some(()))
+    })
+    .unwrap();
 }
