@@ -14,6 +14,7 @@ mod evidence;
 mod history;
 mod listing;
 mod manual;
+mod name;
 mod observed;
 mod patrons;
 #[cfg(test)]

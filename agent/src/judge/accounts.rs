@@ -16,10 +16,11 @@ use std::{
 };
 
 use self::{
-    count::{Count, key},
+    count::Count,
     live::Live,
     registry::{Entry, Registry},
 };
+use super::name::key;
 use crate::{
     account::{self, Account, BASELINE_DAYS_MIN, Day, LiveSession},
     decision::Hold,

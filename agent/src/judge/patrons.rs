@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::name::account_key;
 use crate::rule::{Moment, Tracked};
 
 /// Most accounts that are remembered; the one longest without a login is forgotten.
@@ -24,25 +25,18 @@ impl Patrons {
 
     /// Somebody logged in.
     pub(super) fn note(&mut self, account: &str, at: SystemTime) {
-        self.accounts.touch(hash(account), Moment::from(at), || ());
+        self.accounts
+            .touch(account_key(account), Moment::from(at), || ());
     }
 
     /// Whether somebody logged in to it lately.
     pub(super) fn is_known(&self, account: &str) -> bool {
-        self.accounts.get(&hash(account)).is_some()
+        self.accounts.get(&account_key(account)).is_some()
     }
 
     pub(super) fn forget(&mut self, now: Moment) {
         while self.accounts.pop_idle(now, REMEMBERED).is_some() {}
     }
-}
-
-/// What tells accounts apart (FNV-1a): the name in lower case and without its domain, which some programs cut off.
-fn hash(account: &str) -> u64 {
-    let local = account.split('@').next().unwrap_or_default();
-    local.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

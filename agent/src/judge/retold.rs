@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use super::name::account_key;
 use crate::{
     event::{Event, EventKind, Score},
     rule::{Moment, Tracked},
@@ -85,7 +86,7 @@ impl Retold {
         };
         let at = Moment::from(event.at);
         let account = match what {
-            What::Login => event.account.as_deref().map(account),
+            What::Login => event.account.as_deref().map(account_key),
             What::Content => None,
         };
         let (failures, _) = self
@@ -154,14 +155,6 @@ impl Failure {
             *free = teller;
         }
     }
-}
-
-/// What tells accounts apart (FNV-1a): the name in lower case and without its domain, which some programs cut off.
-fn account(name: &str) -> u64 {
-    let local = name.bytes().take_while(|&byte| byte != b'@');
-    local.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

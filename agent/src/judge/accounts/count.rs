@@ -94,19 +94,12 @@ impl Count {
     }
 }
 
-/// What tells names apart, in whatever case they are written (FNV-1a).
-pub(super) fn key(text: &[u8]) -> u64 {
-    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{Count, PARTS_MAX, key};
-    use crate::rule::Moment;
+    use super::{Count, PARTS_MAX};
+    use crate::{judge::name::key, rule::Moment};
 
     const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,0 +1,17 @@
+//! What tells names of accounts and recipients apart (FNV-1a), without keeping them.
+
+/// A name, in whatever case it is written.
+pub(super) fn key(name: &[u8]) -> u64 {
+    fold(name.iter().copied())
+}
+
+/// An account, also without its domain, which some programs cut off.
+pub(super) fn account_key(name: &str) -> u64 {
+    fold(name.bytes().take_while(|&byte| byte != b'@'))
+}
+
+fn fold(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+    })
+}
