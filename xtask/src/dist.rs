@@ -12,17 +12,15 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use clap_complete::{aot::Shell, generate_to};
 
 use crate::{
     command::{self, run_quietly},
-    repository,
+    repository, tools,
 };
 
-/// Version of cargo-deb.
-const CARGO_DEB: &str = "3.8.0";
 /// Architectures of mail hosts: Debian's name, Rust's.
 const ARCHITECTURES: [(&str, &str); 2] = [("amd64", "x86_64"), ("arm64", "aarch64")];
 
@@ -86,7 +84,7 @@ fn stage() -> Result<PathBuf> {
 
 /// Puts a package together, of the project's version or another one.
 fn package(stage: &Path, version: Option<&str>) -> Result<PathBuf> {
-    let program = cargo_deb()?;
+    let program = tools::cargo_deb()?;
     let output = stage.with_file_name(match version {
         None => "mailwall.deb".to_owned(),
         Some(version) => format!("mailwall-{version}.deb"),
@@ -183,26 +181,4 @@ fn tarball(stage: &Path) -> Result<PathBuf> {
 
 fn folder() -> PathBuf {
     repository::target().join("dist")
-}
-
-/// cargo-deb, installed under `target/tools` when it is not there.
-fn cargo_deb() -> Result<PathBuf> {
-    let tools = repository::target().join("tools");
-    let program = tools.join("bin/cargo-deb");
-    let version = || run_quietly(Command::new(&program).arg("--version"));
-    if !version().is_ok_and(|version| version.trim().ends_with(CARGO_DEB)) {
-        println!(
-            "installing cargo-deb {CARGO_DEB} under {}: some minutes",
-            tools.display()
-        );
-        run_quietly(
-            repository::cargo(&["install", "cargo-deb", "--version", CARGO_DEB, "--locked"])
-                .arg("--root")
-                .arg(&tools)
-                .arg("--target-dir")
-                .arg(tools.join("build")),
-        )?;
-    }
-    ensure!(program.is_file(), "cargo install left no cargo-deb");
-    Ok(program)
 }

@@ -10,6 +10,8 @@ use crate::{apt, command, repository, roots};
 
 /// Version of cargo-deny.
 const CARGO_DENY: &str = "0.20.2";
+/// Version of cargo-deb.
+const CARGO_DEB: &str = "3.8.0";
 
 /// Options of the command.
 #[derive(Args)]
@@ -34,17 +36,29 @@ pub fn run(_options: Options) -> Result<()> {
 /// # Errors
 /// When it cannot be installed.
 pub fn cargo_deny() -> Result<PathBuf> {
+    installed("cargo-deny", CARGO_DENY)
+}
+
+/// cargo-deb, likewise.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn cargo_deb() -> Result<PathBuf> {
+    installed("cargo-deb", CARGO_DEB)
+}
+
+fn installed(name: &str, version: &str) -> Result<PathBuf> {
     let tools = repository::target().join("tools");
-    let program = tools.join("bin/cargo-deny");
+    let program = tools.join("bin").join(name);
     let is_there = command::run_quietly(Command::new(&program).arg("--version"))
-        .is_ok_and(|version| version.trim().ends_with(CARGO_DENY));
+        .is_ok_and(|found| found.trim().ends_with(version));
     if !is_there {
         println!(
-            "installing cargo-deny {CARGO_DENY} under {}: some minutes",
+            "installing {name} {version} under {}: some minutes",
             tools.display()
         );
         command::run_quietly(
-            repository::cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked"])
+            repository::cargo(&["install", name, "--version", version, "--locked"])
                 .arg("--root")
                 .arg(&tools)
                 .arg("--target-dir")
