@@ -5,14 +5,18 @@ use std::{
     io::{self, BufRead, BufReader, Read as _},
     net::IpAddr,
     path::{Path, PathBuf},
-    str::FromStr as _,
 };
 
 use clap::{Args, ValueHint};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::{exit::Exit, failure::Failure, number::grouped};
-use crate::{ban::REASON_MAX, control::protocol::NETS_MAX, line};
+use crate::{
+    ban::REASON_MAX,
+    control::protocol::NETS_MAX,
+    exchange::{self, net::NetError},
+    line,
+};
 
 /// Wider IPv4 networks need `--yes`.
 const WIDE_V4: u8 = 16;
@@ -46,7 +50,7 @@ impl Nets {
     pub fn read(&self) -> Result<Vec<IpNet>, Failure> {
         let mut nets = Vec::with_capacity(self.nets.len());
         for text in &self.nets {
-            nets.push(parse(text).map_err(|wrong| wrong.at(""))?);
+            nets.push(parse(text, "")?);
         }
         if let Some(path) = &self.from {
             read_file(path, &mut nets)?;
@@ -119,70 +123,19 @@ pub fn parse_reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A text that is no network.
-#[derive(Debug, Eq, PartialEq)]
-enum Wrong {
-    Syntax { text: String },
-    HostBits { net: IpNet },
-}
-
-impl Wrong {
-    /// With where it was found.
-    fn at(&self, place: &str) -> Failure {
-        match self {
-            Self::Syntax { text } => {
+/// A network as an argument or in a list; `place` says where it was found.
+fn parse(text: &str, place: &str) -> Result<IpNet, Failure> {
+    exchange::net::parse(text).map_err(|error| {
+        let hint = error.hint();
+        let wrong = match error {
+            NetError::Syntax => {
                 let text = line::escaped(text.as_bytes(), SHOWN_MAX);
-                Failure::usage(format!(
-                    "{place}\"{text}\" is neither an address nor a network"
-                ))
-                .hint("write it like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64")
+                format!("{place}\"{text}\" is {error}")
             }
-            Self::HostBits { net } => Failure::usage(format!("{place}{net} has host bits set"))
-                .hint(format!(
-                    "the network is {}, the address alone {}",
-                    net.trunc(),
-                    net.addr()
-                )),
-        }
-    }
-}
-
-fn parse_bytes(text: &[u8]) -> Result<IpNet, Wrong> {
-    match str::from_utf8(text) {
-        Ok(text) => parse(text),
-        Err(_) => Err(Wrong::Syntax {
-            text: line::escaped(text, SHOWN_MAX),
-        }),
-    }
-}
-
-fn parse(text: &str) -> Result<IpNet, Wrong> {
-    let syntax = || Wrong::Syntax {
-        text: text.to_owned(),
-    };
-    let net = if text.contains('/') {
-        unmapped(IpNet::from_str(text).map_err(|_| syntax())?)
-    } else {
-        IpNet::from(text.parse::<IpAddr>().map_err(|_| syntax())?.to_canonical())
-    };
-    if net == net.trunc() {
-        Ok(net)
-    } else {
-        Err(Wrong::HostBits { net })
-    }
-}
-
-/// An IPv4 network written as IPv4-mapped IPv6 is the IPv4 network: that is what packets carry.
-fn unmapped(net: IpNet) -> IpNet {
-    let IpNet::V6(v6) = net else { return net };
-    let mapped = v6
-        .addr()
-        .to_ipv4_mapped()
-        .zip(v6.prefix_len().checked_sub(96));
-    match mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()) {
-        Some(v4) => IpNet::V4(v4),
-        None => net,
-    }
+            _ => format!("{place}{error}"),
+        };
+        Failure::usage(wrong).hint(hint)
+    })
 }
 
 fn read_file(path: &Path, nets: &mut Vec<IpNet>) -> Result<(), Failure> {
@@ -214,7 +167,11 @@ fn read_list(name: &str, mut reader: impl BufRead, nets: &mut Vec<IpNet>) -> Res
         if text.is_empty() {
             continue;
         }
-        nets.push(parse_bytes(text).map_err(|wrong| wrong.at(&place))?);
+        let text = match str::from_utf8(text) {
+            Ok(text) => text.to_owned(),
+            Err(_) => line::escaped(text, SHOWN_MAX),
+        };
+        nets.push(parse(&text, &place)?);
         if nets.len() > NETS_MAX {
             let most = grouped(NETS_MAX as u64);
             return Err(Failure::usage(format!("{place}more than {most} networks")));
