@@ -36,7 +36,8 @@ fn balanced() {
             account-unusual: 50 accepted messages of an account in a day, if that is 500% of its mean of 30 days: notify
             account-recipients: 1000 recipients of messages of an account in 1d: notify
             account-wrong-recipients: 100 events for different recipients of an account in 1h: hold until released, notify
-            snowshoe: 16 hosts with offences in a network (/24, IPv6 /48) in 1d, if at least 50% of that and of what it did well in 1d is bad and it is no regular: ban for 10m (only observed)
+            snowshoe: 16 hosts with offences in a network (/24, IPv6 /48) in 1d, if at least 33% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            snowshoe-recipients: 16 hosts with unknown recipients in a network (/24, IPv6 /48) in 1d, if at least 50% of that and of what it did well in 1d is bad and it is no regular: ban for 10m (only observed)
             honeypot: 1 use of a bot's name from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
         "#]],
     );

@@ -31,6 +31,8 @@ struct Count {
     /// Banned within their first offences.
     soon: usize,
     late: usize,
+    /// Never banned, and ended before it had committed as many offences as that.
+    few: usize,
     /// How many offences it took each that was banned.
     after: Vec<usize>,
 }
@@ -50,6 +52,8 @@ impl Tally {
                     true => count.soon += 1,
                     false => count.late += 1,
                 }
+            } else if host.offences.len() < SOON {
+                count.few += 1;
             }
             self.note_wrong(seed, host, &fate);
         }
@@ -119,6 +123,7 @@ impl Tally {
                 ("soon", "SOON"),
                 ("late", "LATE"),
                 ("never", "NEVER"),
+                ("never_few", "OF THOSE, FEW OFFENCES"),
                 ("soon_percent", "SOON %"),
                 ("median", "MEDIAN OFFENCES"),
             ],
@@ -134,6 +139,7 @@ impl Tally {
                 Cell::count(count.soon as u64),
                 Cell::count(count.late as u64),
                 Cell::count((count.hosts - count.soon - count.late) as u64),
+                Cell::count(count.few as u64),
                 Cell::Number(share, 1),
                 count
                     .median()
