@@ -1,6 +1,6 @@
 //! System packages, installed by `apt-get` when their program is missing.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 use mailwall_tests::search_path;
@@ -95,6 +95,13 @@ pub const ETHTOOL: [Program; 1] = [Program {
     purpose: "the settings and counters of an interface",
 }];
 
+/// What fail2ban bans with.
+pub const FIREWALL: [Program; 1] = [Program {
+    name: "nft",
+    package: "nftables",
+    purpose: "what another program bans with",
+}];
+
 /// What the filter is compared with in a flood.
 pub const FLOOD: [Program; 4] = [
     Program {
@@ -157,6 +164,27 @@ pub fn ensure(programs: &[Program]) -> Result<()> {
         install(&packages).with_context(|| format!("`{by_hand}`"))?;
     }
     Ok(())
+}
+
+/// Downloads packages of this host's release to `folder`, without installing them.
+///
+/// # Errors
+/// When there is no apt-get, or it finds none.
+pub fn download(packages: &[&str], folder: &Path) -> Result<()> {
+    if !is_installed("apt-get") {
+        bail!("there is no apt-get to download with");
+    }
+    let get = || {
+        let mut command = apt_get();
+        // As root it would ask for a user of its own, who cannot write here.
+        command.args(["-o", "APT::Sandbox::User=root", "download"]);
+        run_quietly(command.args(packages).current_dir(folder)).map(drop)
+    };
+    if has_lists() && get().is_ok() {
+        return Ok(());
+    }
+    update()?;
+    get()
 }
 
 fn update() -> Result<()> {

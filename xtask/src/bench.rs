@@ -5,6 +5,7 @@ mod datapath;
 mod latency;
 pub mod logs;
 mod machine;
+mod process;
 pub mod report;
 mod samples;
 

@@ -10,6 +10,7 @@ mod day;
 mod demo;
 mod dist;
 mod fuzz;
+mod peers;
 mod repository;
 mod roots;
 mod run;

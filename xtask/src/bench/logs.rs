@@ -4,7 +4,7 @@
 mod analyze;
 mod effort;
 mod judge;
-mod mix;
+pub mod mix;
 mod peers;
 mod pipeline;
 pub mod random;

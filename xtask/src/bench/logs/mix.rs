@@ -53,7 +53,7 @@ pub struct Log {
 
 impl Log {
     /// The lines, without their ends.
-    pub fn lines(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub fn lines(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.lines.iter().map(|line| &self.text[line.clone()])
     }
 
