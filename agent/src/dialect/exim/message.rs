@@ -99,8 +99,12 @@ impl Exim {
     }
 
     /// `bad@remote.example <x@y> R=dnslookup T=remote_smtp H=mx.remote.example [192.0.2.1]: SMTP error ...`: a message of
-    /// an account did not get where it was to go. The address is that of another server.
+    /// an account did not get where it was to go. The address is that of another server. What was only refused for now, until
+    /// Exim's patience was over, says nothing about the recipient.
     fn bounced(&mut self, line: &Line<'_>, message: Key, text: &[u8]) -> Reading {
+        if text.ends_with(b": retry timeout exceeded") {
+            return Reading::Ignored;
+        }
         let Some(account) = self.accounts.get(message) else {
             return Reading::Ignored;
         };
