@@ -297,6 +297,31 @@ fn apply_hands_over_what_would_still_be_in_force() {
     assert!((200..=320).contains(&left), "{left}");
 }
 
+/// "Until reviewed": however long ago it was.
+#[test]
+fn apply_hands_over_bans_without_an_end_however_old_they_are() {
+    let session: String = (0..5)
+        .map(|n| unknown(n, 100, "203.0.113.7", &format!("user{n}")))
+        .collect();
+    let folder = Folder::new().with("mail.log", &session);
+    let agent = agent(&folder, 3);
+    let args = [
+        "--apply",
+        "--run-dir",
+        ".",
+        "--json",
+        "--preset",
+        "stop-spammers",
+        "mail.log",
+    ];
+    let output = folder.run(&args);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["applied"], 1, "{json}");
+    let requests = agent.join().unwrap();
+    assert_eq!(requests[2]["nets"], json!(["203.0.113.7/32"]));
+    assert_eq!(requests[2]["for_s"], Value::Null);
+}
+
 #[test]
 fn what_each_rule_did_who_came_near_and_who_was_spared_is_said() {
     let config = "[allow]\nnetworks = [\"198.51.100.9/32\"]\n";

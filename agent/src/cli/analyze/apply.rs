@@ -76,7 +76,7 @@ impl Agent {
             let asked = nets.len();
             let request = Request::BanAdd {
                 nets,
-                for_s: Some(for_s),
+                for_s,
                 reason,
                 caller: None,
                 wide: false,
@@ -101,12 +101,16 @@ impl Agent {
         Ok(applied)
     }
 
-    /// The nets to ban, by how many seconds and for what reason: a request each.
-    fn requests(&self, bans: &Bans, now: SystemTime) -> BTreeMap<(u64, String), Vec<IpNet>> {
-        let mut requests: BTreeMap<(u64, String), Vec<IpNet>> = BTreeMap::new();
+    /// The nets to ban, by how many seconds (`None` for until somebody removes the ban) and for what reason: a request each.
+    fn requests(
+        &self,
+        bans: &Bans,
+        now: SystemTime,
+    ) -> BTreeMap<(Option<u64>, String), Vec<IpNet>> {
+        let mut requests: BTreeMap<(Option<u64>, String), Vec<IpNet>> = BTreeMap::new();
         for ban in bans.iter() {
-            let left_s = ban.end.remaining(now).map_or(0, |left| left.as_secs());
-            if left_s > 0 && !self.has_banned(ban, left_s) {
+            let left_s = ban.end.remaining(now).map(|left| left.as_secs());
+            if left_s != Some(0) && !self.has_banned(ban, left_s) {
                 let reason = format!("analyze: {}: {}", ban.origin, ban.reason);
                 requests.entry((left_s, reason)).or_default().push(ban.net);
             }
@@ -114,11 +118,11 @@ impl Agent {
         requests
     }
 
-    fn has_banned(&self, ban: &Ban, left_s: u64) -> bool {
-        match self.banned.get(&ban.net) {
-            Some(Some(present_s)) => *present_s >= left_s,
-            Some(None) => true,
-            None => false,
+    fn has_banned(&self, ban: &Ban, left_s: Option<u64>) -> bool {
+        match (self.banned.get(&ban.net), left_s) {
+            (Some(Some(present_s)), Some(left_s)) => *present_s >= left_s,
+            (Some(Some(_)), None) | (None, _) => false,
+            (Some(None), _) => true,
         }
     }
 }
