@@ -9,6 +9,7 @@ mod file;
 mod flow;
 mod interface;
 mod kernel;
+mod kick;
 mod listener;
 mod memory;
 mod netlink;
@@ -96,6 +97,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         findings.push(kernel::program());
         findings.push(memory::memory(caller, &features));
         findings.push(kernel::tracepoint());
+        findings.push(kick::kicks());
     }
     findings.push(kernel::types(root));
     findings.push(kernel::bpffs(patient.bpffs_dir));

@@ -81,8 +81,16 @@ pub fn destroy(connection: &Connection) -> io::Result<bool> {
 /// Whether this kernel can end connections, and this process may: asks for the end of one that cannot be.
 ///
 /// # Errors
-/// As [`destroy`].
+/// As [`destroy`], and `Unsupported` when the kernel does not know its TCP connections.
 pub fn try_destroy() -> io::Result<()> {
+    // Without `tcp_diag` there is no such connection either.
+    connections(&[]).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kernel does not tell its connections (without CONFIG_INET_DIAG, or its module tcp_diag)",
+        ),
+        _ => error,
+    })?;
     let mut id = [0; SOCKET_ID];
     // From port 0 of the loopback address to port 0 of it, with no cookie in particular.
     id[4..8].copy_from_slice(&[127, 0, 0, 1]);

@@ -18,7 +18,13 @@ fn the_doctor_sees_who_has_the_hook() {
     let bed = Testbed::new().unwrap();
     let setup = setup(&bed);
     let found = examine(&setup, 0);
-    for topic in ["privileges", "kernel", "program", "BPF file system"] {
+    for topic in [
+        "privileges",
+        "kernel",
+        "program",
+        "kicks",
+        "BPF file system",
+    ] {
         assert_eq!(finding(&found, topic)["level"], "ok", "{found}");
     }
     let text = text_of(&found, "interface mail0");
