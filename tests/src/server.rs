@@ -30,7 +30,7 @@ use crate::{
 
 pub use self::{
     dovecot::{DOVECOT_2_3, DOVECOT_2_4},
-    exim::EXIM,
+    exim::{EXIM, EXIM_ASKING},
     opensmtpd::OPENSMTPD,
     postfix::{POSTFIX, POSTFIX_ASKING},
     sendmail::SENDMAIL,
@@ -211,9 +211,8 @@ impl Server {
         let master = self.master().context("the mail server is not running")?;
         let output = Command::new("nsenter")
             .arg(format!("--target={master}"))
-            .args([
-                "--mount", "--pid", "--root", "--wd=/", "/bin/sh", "-ec", script,
-            ])
+            .args(["--mount", "--pid", "--root", "/bin/sh", "-ec"])
+            .arg(format!("cd /\n{script}"))
             .env("PATH", search_path())
             .stdin(Stdio::null())
             .output()
@@ -221,6 +220,19 @@ impl Server {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{script}: {}", said.trim());
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A script at `path` that runs a program of the server where the server runs.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn wrap(&self, program: &str, path: &Path) -> Result<()> {
+        let master = self.master().context("the mail server is not running")?;
+        let script = format!(
+            "#!/bin/sh\nexec nsenter --target={master} --mount --pid --root /bin/sh -c 'cd /; exec \"$@\"' sh {program} \"$@\"\n"
+        );
+        fs::write(path, script)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).context("make a script")
     }
 
     fn wait_until_up(&mut self, bed: &Testbed, software: &Software) -> Result<()> {

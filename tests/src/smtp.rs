@@ -1,4 +1,4 @@
-//! An SMTP client with a source address of its choice.
+//! A client with a source address of its choice, and its SMTP.
 
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
@@ -71,6 +71,11 @@ impl<'a> Client<'a> {
     /// Its address.
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Where it is.
+    pub fn bed(&self) -> &'a Testbed {
+        self.bed
     }
 
     /// Connects to a port of the mail host; `None` when no SYN was answered.
@@ -191,14 +196,9 @@ impl<'a> Client<'a> {
         let Some(mut session) = self.session()? else {
             return Ok(None);
         };
-        let secret = base64(format!("\0{account}\0{password}").as_bytes());
-        let reply = session.command(&format!("AUTH PLAIN {secret}"))?;
+        let is_right = session.log_in(account, password)?;
         session.expect("QUIT", 221)?;
-        match reply.get(..3) {
-            Some("235") => Ok(Some(true)),
-            Some("535") => Ok(Some(false)),
-            _ => bail!("AUTH was answered with {reply:?}"),
-        }
+        Ok(Some(is_right))
     }
 
     fn server(&self) -> IpAddr {
@@ -258,6 +258,35 @@ impl Session {
             bail!("{line:?} was answered with {reply:?} instead of {code}");
         }
         Ok(())
+    }
+
+    /// Tries to log in; whether it succeeded.
+    ///
+    /// # Errors
+    /// When the session breaks, or logins are not offered.
+    pub fn log_in(&mut self, account: &str, password: &str) -> Result<bool> {
+        let secret = base64(format!("\0{account}\0{password}").as_bytes());
+        let reply = self.command(&format!("AUTH PLAIN {secret}"))?;
+        match reply.get(..3) {
+            Some("235") => Ok(true),
+            Some("535") => Ok(false),
+            _ => bail!("AUTH was answered with {reply:?}"),
+        }
+    }
+
+    /// Sends one message; the replies to its recipients.
+    ///
+    /// # Errors
+    /// When the session breaks, or the message is not taken.
+    pub fn send(&mut self, from: &str, recipients: &[String]) -> Result<Vec<String>> {
+        self.expect(&format!("MAIL FROM:<{from}>"), 250)?;
+        let mut replies = Vec::new();
+        for recipient in recipients {
+            replies.push(self.command(&format!("RCPT TO:<{recipient}>"))?);
+        }
+        self.expect("DATA", 354)?;
+        self.expect("Subject: hello\r\n\r\nhello\r\n.", 250)?;
+        Ok(replies)
     }
 
     /// Ends it without a word.

@@ -99,8 +99,8 @@ pub struct ListArgs {
 
 /// Keep back what an account sends
 ///
-/// Postfix puts it into its hold queue, where the policy service of mailwall is asked; with other servers only mailwall knows, and
-/// tells. It lasts over restarts.
+/// Postfix puts it into its hold queue, and Exim freezes it, where the policy service of mailwall is asked; with other servers only
+/// mailwall knows, and tells. It lasts over restarts.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = HOLD_EXAMPLES)]
 pub struct HoldArgs {

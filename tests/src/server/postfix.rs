@@ -29,7 +29,7 @@ exec /usr/sbin/postfix start-fg
 };
 
 /// The same, which asks a policy service before it takes a recipient: at port 25 on a TCP socket, twice, at port 587 on a Unix
-/// socket in the folder of the log. Whoever it is, mail flows without it.
+/// socket in the folder of the log. Whoever it is, mail flows without it. The ports of clients are logged.
 pub const POSTFIX_ASKING: Software = Software {
     files: || {
         let mut files = (POSTFIX.files)();
@@ -49,6 +49,7 @@ pub const POSTFIX_ASKING: Software = Software {
 };
 
 const ASKS: &str = "\
+smtpd_client_port_logging = yes
 smtpd_recipient_restrictions =
     check_policy_service { inet:127.0.0.1:10040, default_action=DUNNO, timeout=2s, policy_context=before }
     permit_mynetworks

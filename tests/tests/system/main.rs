@@ -2,6 +2,7 @@
 //! Each test has a test bed of its own, so they run side by side.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod allowlist;
 mod ban;
 mod config;
@@ -12,6 +13,7 @@ mod doctor;
 mod forgery;
 mod import;
 mod interface;
+mod kick;
 mod limits;
 mod log;
 mod login;
@@ -23,6 +25,7 @@ mod readme;
 mod servers;
 mod service_manager;
 mod source;
+mod stop_spammers;
 mod testbed;
 mod top;
 mod trace;
