@@ -9,6 +9,7 @@ mod listener;
 mod peer;
 pub mod protocol;
 mod reply;
+mod room;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ pub use self::{
     listener::{Listener, ServeError, listen},
     peer::Peer,
     reply::{QUEUE_MAX, Reply},
-    server::{CONNECTIONS_MAX, Call, serve},
+    room::CONNECTIONS_MAX,
+    server::{Call, serve},
 };
 
 /// The socket of the agent that keeps its run-time files in `run_dir`.

@@ -6,7 +6,9 @@ use std::{
     os::{
         fd::AsRawFd as _,
         unix::{
-            fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _, chown},
+            fs::{
+                DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown,
+            },
             net as blocking,
         },
     },
@@ -20,7 +22,7 @@ use nix::{
         AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket,
         sockopt::PeerCredentials,
     },
-    unistd::Group,
+    unistd::{Group, geteuid},
 };
 use tokio::net::UnixListener;
 
@@ -32,6 +34,8 @@ const DIR_MODE: u32 = 0o755;
 const GROUP_MODE: u32 = 0o660;
 /// Mode of the socket when none is.
 const OWNER_MODE: u32 = 0o600;
+/// Whether everybody may put files into a directory, in its mode.
+const OTHERS_WRITE: u32 = 0o002;
 
 /// The control socket, listening; dropped, it is removed from the file system.
 #[derive(Debug)]
@@ -71,6 +75,16 @@ pub enum ServeError {
         /// Path of the socket.
         path: PathBuf,
     },
+    /// A directory that others could put a socket of theirs into.
+    #[error("{} {why}, who could put another socket in mailwall's place; {advice}", path.display())]
+    Unsafe {
+        /// Path of the directory.
+        path: PathBuf,
+        /// Whose it is.
+        why: String,
+        /// What to do.
+        advice: String,
+    },
     /// The host refuses.
     #[error("cannot {step} {}", path.display())]
     Host {
@@ -105,7 +119,8 @@ pub fn listen(run_dir: &Path, group: Option<&str>) -> Result<Listener, ServeErro
         .mode(DIR_MODE)
         .create(run_dir)
         .map_err(host("make", run_dir))?;
-    let lock = lock(run_dir, &path)?;
+    let dir = open_safely(run_dir)?;
+    let lock = lock(dir, run_dir, &path)?;
     remove_stale(&path)?;
     // Nothing depends on the moment between bind and chmod: every peer is checked when it connects.
     let socket = blocking::UnixListener::bind(&path).map_err(host("listen on", &path))?;
@@ -141,9 +156,42 @@ fn group_id(name: &str) -> Result<u32, ServeError> {
     }
 }
 
-/// Two agents that start at once would both find the other's socket stale; of a lock there is only one.
-fn lock(run_dir: &Path, socket: &Path) -> Result<Flock<File>, ServeError> {
+/// The directory, if nobody else can put anything into it.
+fn open_safely(run_dir: &Path) -> Result<File, ServeError> {
+    let own = geteuid().as_raw();
+    let is_trusted = |uid: u32| uid == 0 || uid == own;
+    let shown = run_dir.display();
+    let is_unsafe = |why: String, advice: String| ServeError::Unsafe {
+        path: run_dir.to_owned(),
+        why,
+        advice,
+    };
+    let link = fs::symlink_metadata(run_dir).map_err(host("look at", run_dir))?;
+    if link.is_symlink() && !is_trusted(link.uid()) {
+        return Err(is_unsafe(
+            format!("is a symbolic link of user {}", link.uid()),
+            "remove it, or name another directory with --run-dir".to_owned(),
+        ));
+    }
     let dir = File::open(run_dir).map_err(host("open", run_dir))?;
+    let status = dir.metadata().map_err(host("look at", run_dir))?;
+    if !is_trusted(status.uid()) {
+        return Err(is_unsafe(
+            format!("belongs to user {}", status.uid()),
+            format!("chown {own} {shown}, or become that user with --user"),
+        ));
+    }
+    if status.permissions().mode() & OTHERS_WRITE != 0 {
+        return Err(is_unsafe(
+            "is open to everybody".to_owned(),
+            format!("chmod o-w {shown}, or name a directory of its own with --run-dir"),
+        ));
+    }
+    Ok(dir)
+}
+
+/// Two agents that start at once would both find the other's socket stale; of a lock there is only one.
+fn lock(dir: File, run_dir: &Path, socket: &Path) -> Result<Flock<File>, ServeError> {
     Flock::lock(dir, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => ServeError::AnotherRuns {
             pid: match occupant(socket) {
@@ -156,18 +204,21 @@ fn lock(run_dir: &Path, socket: &Path) -> Result<Flock<File>, ServeError> {
 }
 
 fn remove_stale(path: &Path) -> Result<(), ServeError> {
+    // What a link leads to is not asked, and neither is it removed.
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(host("look at", path)(error)),
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(ServeError::InTheWay {
+                path: path.to_owned(),
+            });
+        }
+        Ok(_) => {}
+    }
     match occupant(path).map_err(host("look at", path))? {
         Occupant::None => Ok(()),
         Occupant::Live { pid } => Err(ServeError::AnotherRuns { pid }),
-        Occupant::Stale => {
-            let file = fs::symlink_metadata(path).map_err(host("look at", path))?;
-            if !file.file_type().is_socket() {
-                return Err(ServeError::InTheWay {
-                    path: path.to_owned(),
-                });
-            }
-            fs::remove_file(path).map_err(host("remove", path))
-        }
+        Occupant::Stale => fs::remove_file(path).map_err(host("remove", path)),
     }
 }
 

@@ -38,6 +38,11 @@ impl Peer {
             may_change,
         })
     }
+
+    /// Whether it is root or the agent's own user.
+    pub(super) fn is_root_or_self(self) -> bool {
+        is_root_or_self(self.uid)
+    }
 }
 
 fn is_root_or_self(uid: u32) -> bool {

@@ -8,7 +8,7 @@ use tokio::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, mpsc},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -19,10 +19,11 @@ use super::{
     peer::Peer,
     protocol::{Answer, REQUEST_MAX, RefusalKind, Refused, Request},
     reply::{Outgoing, QUEUE_MAX, Reply},
+    room::{CONNECTIONS_MAX, Room, Rooms},
 };
 
-/// Connections served at once; further ones are refused.
-pub const CONNECTIONS_MAX: usize = 64;
+/// Bytes of a request that need no room of their own.
+const SMALL_MAX: usize = 64 << 10;
 /// A request must have come in whole by then.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A caller that reads nothing for this long is let go.
@@ -46,6 +47,7 @@ pub struct Call {
 /// Hands what comes in on the socket to `calls`, until its other end is gone.
 pub async fn serve(listener: Listener, calls: mpsc::Sender<Call>) {
     let mut connections = JoinSet::new();
+    let rooms = Rooms::new();
     loop {
         let accepted = tokio::select! {
             () = calls.closed() => return,
@@ -69,11 +71,18 @@ pub async fn serve(listener: Listener, calls: mpsc::Sender<Call>) {
                 );
                 turn_away(&stream, not_permitted(peer));
             }
-            Ok((stream, _)) if connections.len() >= CONNECTIONS_MAX => {
-                turn_away(&stream, too_many());
-            }
             Ok((stream, peer)) => {
-                connections.spawn(converse(stream, peer, calls.clone()));
+                let room = rooms.of(peer);
+                match room.enter() {
+                    None => turn_away(&stream, too_many()),
+                    Some(place) => {
+                        let (room, calls) = (room.clone(), calls.clone());
+                        connections.spawn(async move {
+                            converse(stream, peer, &room, calls).await;
+                            drop(place);
+                        });
+                    }
+                }
             }
         }
     }
@@ -98,17 +107,22 @@ fn too_many() -> Refused {
     ))
 }
 
-async fn converse(stream: UnixStream, peer: Peer, calls: mpsc::Sender<Call>) {
+async fn converse(stream: UnixStream, peer: Peer, room: &Room, calls: mpsc::Sender<Call>) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    let result = match read_request(&mut reader).await {
-        Ok(Some(request)) => {
+    let result = match read_request(&mut reader, room).await {
+        Ok(Some((request, mut large))) => {
+            if large.is_none() && request.has_large_answer() {
+                large = Some(room.large().await);
+            }
             debug!(
                 uid = peer.uid,
                 pid = peer.pid,
                 "asked on the control socket"
             );
-            hand_over(request, peer, &calls, &mut reader, &mut writer).await
+            let result = hand_over(request, peer, &calls, &mut reader, &mut writer).await;
+            drop(large);
+            result
         }
         // It connected only to see whether somebody listens.
         Ok(None) => Ok(()),
@@ -123,11 +137,13 @@ async fn converse(stream: UnixStream, peer: Peer, calls: mpsc::Sender<Call>) {
     }
 }
 
-/// The request; `None` when the caller left without a word.
-async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Result<Option<Request>, Refused> {
-    let mut text = Vec::new();
-    let mut bounded = reader.take(REQUEST_MAX as u64 + 1);
-    match timeout(REQUEST_TIMEOUT, bounded.read_until(b'\n', &mut text)).await {
+/// The request, and the room that it takes where it is large; `None` when the caller left without a word.
+async fn read_request(
+    reader: &mut BufReader<OwnedReadHalf>,
+    room: &Room,
+) -> Result<Option<(Request, Option<OwnedSemaphorePermit>)>, Refused> {
+    let reading = timeout(REQUEST_TIMEOUT, read_line(reader, room));
+    let (text, large) = match reading.await {
         Err(_) => {
             let seconds = REQUEST_TIMEOUT.as_secs();
             return Err(Refused::failed(format!(
@@ -135,17 +151,34 @@ async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Result<Option<Re
             )));
         }
         Ok(Err(error)) => return Err(malformed(&error)),
-        Ok(Ok(0)) => return Ok(None),
-        Ok(Ok(_)) if text.len() > REQUEST_MAX => {
+        Ok(Ok((text, _))) if text.is_empty() => return Ok(None),
+        Ok(Ok((text, _))) if text.len() > REQUEST_MAX => {
             return Err(Refused::failed(format!(
                 "the request is longer than {REQUEST_MAX} bytes"
             )));
         }
-        Ok(Ok(_)) => {}
-    }
+        Ok(Ok(line)) => line,
+    };
     let request: Request = serde_json::from_slice(&text).map_err(|error| malformed(&error))?;
     request.check()?;
-    Ok(Some(request))
+    Ok(Some((request, large)))
+}
+
+/// A line of at most [`REQUEST_MAX`] bytes, or more than that of a longer one.
+async fn read_line(
+    reader: &mut BufReader<OwnedReadHalf>,
+    room: &Room,
+) -> io::Result<(Vec<u8>, Option<OwnedSemaphorePermit>)> {
+    let mut text = Vec::new();
+    let mut bounded = reader.take(SMALL_MAX as u64);
+    bounded.read_until(b'\n', &mut text).await?;
+    if text.len() < SMALL_MAX || text.ends_with(b"\n") {
+        return Ok((text, None));
+    }
+    let large = room.large().await;
+    bounded.set_limit((REQUEST_MAX + 1 - SMALL_MAX) as u64);
+    bounded.read_until(b'\n', &mut text).await?;
+    Ok((text, Some(large)))
 }
 
 fn malformed(error: &dyn std::error::Error) -> Refused {

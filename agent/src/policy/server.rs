@@ -29,6 +29,8 @@ pub const QUESTIONS_MAX: usize = 256;
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 /// A request that has begun must be complete by then.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// Postfix makes a connection to ask at once; who does not only takes the place of others.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// Postfix closes a connection that it does not need for five minutes; this is for clients that do not.
 const IDLE_MAX: Duration = Duration::from_secs(900);
 /// A client that does not take its answer for so long is let go.
@@ -186,8 +188,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut decoder = Decoder::default();
+    let mut idle_max = FIRST_WITHIN;
     loop {
-        let request = match next_request(&mut stream, &mut decoder).await {
+        let request = match next_request(&mut stream, &mut decoder, idle_max).await {
             Ok(Some(request)) => request,
             Ok(None) => return None,
             Err(fault) => {
@@ -199,6 +202,7 @@ where
                 return Some(fault);
             }
         };
+        idle_max = IDLE_MAX;
         let asked = ask(request, &shared.questions).await;
         let verdict = asked.unwrap_or(Verdict {
             answer: Answer::Dunno,
@@ -218,12 +222,16 @@ where
 }
 
 /// The next request; `None` when the client has left or is quiet for too long, also in the middle of one.
-async fn next_request<S>(stream: &mut S, decoder: &mut Decoder) -> Result<Option<Request>, String>
+async fn next_request<S>(
+    stream: &mut S,
+    decoder: &mut Decoder,
+    idle_max: Duration,
+) -> Result<Option<Request>, String>
 where
     S: AsyncRead + Unpin,
 {
     let mut chunk = [0; CHUNK];
-    let idle_until = Instant::now() + IDLE_MAX;
+    let idle_until = Instant::now() + idle_max;
     let mut complete_until = decoder.is_amid().then(|| Instant::now() + REQUEST_WITHIN);
     loop {
         match decoder.next_request() {

@@ -11,6 +11,7 @@ mod crash;
 mod database;
 mod doctor;
 mod forgery;
+mod hostile;
 mod import;
 mod interface;
 mod kick;

@@ -144,9 +144,18 @@ pub enum Request {
     Reload,
 }
 
-impl Request {}
+/// Bans that an answer may hold without being large.
+const SHORT_LIST: usize = 1000;
 
 impl Request {
+    /// Whether the answer may take much memory: what lists all bans.
+    pub(crate) fn has_large_answer(&self) -> bool {
+        match self {
+            Self::BanList { limit, .. } => *limit == 0 || *limit > SHORT_LIST,
+            _ => false,
+        }
+    }
+
     /// What no agent can carry out: networks that are none, and too many of them.
     ///
     /// # Errors
