@@ -30,7 +30,7 @@ pub use self::{
     desk::{BAD_RECIPIENTS_MAX, Desk, Standing, Verdict},
     held::HELD_MAX,
     holds::Holds,
-    listener::{Listen, Listener},
+    listener::{Listen, Listener, Whereabouts},
     protocol::{ATTRIBUTES_MAX, Decoder, Garbage, REQUEST_BYTES_MAX},
     recent::Recent,
     request::{Request, State},

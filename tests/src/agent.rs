@@ -29,6 +29,7 @@ pub struct Setup<'a> {
     run_dir: PathBuf,
     output: PathBuf,
     tracing: bool,
+    user: Option<String>,
     programs: Option<PathBuf>,
     input: Option<PathBuf>,
     environment: Vec<(String, String)>,
@@ -70,6 +71,7 @@ impl<'a> Setup<'a> {
             run_dir: bed.dir().join("run"),
             output: bed.dir().join("agent.log"),
             tracing: false,
+            user: None,
             programs: None,
             input: None,
             environment: Vec::new(),
@@ -90,6 +92,14 @@ impl<'a> Setup<'a> {
     pub fn tracing_packets(self) -> Self {
         Self {
             tracing: true,
+            ..self
+        }
+    }
+
+    /// The same, which becomes that user after its start.
+    pub fn running_as(self, user: &str) -> Self {
+        Self {
+            user: Some(user.to_owned()),
             ..self
         }
     }
@@ -233,12 +243,14 @@ impl<'a> Setup<'a> {
             .create(true)
             .append(true)
             .open(&self.output)?;
-        let words: &[&str] = if self.tracing {
-            &["run", "--trace-packets"]
-        } else {
-            &["run"]
-        };
-        let mut command = self.command(words);
+        let mut words = vec!["run"];
+        if self.tracing {
+            words.push("--trace-packets");
+        }
+        if let Some(user) = &self.user {
+            words.extend(["--user", user]);
+        }
+        let mut command = self.command(&words);
         if let Some(input) = &self.input {
             command.stdin(File::open(input)?);
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Daemon, view};
 use crate::{
@@ -18,7 +18,10 @@ use crate::{
     control::protocol::{PolicyAnswers, PolicyView},
     decision::{Decision, Pardon},
     event::{Event, EventKind},
-    policy::{self, Desk, Holds, Kind, Listener, Question, Recent, Service, Standing, Tarpits},
+    policy::{
+        self, Desk, Holds, Kind, Listener, Question, Recent, Service, Standing, Tarpits,
+        Whereabouts,
+    },
 };
 
 /// Clients whose unknown recipients are remembered for the service.
@@ -30,6 +33,8 @@ const KEEP: Duration = Duration::from_secs(1800);
 pub(super) struct Policy {
     desk: Desk,
     service: Option<Service>,
+    /// Where its socket is to be found.
+    place: Option<Whereabouts>,
     questions: mpsc::Sender<Question>,
     /// Why nobody is served.
     problem: Option<String>,
@@ -44,6 +49,7 @@ impl Policy {
         Self {
             desk: Desk::new(config.settings.clone()),
             service: None,
+            place: None,
             questions,
             problem: None,
             bad_recipients: Recent::new(KEEP, CLIENTS_MAX),
@@ -60,16 +66,20 @@ impl Policy {
     /// Begins to listen, or goes on, or ends, as the configuration says.
     fn listen(&mut self, config: &PolicyConfig, clock: Clock) {
         self.service = None;
+        self.place = None;
         self.problem = None;
         let Some(listen) = &config.listen else {
             return;
         };
         let questions = self.questions.clone();
         let serve = |listener| policy::serve(listener, questions, clock);
-        match Listener::open(listen).and_then(serve) {
+        let opened = Listener::open(listen);
+        let place = opened.as_ref().map(Listener::whereabouts).ok();
+        match opened.and_then(serve) {
             Ok(service) => {
                 info!(%listen, "serves policy clients");
                 self.service = Some(service);
+                self.place = place;
             }
             Err(err) => {
                 let err: io::Error = err;
@@ -134,9 +144,17 @@ impl Daemon {
         }
     }
 
-    /// Tries again to listen, where that failed.
+    /// Tries again to listen, where that failed, or where the socket is gone: nobody finds it any more.
     pub(super) fn keep_policy(&mut self) {
-        if self.policy.problem.is_some() {
+        let is_lost = self
+            .policy
+            .place
+            .as_ref()
+            .is_some_and(|place| !place.is_there());
+        if is_lost {
+            warn!("the socket of the policy service was removed; it is made anew");
+        }
+        if is_lost || self.policy.problem.is_some() {
             self.serve_policy();
         }
     }

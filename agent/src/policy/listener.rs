@@ -1,25 +1,30 @@
 //! The socket that Postfix connects to.
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::{self, File, Permissions},
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
     os::{
         fd::AsRawFd as _,
-        unix::{fs::FileTypeExt as _, net::UnixListener},
+        unix::{
+            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+            net::UnixListener,
+        },
     },
     path::{Path, PathBuf},
 };
 
 use nix::{
     errno::Errno,
+    fcntl::{AtFlags, OFlag, open},
     sys::{
         socket::{
             AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
         },
         stat::{Mode, fchmod},
     },
-    unistd::{Group, chown},
+    unistd::{Group, fchownat},
 };
 
 /// Connections that may wait to be accepted.
@@ -63,11 +68,34 @@ pub enum Listener {
 
 /// The path of a Unix socket, for as long as it is ours.
 #[derive(Debug)]
-pub struct Place(PathBuf);
+pub struct Place {
+    path: PathBuf,
+    /// Which file it is.
+    inode: Option<u64>,
+}
+
+/// Tells whether a socket can still be found where it was put.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Whereabouts(Option<(PathBuf, u64)>);
+
+impl Whereabouts {
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        self.0.as_ref().is_none_or(|(path, inode)| {
+            fs::symlink_metadata(path).is_ok_and(|status| status.ino() == *inode)
+        })
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let is_ours = |inode| {
+            let status = fs::symlink_metadata(&self.path);
+            status.is_ok_and(|status| status.ino() == inode)
+        };
+        if self.inode.is_none_or(is_ours) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -85,6 +113,14 @@ impl Listener {
             }
             Listen::Unix { path, group, mode } => open_unix(path, group.as_deref(), *mode),
         }
+    }
+
+    /// Where it is to be found.
+    pub fn whereabouts(&self) -> Whereabouts {
+        Whereabouts(match self {
+            Self::Unix(_, place) => place.inode.map(|inode| (place.path.clone(), inode)),
+            Self::Inet(_) => None,
+        })
     }
 }
 
@@ -104,17 +140,47 @@ fn open_unix(path: &Path, group: Option<&str>, mode: u16) -> io::Result<Listener
     // The file is made with the mode of the socket: it is never open to others.
     fchmod(&socket, Mode::from_bits_truncate(mode.into()))?;
     bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    let place = Place(path.to_owned());
-    if let Some(group) = gid {
-        chown(path, None, Some(group.gid))?;
-    }
-    // The umask may have taken some of it away.
-    fs::set_permissions(
-        path,
-        std::os::unix::fs::PermissionsExt::from_mode(mode.into()),
-    )?;
+    let mut place = Place {
+        path: path.to_owned(),
+        inode: None,
+    };
+    place.inode = Some(open_to(path, gid.as_ref(), mode)?);
     listen(&socket, Backlog::new(BACKLOG)?)?;
     Ok(Listener::Unix(UnixListener::from(socket), place))
+}
+
+/// Gives the socket its group and mode; tells which file it is. Never through a link, which whoever owns the folder may have put in its
+/// place meanwhile.
+fn open_to(path: &Path, group: Option<&Group>, mode: u16) -> io::Result<u64> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let status = file.metadata()?;
+    if !status.file_type().is_socket() {
+        return Err(io::Error::other("something else has taken its place"));
+    }
+    if let Some(group) = group
+        && status.gid() != group.gid.as_raw()
+    {
+        let given = fchownat(&file, "", None, Some(group.gid), AtFlags::AT_EMPTY_PATH);
+        given.map_err(|errno| not_given(&group.name, errno))?;
+    }
+    // The umask may have taken some of it away.
+    let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::set_permissions(itself, Permissions::from_mode(mode.into()))?;
+    Ok(status.ino())
+}
+
+fn not_given(group: &str, errno: Errno) -> io::Error {
+    let advice = match errno {
+        Errno::EPERM => {
+            "; restart mailwall, or make the user that it runs as a member of the group"
+        }
+        _ => "",
+    };
+    io::Error::other(format!(
+        "cannot give it to the group {group}: {}{advice}",
+        errno.desc()
+    ))
 }
 
 /// Removes a socket that nobody listens at.

@@ -22,6 +22,7 @@ mod metrics;
 mod notify;
 mod observe;
 mod policy;
+mod privilege;
 mod readme;
 mod servers;
 mod service_manager;
