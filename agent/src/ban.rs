@@ -7,6 +7,8 @@ use std::{
 
 use ipnet::IpNet;
 
+use crate::event::{Event, EventKind, Service};
+
 /// Most pieces of evidence kept with a ban: the newest.
 pub const EVIDENCE_MAX: usize = 10;
 /// Most characters of one piece of evidence.
@@ -29,12 +31,33 @@ pub struct Ban {
     pub end: End,
     /// Offences that led to it; 0 for a manual ban.
     pub offences: u32,
+    /// What made it due; `None` for one that no rule decided, and where it is not remembered.
+    pub cause: Option<Cause>,
     /// How many bans this net had before, as far as they are not forgotten: the step of the escalation.
     pub level: u8,
     /// Why, for people; no control characters, at most [`REASON_MAX`].
     pub reason: String,
     /// Log lines that led to it: at most [`EVIDENCE_MAX`], oldest first.
     pub evidence: Vec<Evidence>,
+}
+
+/// The offence that made a ban due: the last of those that led to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cause {
+    /// What it was.
+    pub kind: EventKind,
+    /// Where it was made.
+    pub service: Service,
+}
+
+impl Cause {
+    /// What an event is the cause of.
+    pub const fn of(event: &Event) -> Self {
+        Self {
+            kind: event.kind,
+            service: event.service,
+        }
+    }
 }
 
 /// Sorts of bans. Both are the same to the filter.

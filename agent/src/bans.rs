@@ -326,6 +326,7 @@ mod tests {
             since: at(0),
             end,
             offences: 1,
+            cause: None,
             level: 0,
             reason: String::new(),
             evidence: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod answer;
+mod bans;
 mod carry_out;
 mod clemency;
 mod event_log;

@@ -18,6 +18,8 @@ use crate::{
 
 /// Most entries that wait to be written; what is new beyond it is only counted.
 const ENTRIES_MAX: usize = 20_000;
+/// Most bans that wait to be written beside them, so that many offences leave none of them out.
+const BANS_MAX: usize = 20_000;
 /// Longest name of an account.
 const ACCOUNT_MAX: usize = 128;
 /// IPv6 hosts are those of one network.
@@ -32,6 +34,8 @@ pub enum Tallier {
     Account(Box<str>),
     /// A rule, or an operator.
     Rule(Box<str>),
+    /// What was banned.
+    Net(IpNet),
 }
 
 /// Sorts of counts.
@@ -43,11 +47,15 @@ pub enum TallySort {
     Account,
     /// Of a rule.
     Rule,
+    /// Of what was banned.
+    Net,
 }
 
 impl TallySort {
     /// Every sort.
-    pub const ALL: &[Self] = &[Self::Host, Self::Account, Self::Rule];
+    pub const ALL: &[Self] = &[Self::Host, Self::Account, Self::Rule, Self::Net];
+    /// Those that reports are made of.
+    pub const REPORTED: &[Self] = &[Self::Host, Self::Account, Self::Rule];
 
     /// Lower-case name.
     pub const fn as_str(self) -> &'static str {
@@ -55,6 +63,7 @@ impl TallySort {
             Self::Host => "host",
             Self::Account => "account",
             Self::Rule => "rule",
+            Self::Net => "net",
         }
     }
 }
@@ -66,6 +75,7 @@ impl Tallier {
             Self::Host(_) => TallySort::Host,
             Self::Account(_) => TallySort::Account,
             Self::Rule(_) => TallySort::Rule,
+            Self::Net(_) => TallySort::Net,
         }
     }
 }
@@ -73,7 +83,7 @@ impl Tallier {
 impl fmt::Display for Tallier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Host(net) => write!(f, "{net}"),
+            Self::Host(net) | Self::Net(net) => write!(f, "{net}"),
             Self::Account(name) | Self::Rule(name) => f.write_str(name),
         }
     }
@@ -109,10 +119,21 @@ pub struct TallyRow {
     pub last_ago: Duration,
 }
 
+/// What is remembered of a net that is or was banned.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct NetTally {
+    /// Bans of exactly that net, by rules and by hand.
+    pub bans: u64,
+    /// How long ago the hours of the first and of the last offence began that came from within it.
+    pub seen_ago: Option<(Duration, Duration)>,
+}
+
 /// Counts that wait to be written.
 #[derive(Debug, Default)]
 pub struct Tally {
     entries: HashMap<(u64, Tallier, &'static str), u32>,
+    /// How many of them are of what was banned.
+    nets: usize,
     /// Offences that nobody counts for anybody, because there were too many different ones.
     left_out: u64,
 }
@@ -154,10 +175,16 @@ impl Tally {
             Origin::Kernel | Origin::List(_) | Origin::Breaker => return,
         };
         self.add(at, Tallier::Rule(name.into()), kind);
+        if let Decision::Ban(ban) = decision
+            && ban.sort == Sort::Ban
+        {
+            self.add(at, Tallier::Net(ban.net), kind);
+        }
     }
 
     /// All that waits; nothing waits after that.
     pub fn take(&mut self) -> Vec<Tallied> {
+        self.nets = 0;
         let entries = std::mem::take(&mut self.entries).into_iter();
         entries
             .map(|((hour, who, kind), count)| Tallied {
@@ -181,9 +208,17 @@ impl Tally {
         let key = (since.as_secs() / 3600, who, kind);
         if let Some(count) = self.entries.get_mut(&key) {
             *count = count.saturating_add(1);
-        } else if self.entries.len() < ENTRIES_MAX {
+            return;
+        }
+        let is_net = key.1.sort() == TallySort::Net;
+        let has_room = match is_net {
+            true => self.nets < BANS_MAX,
+            false => self.entries.len() - self.nets < ENTRIES_MAX,
+        };
+        if has_room {
+            self.nets += usize::from(is_net);
             self.entries.insert(key, 1);
-        } else {
+        } else if !is_net {
             self.left_out += 1;
         }
     }
@@ -196,5 +231,70 @@ fn host(address: IpAddr) -> IpNet {
         IpNet::V4(_) => net,
         IpNet::V6(v6) => ipnet::Ipv6Net::new(v6.addr(), HOST_PREFIX_V6)
             .map_or(net, |wide| IpNet::V6(wide.trunc())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::{
+        ban::{Ban, End, ListName, RuleName},
+        event::{EventKind, Score, Service},
+    };
+
+    fn ban(number: u32, origin: Origin, sort: Sort) -> Decision {
+        Decision::Ban(Ban {
+            net: IpNet::from(IpAddr::from(Ipv4Addr::from(number))),
+            sort,
+            origin,
+            since: SystemTime::UNIX_EPOCH,
+            end: End::Never,
+            offences: 1,
+            cause: None,
+            level: 0,
+            reason: String::new(),
+            evidence: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn bans_are_counted_beside_however_many_offences_and_within_a_bound() {
+        let mut tally = Tally::default();
+        let mut event = Event {
+            at: SystemTime::UNIX_EPOCH,
+            kind: EventKind::UnknownRecipient,
+            address: None,
+            port: None,
+            service: Service::Smtp,
+            account: None,
+            recipient: None,
+            recipients: None,
+            bytes: None,
+            session: None,
+            score: Score::tenths(10),
+            told_by: "test",
+        };
+        for number in 0..u32::try_from(ENTRIES_MAX).unwrap() + 7 {
+            event.address = Some(Ipv4Addr::from(number).into());
+            tally.note_event(&event);
+        }
+        assert_eq!(tally.left_out(), 7);
+        let rule = Origin::Rule(RuleName::new("a").unwrap());
+        let at = SystemTime::UNIX_EPOCH;
+        for number in 0..u32::try_from(BANS_MAX).unwrap() + 9 {
+            tally.note_decision(&ban(number, rule.clone(), Sort::Ban), at);
+        }
+        let taken = tally.take();
+        assert_eq!(taken.len(), ENTRIES_MAX + BANS_MAX);
+        // Delays and lists are not counted.
+        let list = Origin::List(ListName::new("drop").unwrap());
+        tally.note_decision(&ban(1, list, Sort::Ban), at);
+        tally.note_decision(&ban(1, rule, Sort::Delay), at);
+        tally.note_decision(&ban(1, Origin::Manual, Sort::Ban), at);
+        let nets = tally.take();
+        let nets = nets.iter().filter(|one| one.who.sort() == TallySort::Net);
+        assert_eq!(nets.map(|one| one.count).sum::<u32>(), 1);
     }
 }

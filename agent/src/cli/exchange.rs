@@ -16,7 +16,7 @@ use super::{
     number::{count, grouped},
 };
 use crate::{
-    control::protocol::{Answer, BanSort, BansSet, Commit, Request, StagedBan},
+    control::protocol::{Answer, BanFilter, BanSort, BansSet, Commit, Request, StagedBan},
     exchange::{Entry, Imported, Remarks},
 };
 
@@ -141,7 +141,11 @@ pub fn fetch(list: Option<&str>, console: &Console) -> Result<Vec<Entry>, Failur
     let request = Request::BanList {
         sort: BanSort::Added,
         limit: 0,
-        list: list.map(str::to_owned),
+        only: BanFilter {
+            list: list.map(str::to_owned),
+            ..BanFilter::default()
+        },
+        past: false,
     };
     let Answer::BanList(list) = console.ask(&request)? else {
         return Err(Failure::other_answer());

@@ -108,6 +108,15 @@ pub fn parse_address(text: &str) -> Result<IpAddr, String> {
     }
 }
 
+/// One network as an argument; an address stands for itself alone.
+///
+/// # Errors
+///
+/// When it is none, or has host bits set.
+pub fn parse_net(text: &str) -> Result<IpNet, String> {
+    exchange::net::parse(text).map_err(|error| format!("{error}: {}", error.hint()))
+}
+
 /// A reason as an argument.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ pub use account::{
 pub use answer::*;
 pub use host::{HostList, HostView};
 pub use report::*;
-pub use request::{BanSort, Request};
+pub use request::{BanFilter, BanSort, Request};
 pub use staged::{BansSet, Commit, Skipped, Staged, StagedBan};
 
 /// Version of the format.

@@ -9,15 +9,15 @@ use ipnet::IpNet;
 use tokio::task::spawn_blocking;
 
 pub(super) use self::staged::Stages;
-use super::{Daemon, kick, view};
+use super::{Daemon, kick};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
     ban::{End, REASON_MAX},
     control::{
         Call,
         protocol::{
-            AllowAdded, AllowRemoved, Answer, BanAdded, BanCheck, BanRemoved, EventLog,
-            RefusalKind, Refused, Request, SCHEMA,
+            AllowAdded, AllowRemoved, Answer, BanAdded, BanRemoved, EventLog, RefusalKind, Refused,
+            Request, SCHEMA,
         },
     },
     duration::{self, DURATION_MAX},
@@ -66,6 +66,13 @@ impl Daemon {
             Request::NotifyTest { name } => {
                 return self.test_notifiers(name.as_deref(), call.reply);
             }
+            Request::BanList {
+                sort,
+                limit,
+                only,
+                past,
+            } => return self.list_bans((sort, limit, &only), past, call.reply),
+            Request::BanCheck { address } => return self.check_ban(address, call.reply),
             Request::Kick { whom } => return self.kick_asked(whom, call.reply),
             request => self.answer(request),
         };
@@ -75,9 +82,6 @@ impl Daemon {
     fn answer(&mut self, request: Request) -> Result<Answer, Refused> {
         Ok(match request {
             Request::Status => Answer::Status(Box::new(self.status())),
-            Request::BanList { sort, limit, list } => {
-                Answer::BanList(self.ban_list(sort, limit, list.as_deref()))
-            }
             Request::BanStage { stage, bans } => Answer::Staged(self.stage(stage, bans)?),
             Request::BanCommit(commit) => Answer::BansSet(self.commit_stage(commit)?),
             Request::BanAdd {
@@ -97,7 +101,6 @@ impl Daemon {
                 Answer::BanAdded(self.add_bans(request)?)
             }
             Request::BanRemove { nets } => Answer::BanRemoved(self.remove_bans(nets)),
-            Request::BanCheck { address } => Answer::BanCheck(self.check(address)),
             Request::AllowList => Answer::AllowList(self.allow_list()),
             Request::AllowAdd { nets, reason } => Answer::AllowAdded(self.allow(&nets, &reason)?),
             Request::AllowRemove { nets } => Answer::AllowRemoved(self.disallow(nets)?),
@@ -125,7 +128,11 @@ impl Daemon {
             Request::AccountRelease { account } => {
                 Answer::AccountDone(self.release_account(&account))
             }
-            Request::Kick { .. } | Request::Report { .. } | Request::NotifyTest { .. } => {
+            Request::BanList { .. }
+            | Request::BanCheck { .. }
+            | Request::Kick { .. }
+            | Request::Report { .. }
+            | Request::NotifyTest { .. } => {
                 return Err(failed("not asked alone".to_owned()));
             }
             Request::HostList { limit } => Answer::HostList(self.host_list(limit)),
@@ -217,29 +224,6 @@ impl Daemon {
             removed,
             unknown,
             still_covered,
-        }
-    }
-
-    fn check(&self, address: IpAddr) -> BanCheck {
-        let now = self.clock.now();
-        let bans: Vec<_> = self
-            .judge
-            .bans()
-            .covering(address)
-            .filter(|ban| !ban.end.is_over_at(now))
-            .map(|ban| self.ban_view(ban))
-            .collect();
-        let allowed = self
-            .judge
-            .allowlist()
-            .covering(address)
-            .map(view::allow_view);
-        BanCheck {
-            schema: SCHEMA,
-            address,
-            banned: !bans.is_empty() && allowed.is_none(),
-            bans,
-            allowed,
         }
     }
 

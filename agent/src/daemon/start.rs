@@ -269,6 +269,7 @@ fn kernel_ban(net: IpNet, end: End, now: std::time::SystemTime) -> Ban {
         since: now,
         end,
         offences: 0,
+        cause: None,
         level: 0,
         reason: "found in the kernel after the database was lost".to_owned(),
         evidence: Vec::new(),

@@ -5,17 +5,16 @@ use std::{collections::HashMap, time::SystemTime};
 use super::{Daemon, intake::Followed};
 use crate::{
     allowlist::AllowEntry,
-    ban::{Ban, End, Origin, RuleName},
+    ban::{End, Origin, RuleName},
     clock::Clock,
     control::protocol::{
-        AllowList, AllowView, BanList, BanSort, BanView, Counters, DelayView, EvidenceView,
-        Interface, PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList, Status, ThenView,
+        AllowList, AllowView, Counters, DelayView, Interface, PacketCounter, RuleList, RuleView,
+        SCHEMA, Source, SourceList, Status, ThenView,
     },
     duration,
     rule::{Length, Per, Then},
     source::SourceState,
 };
-use ipnet::IpNet;
 use jiff::{Timestamp, Unit};
 
 /// A steady time as RFC 3339 wall time in UTC, to the second.
@@ -75,78 +74,6 @@ impl Daemon {
                 note: attachment.note.clone(),
             })
             .collect()
-    }
-
-    pub(super) fn ban_list(&mut self, sort: BanSort, limit: usize, list: Option<&str>) -> BanList {
-        let bans = self.judge.bans();
-        let is_wanted = |ban: &&Ban| match list {
-            None => true,
-            Some(list) => ban.origin.list().is_some_and(|name| name.as_str() == list),
-        };
-        let nets: Vec<IpNet> = bans.iter().filter(is_wanted).map(|ban| ban.net).collect();
-        let filter = self.filter.as_mut();
-        let dropped = filter
-            .and_then(|filter| filter.drops_of_each(&nets).ok())
-            .unwrap_or_else(|| vec![None; nets.len()]);
-        let mut listed: Vec<(&Ban, Option<u64>)> =
-            bans.iter().filter(is_wanted).zip(dropped).collect();
-        match sort {
-            BanSort::Added => listed.sort_by_key(|(ban, _)| (ban.since, ban.net)),
-            BanSort::Ends => listed.sort_by_key(|(ban, _)| (ban.end, ban.net)),
-            BanSort::Drops => {
-                listed.sort_by_key(|(ban, dropped)| (std::cmp::Reverse(*dropped), ban.net));
-            }
-        }
-        let total = listed.len();
-        if limit > 0 {
-            // The newest of a list in the order of adding are at its end.
-            match sort {
-                BanSort::Added => listed.drain(..total.saturating_sub(limit)).for_each(drop),
-                BanSort::Ends | BanSort::Drops => listed.truncate(limit),
-            }
-        }
-        let bans = listed
-            .into_iter()
-            .map(|(ban, dropped)| self.list_view(ban, dropped))
-            .collect();
-        BanList {
-            schema: SCHEMA,
-            total,
-            bans,
-        }
-    }
-
-    /// A ban with its evidence.
-    pub(super) fn ban_view(&self, ban: &Ban) -> BanView {
-        let evidence = ban.evidence.iter().map(|evidence| EvidenceView {
-            at: time(evidence.at, &self.clock),
-            text: evidence.text.clone(),
-        });
-        let dropped = self
-            .filter
-            .as_ref()
-            .and_then(|filter| filter.drops(&ban.net));
-        BanView {
-            evidence: evidence.collect(),
-            ..self.list_view(ban, dropped)
-        }
-    }
-
-    fn list_view(&self, ban: &Ban, dropped: Option<u64>) -> BanView {
-        let now = self.clock.now();
-        BanView {
-            net: ban.net,
-            rule: ban.origin.to_string(),
-            since: time(ban.since, &self.clock),
-            age_s: now.duration_since(ban.since).unwrap_or_default().as_secs(),
-            ends: self.end_view(ban.end),
-            remaining_s: ban.end.remaining(now).map(|left| left.as_secs()),
-            offences: ban.offences,
-            level: ban.level,
-            dropped,
-            reason: ban.reason.clone(),
-            evidence: Vec::new(),
-        }
     }
 
     pub(super) fn end_view(&self, end: End) -> Option<String> {

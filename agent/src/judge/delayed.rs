@@ -1,18 +1,20 @@
 //! Delays: a short time in which a host's next connection is refused, or its commands are answered late. They end by themselves,
 //! and what the host does meanwhile counts on.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Judge;
 use crate::{
-    ban::{Ban, End, Origin, Sort},
+    ban::{Ban, Cause, End, Origin, Sort},
     decision::{Decision, Tarpit},
+    event::Event,
     rule::{Breach, DelayBy},
 };
 
 impl Judge {
     /// Delays the net of a breach, unless it is shut out anyway.
-    pub(super) fn delay(&mut self, rule: usize, breach: Breach, at: SystemTime) {
+    pub(super) fn delay(&mut self, rule: usize, breach: Breach, event: &Event) {
+        let at = event.at;
         let settings = self.counters[rule].settings();
         let Some(delay) = settings.then.delay else {
             return;
@@ -24,7 +26,7 @@ impl Judge {
             return;
         }
         match delay.by {
-            DelayBy::Filter => self.delay_in_filter(rule, breach, length, at),
+            DelayBy::Filter => self.delay_in_filter(rule, breach, length, event),
             DelayBy::Policy => {
                 let until = at.checked_add(settings.window).unwrap_or(at);
                 self.decisions.push_back(Decision::Tarpit(Tarpit {
@@ -40,7 +42,8 @@ impl Judge {
         }
     }
 
-    fn delay_in_filter(&mut self, rule: usize, breach: Breach, length: Duration, at: SystemTime) {
+    fn delay_in_filter(&mut self, rule: usize, breach: Breach, length: Duration, event: &Event) {
+        let at = event.at;
         let Breach { net, count, reason } = breach;
         let end = End::At(at.checked_add(length).unwrap_or(at));
         let is_known = |ban: &Ban| ban.end >= end;
@@ -57,6 +60,7 @@ impl Judge {
             since: at,
             end,
             offences: count,
+            cause: Some(Cause::of(event)),
             level: 0,
             reason,
             evidence: self.evidence(settings, net, at),

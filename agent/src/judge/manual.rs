@@ -70,6 +70,7 @@ impl Judge {
             since: now,
             end,
             offences: 0,
+            cause: None,
             level,
             reason: escaped(reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
             evidence,

@@ -12,8 +12,9 @@ use ipnet::IpNet;
 
 use super::Judge;
 use crate::{
-    ban::{Ban, End, Origin, RuleName, Sort},
+    ban::{Ban, Cause, End, Origin, RuleName, Sort},
     decision::Decision,
+    event::Event,
     rule::{Breach, Moment, Tracked},
 };
 
@@ -78,7 +79,8 @@ impl Quiet {
 
 impl Judge {
     /// Tells of the ban that a rule in observe mode would impose, and counts it.
-    pub(super) fn would_ban(&mut self, rule: usize, breach: Breach, at: SystemTime) {
+    pub(super) fn would_ban(&mut self, rule: usize, breach: Breach, event: &Event) {
+        let at = event.at;
         let Some(sentence) = self.sentence(rule, &breach.net, at) else {
             return;
         };
@@ -94,6 +96,7 @@ impl Judge {
             since: at,
             end,
             offences: breach.count,
+            cause: Some(Cause::of(event)),
             level: sentence.level,
             reason: breach.reason,
             evidence: self.evidence(settings, breach.net, at),
@@ -103,7 +106,8 @@ impl Judge {
     }
 
     /// Tells of the delay that a rule in observe mode would impose: the first of a window stands for all of them.
-    pub(super) fn would_delay(&mut self, rule: usize, breach: Breach, at: SystemTime) {
+    pub(super) fn would_delay(&mut self, rule: usize, breach: Breach, event: &Event) {
+        let at = event.at;
         let settings = self.counters[rule].settings();
         let Some(delay) = settings.then.delay else {
             return;
@@ -123,6 +127,7 @@ impl Judge {
             since: at,
             end,
             offences: breach.count,
+            cause: Some(Cause::of(event)),
             level: 0,
             reason: breach.reason,
             evidence,

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Class, Judge, clemency::Plea};
 use crate::{
-    ban::{Ban, End, Evidence, Origin, Sort},
+    ban::{Ban, Cause, End, Evidence, Origin, Sort},
     decision::{Decision, Kick, Notice, Topic, Whom},
     event::Event,
     rule::{Breach, Length, Mode, Moment, Note, RuleSettings, Rules, network},
@@ -84,31 +84,33 @@ impl Judge {
             breaches.dedup_by_key(|(_, breach)| breach.net);
         }
         for (index, breach) in breaches {
-            self.impose(index, breach, host, event.at);
+            self.impose(index, breach, host, event);
         }
         for (index, breach) in others {
-            self.follow(index, breach, event.at);
+            self.follow(index, breach, event);
         }
     }
 
     /// What follows a breach of a rule that does not ban: it delays, or notifies, or only says what it would do.
-    fn follow(&mut self, rule: usize, breach: Breach, at: SystemTime) {
+    fn follow(&mut self, rule: usize, breach: Breach, event: &Event) {
+        let at = event.at;
         let settings = self.counters[rule].settings();
         let (mode, then) = (settings.mode, settings.then);
         match mode {
-            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, at),
-            Mode::Observe => self.would_ban(rule, breach, at),
+            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, event),
+            Mode::Observe => self.would_ban(rule, breach, event),
             Mode::Enforce => {
                 if then.notify && self.is_worth_a_notice(rule, breach.net, at) {
                     self.notify(rule, &breach, at);
                 }
-                self.delay(rule, breach, at);
+                self.delay(rule, breach, event);
             }
         }
     }
 
     /// Bans the net of a breach, and the net around it when that is one banned neighbour too many.
-    fn impose(&mut self, rule: usize, breach: Breach, host: IpNet, at: SystemTime) {
+    fn impose(&mut self, rule: usize, breach: Breach, host: IpNet, event: &Event) {
+        let at = event.at;
         let mut breach = Some(breach);
         while let Some(Breach { net, count, reason }) = breach.take() {
             // A host is banned although something inside its prefix is allowed, which the filter then lets through; its
@@ -121,7 +123,7 @@ impl Judge {
                 count,
                 reason: reason.clone(),
             };
-            if !self.ban(rule, net, count, reason, at) {
+            if !self.ban(rule, net, count, reason, event) {
                 return;
             }
             let then = self.counters[rule].settings().then;
@@ -146,7 +148,8 @@ impl Judge {
     }
 
     /// Bans `net` unless it is banned, or a ban covers it that ends no sooner, or there is no room. Whether it did.
-    fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, at: SystemTime) -> bool {
+    fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, event: &Event) -> bool {
+        let at = event.at;
         let Some(sentence) = self.sentence(rule, &net, at) else {
             return false;
         };
@@ -172,6 +175,7 @@ impl Judge {
             since: at,
             end,
             offences: count,
+            cause: Some(Cause::of(event)),
             level: sentence.level,
             reason,
             evidence: self.evidence(settings, net, at),

@@ -11,8 +11,9 @@ use rusqlite::{
 use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
-    ban::{Ban, End, Evidence, Origin, Sort},
+    ban::{Ban, Cause, End, Evidence, Origin, Sort},
     checkpoint::{Checkpoint, FilePosition},
+    event::{EventKind, Service},
     penalty::PastBan,
 };
 
@@ -50,7 +51,7 @@ pub(super) fn all(
 ) -> Result<Contents> {
     let mut bans = rows(
         connection,
-        "SELECT net, origin, since_ms, end_ms, offences, level, reason FROM bans ORDER BY net",
+        "SELECT net, origin, since_ms, end_ms, offences, level, reason, kind, service FROM bans ORDER BY net",
         |row| {
             Ok(Ban {
                 net: net(row, 0)?,
@@ -62,6 +63,7 @@ pub(super) fn all(
                     None => End::Never,
                 },
                 offences: row.get(4)?,
+                cause: cause(row)?,
                 level: row.get(5)?,
                 reason: row.get(6)?,
                 evidence: Vec::new(),
@@ -163,6 +165,16 @@ pub(super) fn net(row: &Row<'_>, column: usize) -> Result<IpNet> {
 pub(super) fn origin(row: &Row<'_>, column: usize) -> Result<Origin> {
     Origin::named(row.get_ref(column)?.as_str()?)
         .ok_or_else(|| malformed(column, FromSqlError::InvalidType))
+}
+
+/// What made a ban due; a newer agent's kinds and services are nothing to this one.
+fn cause(row: &Row<'_>) -> Result<Option<Cause>> {
+    let (kind, service) = (row.get_ref(7)?, row.get_ref(8)?);
+    let kind = kind.as_str_or_null()?.and_then(EventKind::from_name);
+    let service = service.as_str_or_null()?.and_then(Service::from_name);
+    Ok(kind
+        .zip(service)
+        .map(|(kind, service)| Cause { kind, service }))
 }
 
 pub(super) fn malformed(

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Version of the tables, kept as SQLite's `user_version`.
-pub(super) const SCHEMA: i64 = 3;
+pub(super) const SCHEMA: i64 = 4;
 
 const TABLES: &str = "
 CREATE TABLE timeline (
@@ -70,6 +70,12 @@ CREATE TABLE cursors (
 /// What the third version added.
 const THIRD: &[&str] = &[account::TABLES, tally::TABLE, regular::TABLE];
 
+/// What the fourth version added: the offence that made a ban due.
+const CAUSES: &str = "
+ALTER TABLE bans ADD COLUMN kind TEXT;
+ALTER TABLE bans ADD COLUMN service TEXT;
+";
+
 /// Makes the tables in an empty database, or checks that they are ours and brings them up to date. Whether they are new.
 pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, OpenError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -93,6 +99,7 @@ pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, Op
         transaction.execute_batch(TABLES)?;
         transaction.execute_batch(CURSORS)?;
         transaction.execute_batch(&THIRD.concat())?;
+        transaction.execute_batch(CAUSES)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         write::timeline(&transaction, &Timeline::begin(now), now)?;
         transaction.commit()?;
@@ -101,7 +108,10 @@ pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, Op
         if found < 2 {
             transaction.execute_batch(CURSORS)?;
         }
-        transaction.execute_batch(&THIRD.concat())?;
+        if found < 3 {
+            transaction.execute_batch(&THIRD.concat())?;
+        }
+        transaction.execute_batch(CAUSES)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         transaction.commit()?;
     }

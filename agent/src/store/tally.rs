@@ -1,18 +1,24 @@
-//! How many offences each host and account made in each hour, and what each rule decided: what reports are made of. Written in
-//! batches, read by a connection of its own, so that a report holds up nothing.
+//! How many offences each host and account made in each hour, what each rule decided and how often each net was banned: what
+//! reports are made of, and what lists of bans tell of the days before. Written in batches, read by a connection of its own, so that a report holds up nothing.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::IpNet;
 
 use rusqlite::{Connection, OpenFlags, Result, Transaction, params};
 
 use super::{BUSY_TIMEOUT, Store, StoreError, timeline::Now};
 use crate::{
     clock::Clock,
-    tally::{Tallied, TallyRow, TallySort},
+    tally::{NetTally, Tallied, TallyRow, TallySort},
 };
 
 pub(super) const TABLE: &str = "
--- Offences by hour of the database's time. `sort` is host, account or rule.
+-- Offences by hour of the database's time. `sort` is host, account, rule or net.
 CREATE TABLE tally (
     sort TEXT NOT NULL,
     hour INTEGER NOT NULL,
@@ -88,13 +94,10 @@ impl TallyReader {
     ///
     /// When the database cannot be read.
     pub fn read(&self, since: Duration) -> std::result::Result<Vec<TallyRow>, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        let since_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        let first_hour = self.now_ms.saturating_sub(since_ms).div_euclid(HOUR_MS);
+        let connection = self.open()?;
+        let first_hour = self.first_hour(since);
         let mut rows = Vec::new();
-        for sort in TallySort::ALL {
+        for sort in TallySort::REPORTED {
             let mut statement = connection.prepare(
                 "SELECT who, kind, sum(count), min(hour), max(hour) FROM tally
                  WHERE sort = ? AND hour >= ? GROUP BY who, kind",
@@ -114,6 +117,81 @@ impl TallyReader {
             }
         }
         Ok(rows)
+    }
+
+    /// What is remembered of each of `nets` within the last `since`, to the hour. Takes less than a second for half a million
+    /// counts.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn read_nets(
+        &self,
+        nets: &HashSet<IpNet>,
+        since: Duration,
+    ) -> std::result::Result<HashMap<IpNet, NetTally>, StoreError> {
+        let mut found: HashMap<IpNet, NetTally> =
+            nets.iter().map(|net| (*net, NetTally::default())).collect();
+        if nets.is_empty() {
+            return Ok(found);
+        }
+        let connection = self.open()?;
+        let first_hour = self.first_hour(since);
+        let mut statement = connection.prepare(
+            "SELECT who, sum(count) FROM tally WHERE sort = ? AND hour >= ? GROUP BY who",
+        )?;
+        let mut rows = statement.query(params![TallySort::Net.as_str(), first_hour])?;
+        while let Some(row) = rows.next()? {
+            let net = row.get_ref(0)?.as_str().unwrap_or_default().parse().ok();
+            if let Some(tally) = net.and_then(|net: IpNet| found.get_mut(&net)) {
+                tally.bans = row.get::<_, i64>(1)?.unsigned_abs();
+            }
+        }
+        let lengths: BTreeSet<(bool, u8)> = nets
+            .iter()
+            .map(|net| (net.addr().is_ipv4(), net.prefix_len()))
+            .collect();
+        let mut statement = connection.prepare(
+            "SELECT who, min(hour), max(hour) FROM tally WHERE sort = ? AND hour >= ? GROUP BY who",
+        )?;
+        let mut rows = statement.query(params![TallySort::Host.as_str(), first_hour])?;
+        while let Some(row) = rows.next()? {
+            let Ok(host) = row
+                .get_ref(0)?
+                .as_str()
+                .unwrap_or_default()
+                .parse::<IpNet>()
+            else {
+                continue;
+            };
+            let (first, last) = (self.ago(row.get(1)?), self.ago(row.get(2)?));
+            let around = lengths
+                .iter()
+                .filter(|(is_v4, _)| *is_v4 == host.addr().is_ipv4());
+            for (_, length) in around {
+                // A ban of less than an IPv6 host's network is not told from that of its neighbours there.
+                let length = (*length).min(host.prefix_len());
+                let net = IpNet::new(host.addr(), length).map(|net| net.trunc());
+                let Some(tally) = net.ok().and_then(|net| found.get_mut(&net)) else {
+                    continue;
+                };
+                let (known_first, known_last) = tally.seen_ago.unwrap_or((first, last));
+                tally.seen_ago = Some((known_first.max(first), known_last.min(last)));
+            }
+        }
+        Ok(found)
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    }
+
+    fn first_hour(&self, since: Duration) -> i64 {
+        let since_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        self.now_ms.saturating_sub(since_ms).div_euclid(HOUR_MS)
     }
 
     /// How long ago an hour began.

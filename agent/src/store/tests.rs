@@ -12,9 +12,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     allowlist::AllowOrigin,
-    ban::{End, Evidence, Origin, RuleName, Sort},
+    ban::{Cause, End, Evidence, Origin, RuleName, Sort},
     checkpoint::FilePosition,
     decision::Pardon,
+    event::{EventKind, Service},
 };
 
 #[test]
@@ -32,7 +33,8 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     drop(opened);
     let connection = Connection::open(state.dir.path().join(FILE_NAME)).unwrap();
     let earlier = "DROP TABLE cursors; DROP TABLE accounts; DROP TABLE account_days; DROP TABLE account_addresses; \
-                   DROP TABLE holds; DROP TABLE tally; DROP TABLE regulars; PRAGMA user_version = 1";
+                   DROP TABLE holds; DROP TABLE tally; DROP TABLE regulars; \
+                   ALTER TABLE bans DROP COLUMN kind; ALTER TABLE bans DROP COLUMN service; PRAGMA user_version = 1";
     connection.execute_batch(earlier).unwrap();
     drop(connection);
     let mut opened = state.open();
@@ -53,6 +55,7 @@ fn what_was_committed_is_there_again() {
     assert!(opened.fresh);
     assert!(opened.bans.is_empty());
     let manual = Ban {
+        cause: None,
         origin: Origin::Manual,
         sort: Sort::Ban,
         end: End::Never,
@@ -263,7 +266,7 @@ fn an_unreadable_database_is_put_aside() {
             let connection = Connection::open(path).unwrap();
             connection
                 .execute(
-                    "INSERT INTO bans VALUES ('everyone', 'manual', 0, NULL, 0, 0, '')",
+                    "INSERT INTO bans VALUES ('everyone', 'manual', 0, NULL, 0, 0, '', NULL, NULL)",
                     [],
                 )
                 .unwrap();
@@ -350,7 +353,7 @@ fn a_newer_database_is_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} was written by a newer mailwall (format 7, this one knows 3); run that one, or move the file away",
+            "{} was written by a newer mailwall (format 7, this one knows {SCHEMA}); run that one, or move the file away",
             path.display()
         )
     );
@@ -509,6 +512,10 @@ impl State {
             since: self.now.steady,
             end: End::At(self.now.steady + Duration::from_millis(for_ms.unsigned_abs())),
             offences: 10,
+            cause: Some(Cause {
+                kind: EventKind::UnknownRecipient,
+                service: Service::Smtp,
+            }),
             level: 1,
             reason: "10 unknown recipients in 1m".to_owned(),
             evidence: vec![evidence("first"), evidence("second \\x1b")],
@@ -586,4 +593,69 @@ fn counts_are_bounded_in_age_and_number() {
     assert_eq!(rows.len(), 50);
     // The oldest hour went first, and of the newest those that count least.
     assert!(rows.iter().all(|row| row.count > 100), "{rows:?}");
+}
+
+/// "Blocks in 30 days" of SmarterMail's list: it goes up with each ban, over restarts too.
+#[test]
+fn bans_of_a_net_are_counted_over_restarts_with_when_it_was_seen() {
+    let state = State::new();
+    let banned = |net: &str, hours_ago: u64| crate::tally::Tallied {
+        at: state.now.steady - Duration::from_hours(hours_ago),
+        who: crate::tally::Tallier::Net(net.parse().unwrap()),
+        kind: "ban",
+        count: 1,
+    };
+    for hours_ago in [29 * 24, 48, 0] {
+        let rows = [
+            banned("203.0.113.7/32", hours_ago),
+            offences("203.0.113.7/32", hours_ago, 3, &state),
+            offences("203.0.113.9/32", hours_ago + 5, 1, &state),
+        ];
+        state.open().store.add_tally_at(&rows, &state.now).unwrap();
+    }
+    let older = [
+        banned("203.0.113.7/32", 31 * 24 - 1),
+        banned("203.0.113.0/24", 1),
+        banned("2001:db8:1::/48", 1),
+        offences("2001:db8:1:2::/64", 7, 1, &state),
+    ];
+    let mut opened = state.open();
+    opened.store.add_tally_at(&older, &state.now).unwrap();
+    let asked = [
+        "203.0.113.7/32",
+        "203.0.113.0/24",
+        "2001:db8:1::/48",
+        "192.0.2.1/32",
+    ];
+    let asked = asked.map(|net| net.parse().unwrap());
+    let reader = opened.store.tally_reader_at(&state.now);
+    let found = reader
+        .read_nets(&asked.into(), Duration::from_hours(30 * 24))
+        .unwrap();
+    let shown = asked.map(|net| {
+        let tally = found[&net];
+        let hours = |ago: Duration| ago.as_secs() / 3600;
+        let seen = tally.seen_ago;
+        (
+            tally.bans,
+            seen.map(|(first, last)| (hours(first), hours(last))),
+        )
+    });
+    assert_eq!(
+        shown,
+        [
+            (3, Some((29 * 24, 0))),
+            (1, Some((29 * 24 + 5, 0))),
+            (1, Some((7, 7))),
+            (0, None)
+        ]
+    );
+    // What is counted for lists stands in no report.
+    assert!(
+        reader
+            .read(Duration::from_hours(48))
+            .unwrap()
+            .iter()
+            .all(|row| row.sort == crate::tally::TallySort::Host)
+    );
 }

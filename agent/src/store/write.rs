@@ -149,8 +149,8 @@ impl<'c> Statements<'c> {
     fn new(connection: &'c Connection) -> Result<Self> {
         Ok(Self {
             put_ban: connection.prepare(
-                "INSERT OR REPLACE INTO bans (net, origin, since_ms, end_ms, offences, level, reason)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO bans (net, origin, since_ms, end_ms, offences, level, reason, kind, service)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             drop_ban: connection.prepare("DELETE FROM bans WHERE net = ?")?,
             add_evidence: connection
@@ -192,6 +192,8 @@ impl<'c> Statements<'c> {
             ban.offences,
             ban.level,
             ban.reason,
+            ban.cause.map(|cause| cause.kind.as_str()),
+            ban.cause.map(|cause| cause.service.as_str()),
         ])?;
         self.drop_evidence.execute([net])?;
         for (number, evidence) in (0_u32..).zip(&ban.evidence) {

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use mailwall::control::protocol::{
-    Answer, BanSort, EventLog, Request, RuleList, SCHEMA, SourceList, Status,
+    Answer, BanFilter, BanSort, EventLog, Request, RuleList, SCHEMA, SourceList, Status,
 };
 
 use crate::{agent::Agent, answers};
@@ -208,38 +208,38 @@ fn bans() {
         list(),
         "ban list",
         expect![[r#"
-        NET                RULE    SINCE    ENDS    OFFENCES  DROPPED  REASON
-        203.0.113.7        auth    12m ago  in 48m  6         1 204    6 auth failures in 60s
-        2001:db8:0:1::/64  spread  2h ago   in 22h  41        88 310   9 hosts of one /64
-        198.51.100.0/24    manual  20d ago  never   0         -        sold\x09lists\x1b[2J\x0a
-        3 bans
-        [0]"#]],
+            NET                RULE    ON    TYPE               SINCE    ENDS    IN 30D  DROPPED  REASON
+            203.0.113.7        auth    imap  auth-failure       12m ago  in 48m  3       1 204    6 auth failures in 60s
+            2001:db8:0:1::/64  spread  smtp  unknown-recipient  2h ago   in 22h  1       88 310   9 hosts of one /64
+            198.51.100.0/24    manual  -     -                  20d ago  never   2       -        sold\x09lists\x1b[2J\x0a
+            3 bans
+            [0]"#]],
     );
     check(
         list(),
         "ban list --plain",
         expect![[r#"
-        203.0.113.7/32	auth	2026-08-22T08:14:03Z	2026-08-22T09:14:03Z	6	1204	6 auth failures in 60s
-        2001:db8:0:1::/64	spread	2026-08-22T06:14:03Z	2026-08-23T06:14:03Z	41	88310	9 hosts of one /64
-        198.51.100.0/24	manual	2026-08-02T06:14:03Z		0		sold\x09lists\x1b[2J\x0a
-        [0]"#]],
+            203.0.113.7/32	auth	2026-08-22T08:14:03Z	2026-08-22T09:14:03Z	6	1204	6 auth failures in 60s	ban	auth-failure	imap	3	2026-08-19T07:00:00Z	2026-08-22T08:00:00Z	6 auth failures of an address within 60s
+            2001:db8:0:1::/64	spread	2026-08-22T06:14:03Z	2026-08-23T06:14:03Z	41	88310	9 hosts of one /64	ban	unknown-recipient	smtp	1	2026-08-22T06:00:00Z	2026-08-22T06:00:00Z	
+            198.51.100.0/24	manual	2026-08-02T06:14:03Z		0		sold\x09lists\x1b[2J\x0a	ban			2			
+            [0]"#]],
     );
     check(
         list(),
         "ban list --json",
         expect![[r#"
-        {"schema":1,"total":3,"bans":[{"net":"203.0.113.7/32","rule":"auth","since":"2026-08-22T08:14:03Z","age_s":735,"ends":"2026-08-22T09:14:03Z","remaining_s":2880,"offences":6,"level":1,"dropped":1204,"reason":"6 auth failures in 60s","evidence":[]},{"net":"2001:db8:0:1::/64","rule":"spread","since":"2026-08-22T06:14:03Z","age_s":7935,"ends":"2026-08-23T06:14:03Z","remaining_s":79200,"offences":41,"level":0,"dropped":88310,"reason":"9 hosts of one /64","evidence":[]},{"net":"198.51.100.0/24","rule":"manual","since":"2026-08-02T06:14:03Z","age_s":1735935,"ends":null,"remaining_s":null,"offences":0,"level":0,"dropped":null,"reason":"sold\tlists\u001b[2J\n","evidence":[]}]}
-        [0]"#]],
+            {"schema":1,"total":3,"bans":[{"net":"203.0.113.7/32","rule":"auth","since":"2026-08-22T08:14:03Z","age_s":735,"ends":"2026-08-22T09:14:03Z","remaining_s":2880,"action":"ban","kind":"auth-failure","service":"imap","rule_description":"6 auth failures of an address within 60s","bans_30d":3,"first_seen":"2026-08-19T07:00:00Z","last_seen":"2026-08-22T08:00:00Z","offences":6,"level":1,"dropped":1204,"reason":"6 auth failures in 60s","evidence":[]},{"net":"2001:db8:0:1::/64","rule":"spread","since":"2026-08-22T06:14:03Z","age_s":7935,"ends":"2026-08-23T06:14:03Z","remaining_s":79200,"action":"ban","kind":"unknown-recipient","service":"smtp","rule_description":null,"bans_30d":1,"first_seen":"2026-08-22T06:00:00Z","last_seen":"2026-08-22T06:00:00Z","offences":41,"level":0,"dropped":88310,"reason":"9 hosts of one /64","evidence":[]},{"net":"198.51.100.0/24","rule":"manual","since":"2026-08-02T06:14:03Z","age_s":1735935,"ends":null,"remaining_s":null,"action":"ban","kind":null,"service":null,"rule_description":null,"bans_30d":2,"first_seen":null,"last_seen":null,"offences":0,"level":0,"dropped":null,"reason":"sold\tlists\u001b[2J\n","evidence":[]}]}
+            [0]"#]],
     );
     check(
         list(),
         "-q ban list",
         expect![[r#"
-        NET                RULE    SINCE    ENDS    OFFENCES  DROPPED  REASON
-        203.0.113.7        auth    12m ago  in 48m  6         1 204    6 auth failures in 60s
-        2001:db8:0:1::/64  spread  2h ago   in 22h  41        88 310   9 hosts of one /64
-        198.51.100.0/24    manual  20d ago  never   0         -        sold\x09lists\x1b[2J\x0a
-        [0]"#]],
+            NET                RULE    ON    TYPE               SINCE    ENDS    IN 30D  DROPPED  REASON
+            203.0.113.7        auth    imap  auth-failure       12m ago  in 48m  3       1 204    6 auth failures in 60s
+            2001:db8:0:1::/64  spread  smtp  unknown-recipient  2h ago   in 22h  1       88 310   9 hosts of one /64
+            198.51.100.0/24    manual  -     -                  20d ago  never   2       -        sold\x09lists\x1b[2J\x0a
+            [0]"#]],
     );
 }
 
@@ -251,8 +251,8 @@ fn a_list_that_is_cut_says_so() {
         answers::ban_list(1374, bans),
         "ban list --limit 1",
         expect![[r#"
-            NET          RULE  SINCE    ENDS    OFFENCES  DROPPED  REASON
-            203.0.113.7  auth  12m ago  in 48m  6         1 204    6 auth failures in 60s
+            NET          RULE  ON    TYPE          SINCE    ENDS    IN 30D  DROPPED  REASON
+            203.0.113.7  auth  imap  auth-failure  12m ago  in 48m  3       1 204    6 auth failures in 60s
             1 of 1 374 bans; --limit 0 for all
             [0]"#]],
     );
@@ -289,7 +289,8 @@ fn what_a_list_asks_for() {
     let asked = [(BanSort::Added, 0), (BanSort::Drops, 20)].map(|(sort, limit)| Request::BanList {
         sort,
         limit,
-        list: None,
+        only: BanFilter::default(),
+        past: true,
     });
     assert_eq!(agent.requests(), asked);
 }
@@ -303,11 +304,14 @@ fn a_banned_address() {
             203.0.113.7 is banned
 
             NET       203.0.113.7
-            RULE      auth
+            RULE      auth: 6 auth failures of an address within 60s
             SINCE     2026-08-22 08:14:03 UTC (12m ago)
             ENDS      2026-08-22 09:14:03 UTC (in 48m)
             OFFENCES  6
+            TYPE      auth-failure on imap
             EARLIER   1 ban
+            IN 30D    3
+            SEEN      offences from 2026-08-19 07:00:00 to 2026-08-22 08:00:00 UTC, to the hour
             DROPPED   1 204
             REASON    6 auth failures in 60s
               2026-08-22 08:14:03  postfix/smtpd[77]: warning: unknown[203.0.113.7]: SASL LOGIN authentication failed
@@ -317,14 +321,14 @@ fn a_banned_address() {
         answers::banned(),
         "ban check 203.0.113.7 --plain",
         expect![[r#"
-            203.0.113.7/32	auth	2026-08-22T08:14:03Z	2026-08-22T09:14:03Z	6	1204	6 auth failures in 60s
+            203.0.113.7/32	auth	2026-08-22T08:14:03Z	2026-08-22T09:14:03Z	6	1204	6 auth failures in 60s	ban	auth-failure	imap	3	2026-08-19T07:00:00Z	2026-08-22T08:00:00Z	6 auth failures of an address within 60s
             [0]"#]],
     );
     check(
         answers::banned(),
         "ban check 203.0.113.7 --json",
         expect![[r#"
-            {"schema":1,"address":"203.0.113.7","banned":true,"bans":[{"net":"203.0.113.7/32","rule":"auth","since":"2026-08-22T08:14:03Z","age_s":735,"ends":"2026-08-22T09:14:03Z","remaining_s":2880,"offences":6,"level":1,"dropped":1204,"reason":"6 auth failures in 60s","evidence":[{"at":"2026-08-22T08:14:03Z","text":"postfix/smtpd[77]: warning: unknown[203.0.113.7]: SASL LOGIN authentication failed"}]}],"allowed":null}
+            {"schema":1,"address":"203.0.113.7","banned":true,"bans":[{"net":"203.0.113.7/32","rule":"auth","since":"2026-08-22T08:14:03Z","age_s":735,"ends":"2026-08-22T09:14:03Z","remaining_s":2880,"action":"ban","kind":"auth-failure","service":"imap","rule_description":"6 auth failures of an address within 60s","bans_30d":3,"first_seen":"2026-08-19T07:00:00Z","last_seen":"2026-08-22T08:00:00Z","offences":6,"level":1,"dropped":1204,"reason":"6 auth failures in 60s","evidence":[{"at":"2026-08-22T08:14:03Z","text":"postfix/smtpd[77]: warning: unknown[203.0.113.7]: SASL LOGIN authentication failed"}]}],"allowed":null}
             [0]"#]],
     );
     check(

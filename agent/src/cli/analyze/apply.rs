@@ -9,7 +9,7 @@ use crate::{
     ban::Ban,
     bans::Bans,
     cli::{console::Console, exit::Exit, failure::Failure, number::count},
-    control::protocol::{Answer, BanSort, BanView, Request},
+    control::protocol::{Answer, BanFilter, BanSort, BanView, Request},
 };
 
 /// What the running agent has in force.
@@ -35,7 +35,8 @@ impl Agent {
         let request = Request::BanList {
             sort: BanSort::default(),
             limit: 0,
-            list: None,
+            only: BanFilter::default(),
+            past: false,
         };
         let Answer::BanList(bans) = console.ask(&request)? else {
             return Err(Failure::other_answer());

@@ -45,7 +45,7 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
     };
     match console.format {
         Format::Json => console.json(&check)?,
-        Format::Plain => table(&check.bans).write_plain(console.out())?,
+        Format::Plain => table(&check.bans, Format::Plain).write_plain(console.out())?,
         Format::Human if console.volume == Volume::Quiet => {}
         Format::Human => human(&check, console)?,
     }
@@ -90,15 +90,15 @@ fn show(ban: &BanView, console: &mut Console) -> Result<(), Failure> {
     };
     let facts = [
         ("NET", net::shown(&ban.net)),
-        ("RULE", ban.rule.clone()),
+        ("RULE", rule(ban)),
         ("SINCE", since),
         ("ENDS", ends),
         ("OFFENCES", grouped(u64::from(ban.offences))),
+        ("TYPE", what(ban)),
         ("EARLIER", count(usize::from(ban.level), "ban", "bans")),
-        (
-            "DROPPED",
-            ban.dropped.map_or_else(|| "not known".to_owned(), grouped),
-        ),
+        ("IN 30D", ban.bans_30d.map_or_else(unknown, grouped)),
+        ("SEEN", seen(ban)),
+        ("DROPPED", ban.dropped.map_or_else(unknown, grouped)),
         ("REASON", ban.reason.clone()),
     ];
     console.facts(&facts)?;
@@ -108,4 +108,41 @@ fn show(ban: &BanView, console: &mut Console) -> Result<(), Failure> {
         console.line(&format!("  {at}  {text}"))?;
     }
     Ok(())
+}
+
+fn unknown() -> String {
+    "not known".to_owned()
+}
+
+/// The rule, with its sentence where there is one.
+fn rule(ban: &BanView) -> String {
+    let delay = match ban.action.as_str() {
+        "ban" => String::new(),
+        action => format!(" ({action})"),
+    };
+    match &ban.rule_description {
+        Some(words) => format!("{}{delay}: {words}", ban.rule),
+        None => format!("{}{delay}", ban.rule),
+    }
+}
+
+/// The kind of the last offence, and where it was made.
+fn what(ban: &BanView) -> String {
+    match (&ban.kind, &ban.service) {
+        (Some(kind), Some(service)) => format!("{kind} on {service}"),
+        _ => "none".to_owned(),
+    }
+}
+
+/// When offences came from there.
+fn seen(ban: &BanView) -> String {
+    match (&ban.first_seen, &ban.last_seen) {
+        (Some(first), Some(last)) if first != last => format!(
+            "offences from {} to {}, to the hour",
+            time::local(first),
+            time::local_with_zone(last)
+        ),
+        (Some(first), _) => format!("offences at {}, to the hour", time::local_with_zone(first)),
+        _ => "no offences in 30 days".to_owned(),
+    }
 }

@@ -1,6 +1,9 @@
 //! `mailwall ban list`.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
+use ipnet::IpNet;
 
 use super::table;
 use crate::{
@@ -8,14 +11,17 @@ use crate::{
         console::{Console, Format},
         exit::Exit,
         failure::Failure,
+        net,
         number::{count, grouped},
+        time,
     },
-    control::protocol::{Answer, BanList, BanSort, Request},
+    control::protocol::{Answer, BanFilter, BanList, BanSort, Request},
+    event::Service,
 };
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall ban list --sort drops --limit 10         # the ten most insistent
-  mailwall ban list --sort ends                     # who is let in next
+  mailwall ban list --since 2h --rule auth-failure  # what that rule did of late
   mailwall ban list --plain | cut -f1 > bans.txt    # to be read by ban add --from";
 
 /// Bans shown on a terminal when no limit is given: what fits on it.
@@ -24,7 +30,13 @@ const TERMINAL_LIMIT: usize = 20;
 /// List the bans in force
 ///
 /// On a terminal at most 20 are listed, the newest last, and the footer says how many there are; --limit 0 lists all, as is
-/// done wherever stdout is no terminal, and with --plain and --json.
+/// done wherever stdout is no terminal, and with --plain and --json. Several filters must all hold.
+///
+/// TYPE and ON are the kind and the service of the offence that made a ban due; IN 30D is how often the same net was banned
+/// within 30 days, this time included. Delays are marked as such behind RULE.
+///
+/// --plain: network, rule, since, ends, offences, dropped, reason, action (ban or delay), type, service, bans in 30 days, first and
+/// last offence in 30 days (to the hour), the rule in a sentence.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -37,7 +49,19 @@ pub struct Args {
         hide_possible_values = true
     )]
     sort: Sort,
-    /// List only the bans of this list
+    /// Only bans added within this time (2h, 3d), or since a day or moment: 2026-08-21, 2026-08-21T14:30
+    #[arg(long, value_name = "TIME", value_parser = time::parse_since)]
+    since: Option<Duration>,
+    /// Only bans of this rule; manual for those by hand
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Only bans for what was done at this service: smtp, imap, pop, sieve, ldap, xmpp
+    #[arg(long, value_name = "NAME", value_parser = service)]
+    service: Option<Service>,
+    /// Only bans within this network, and those that cover it
+    #[arg(long, value_name = "NET", value_parser = net::parse_net)]
+    net: Option<IpNet>,
+    /// Only bans of this list
     #[arg(long, value_name = "NAME")]
     list: Option<String>,
     /// List at most so many; 0 for all
@@ -63,14 +87,31 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
         limit: args
             .limit
             .unwrap_or(if on_terminal { TERMINAL_LIMIT } else { 0 }),
-        list: args.list,
+        only: BanFilter {
+            list: args.list,
+            rule: args.rule,
+            service: args.service.map(|service| service.to_string()),
+            net: args.net,
+            since_s: args.since.map(|since| since.as_secs()),
+        },
+        past: true,
     };
     let Answer::BanList(list) = console.ask(&request)? else {
         return Err(Failure::other_answer());
     };
     let footer = footer(&list);
-    console.list(&list, &table(&list.bans), &footer)?;
+    console.list(&list, &table(&list.bans, console.format), &footer)?;
     Ok(Exit::Done)
+}
+
+fn service(text: &str) -> Result<Service, String> {
+    Service::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Service::ALL
+            .iter()
+            .map(|service| service.as_str())
+            .collect();
+        format!("it is one of {}", names.join(", "))
+    })
 }
 
 fn footer(list: &BanList) -> String {

@@ -15,7 +15,8 @@ use crate::{
     control::{
         self, ClientError,
         protocol::{
-            Answer, BanCheck, BanList, BanSort, EventLog, HostList, Request, RuleList, Status,
+            Answer, BanCheck, BanFilter, BanList, BanSort, EventLog, HostList, Request, RuleList,
+            Status,
         },
     },
     duration as span,
@@ -154,7 +155,8 @@ fn look(socket: &Path, view: View) -> Result<Snapshot, String> {
                 &Request::BanList {
                     sort,
                     limit,
-                    list: None,
+                    only: BanFilter::default(),
+                    past: false,
                 },
             )? {
                 Answer::BanList(list) => Page::Bans(sort, list),

@@ -248,6 +248,28 @@ pub struct BanView {
     pub ends: Option<String>,
     /// Seconds left; `null` for until it is removed.
     pub remaining_s: Option<u64>,
+    /// `ban`, or `delay` for one that only makes the next connection wait.
+    #[serde(default = "ban")]
+    pub action: String,
+    /// What made it due: a kind of event; `null` for what no rule decided.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Where that was: `smtp`, `imap`, ...
+    #[serde(default)]
+    pub service: Option<String>,
+    /// The rule in a sentence; `null` for what no rule decided, and for rules that are no longer there.
+    #[serde(default)]
+    pub rule_description: Option<String>,
+    /// Bans of the same net within 30 days, by rules and by hand, this one among them; `null` where it was not asked for or is
+    /// not known.
+    #[serde(default)]
+    pub bans_30d: Option<u64>,
+    /// The hour of the first offence from within it in 30 days; `null` as above, and where there was none.
+    #[serde(default)]
+    pub first_seen: Option<String>,
+    /// The hour of the last.
+    #[serde(default)]
+    pub last_seen: Option<String>,
     /// Offences that led to it.
     pub offences: u32,
     /// Earlier bans that count towards its length.
@@ -258,6 +280,11 @@ pub struct BanView {
     pub reason: String,
     /// Log lines that led to it; empty in lists.
     pub evidence: Vec<EvidenceView>,
+}
+
+/// What the bans of agents do that do not say.
+fn ban() -> String {
+    "ban".to_owned()
 }
 
 /// A log line that led to a ban.

@@ -25,9 +25,12 @@ pub enum Request {
         sort: BanSort,
         /// At most this many; 0 for all.
         limit: usize,
-        /// Only those of this list.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        list: Option<String>,
+        /// Only these.
+        #[serde(default, skip_serializing_if = "BanFilter::is_empty")]
+        only: BanFilter,
+        /// Also what the days before know of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        past: bool,
     },
     /// [`BanAdded`]. All or nothing: one refused net refuses the request.
     BanAdd {
@@ -205,6 +208,34 @@ impl Request {
             }),
             None => Ok(()),
         }
+    }
+}
+
+/// Which bans of all. Each that is said must hold.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BanFilter {
+    /// Those of this list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// Those of this rule, or `manual` or `kernel`, as the list names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Those that an offence at this service made due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Those within this net, and those around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net: Option<IpNet>,
+    /// Those that were added within the last so many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_s: Option<u64>,
+}
+
+impl BanFilter {
+    /// Whether it lets all through.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -120,6 +120,7 @@ impl Daemon {
             since,
             end,
             offences: ban.offences,
+            cause: None,
             level: ban.level,
             reason: line::escaped(ban.reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
             evidence: Vec::new(),

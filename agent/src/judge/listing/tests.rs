@@ -38,6 +38,7 @@ fn ban(net: &str, origin: Origin, since: u64, end: End) -> Ban {
         since: at(since),
         end,
         offences: 0,
+        cause: None,
         level: 0,
         reason: "listed".to_owned(),
         evidence: Vec::new(),
