@@ -36,7 +36,7 @@ const TURN: Duration = Duration::from_millis(50);
 
 /// Watch bans, rules, hosts and logs on a live screen
 ///
-/// Keys: arrows and Tab or 1 to 5 to move, Enter for the evidence of a ban, b to ban, u to unban, a to allow, / to filter, s to
+/// Keys: arrows and Tab or 1 to 5 to move, Enter for the evidence of a ban, b to ban, B to ban the network around it, u to unban, a to allow, / to filter, s to
 /// sort, ? for help, q to quit. Whatever changes something asks first. When the agent does not run, it waits for it.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]

@@ -310,7 +310,7 @@ fn a_banned_address() {
             OFFENCES  6
             TYPE      auth-failure on imap
             EARLIER   1 ban
-            IN 30D    3
+            IN 30D    3 bans
             SEEN      offences from 2026-08-19 07:00:00 to 2026-08-22 08:00:00 UTC, to the hour
             DROPPED   1 204
             REASON    6 auth failures in 60s

@@ -1,6 +1,6 @@
 //! `mailwall ban add`.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use ipnet::IpNet;
 
@@ -15,12 +15,12 @@ use crate::{
         time,
     },
     control::protocol::{Answer, BanAdded, Request},
-    duration,
+    duration, rule,
 };
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall ban add 203.0.113.7                                        # for an hour
-  mailwall ban add 2001:db8:0:1::/64 --for 7d --reason \"sold lists\"   # an IPv6 subscriber
+  mailwall ban add --network 203.0.113.7 --for 7d --reason \"sold lists\"   # all of 203.0.113.0/24
   mailwall ban add --from bans.txt --permanent                        # until they are removed";
 
 /// Shut out addresses and networks
@@ -42,6 +42,11 @@ pub struct Args {
     /// Why; shown in lists
     #[arg(long, value_name = "TEXT", value_parser = net::parse_reason, default_value = "by hand")]
     reason: String,
+    /// Ban the whole network around each address: IPv4 /24, IPv6 /48
+    ///
+    /// That is the widest that a rule would ban. Networks that are wider stay as they are given.
+    #[arg(long)]
+    network: bool,
     /// Networks wider than /16 (IPv6: /32) are meant
     #[arg(long)]
     yes: bool,
@@ -56,7 +61,10 @@ fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
-    let nets = args.nets.read()?;
+    let mut nets = args.nets.read()?;
+    if args.network {
+        nets = around(nets);
+    }
     if !args.yes {
         net::refuse_wide(&nets)?;
     }
@@ -84,6 +92,16 @@ pub(super) fn run(args: Args, console: &mut Console) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The networks around `nets`, each once, in their order.
+fn around(nets: Vec<IpNet>) -> Vec<IpNet> {
+    let mut seen = HashSet::new();
+    let nets = nets.into_iter().map(|net| {
+        let network = rule::network(net.addr());
+        if network.contains(&net) { network } else { net }
+    });
+    nets.filter(|net| seen.insert(*net)).collect()
+}
+
 /// What was asked for, for the sentence that says it is done.
 struct Banned {
     only: Option<IpNet>,
@@ -109,5 +127,33 @@ impl Banned {
             (Some(length), None) => format!("{done} for {}", duration::format(length)),
             (None, _) => format!("{done} until removed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::around;
+
+    #[test]
+    fn an_address_stands_for_its_network() {
+        let nets = [
+            "203.0.113.7/32",
+            "203.0.113.128/25",
+            "198.51.0.0/16",
+            "2001:db8:1:2::/64",
+            "2001:db8:1:3::5/128",
+            "2001:db8::/32",
+        ];
+        let nets = around(nets.map(|net| net.parse().unwrap()).to_vec());
+        let shown: Vec<String> = nets.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "203.0.113.0/24",
+                "198.51.0.0/16",
+                "2001:db8:1::/48",
+                "2001:db8::/32"
+            ]
+        );
     }
 }

@@ -96,7 +96,7 @@ fn show(ban: &BanView, console: &mut Console) -> Result<(), Failure> {
         ("OFFENCES", grouped(u64::from(ban.offences))),
         ("TYPE", what(ban)),
         ("EARLIER", count(usize::from(ban.level), "ban", "bans")),
-        ("IN 30D", ban.bans_30d.map_or_else(unknown, grouped)),
+        ("IN 30D", in_30_days(ban)),
         ("SEEN", seen(ban)),
         ("DROPPED", ban.dropped.map_or_else(unknown, grouped)),
         ("REASON", ban.reason.clone()),
@@ -132,6 +132,12 @@ fn what(ban: &BanView) -> String {
         (Some(kind), Some(service)) => format!("{kind} on {service}"),
         _ => "none".to_owned(),
     }
+}
+
+/// How often it was banned of late.
+fn in_30_days(ban: &BanView) -> String {
+    let bans = |bans: u64| count(usize::try_from(bans).unwrap_or(usize::MAX), "ban", "bans");
+    ban.bans_30d.map_or_else(unknown, bans)
 }
 
 /// When offences came from there.

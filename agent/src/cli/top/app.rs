@@ -11,7 +11,7 @@ use super::{
     pages::{self, Tab},
     prompt::{Prompt, Question},
 };
-use crate::control::protocol::BanCheck;
+use crate::{control::protocol::BanCheck, rule};
 
 /// Most points of the curve of drops: more than a screen has columns.
 const CURVE_MAX: usize = 512;
@@ -210,6 +210,7 @@ impl App {
                 self.look();
             }
             KeyCode::Char('b') => self.ask(Question::Ban),
+            KeyCode::Char('B') => self.ask_of_network(),
             KeyCode::Char('u') => self.ask(Question::Unban),
             KeyCode::Char('a') => self.ask(Question::Allow),
             KeyCode::Char('/') => {
@@ -262,6 +263,17 @@ impl App {
     fn ask(&mut self, question: Question) {
         let selected = self.selected_net().map(str::to_owned);
         self.over = Over::Prompt(Prompt::new(question, selected.as_deref()));
+    }
+
+    /// As [`Self::ask`] for a ban, with the whole network around what is selected.
+    fn ask_of_network(&mut self) {
+        let selected = self.selected_net().and_then(parse);
+        let network = selected.map(|net| {
+            let network = rule::network(net.addr());
+            if network.contains(&net) { network } else { net }
+        });
+        let network = network.map(|net| net.to_string());
+        self.over = Over::Prompt(Prompt::new(Question::Ban, network.as_deref()));
     }
 
     fn selected_net(&self) -> Option<&str> {

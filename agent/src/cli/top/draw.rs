@@ -41,6 +41,7 @@ const HELP: &[(&str, &str)] = &[
         "why a network is banned: the log lines that led to it",
     ),
     ("b", "ban a network, for a time or for ever"),
+    ("B", "the same with all of the /24 around it (IPv6: /48)"),
     ("u", "end a ban"),
     ("a", "put a network on the allowlist: it is never banned"),
     ("? F1", "this"),
