@@ -409,3 +409,50 @@ fn two_configurations_are_compared() {
     let wrong = folder.run(&["--against", "none.toml", "mail.log"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+/// Three years of a log that is rotated each day: more files than a process may have open.
+#[test]
+fn many_rotated_logs_are_open_one_after_another() {
+    let folder = Folder::new().with("mailwall.toml", "");
+    let mut names: Vec<String> = Vec::new();
+    let first: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+    for day in 0..1200_i64 {
+        let name = format!("mail.log.{}", 1200 - day);
+        let at = |minute: i64| first + (24 * day).hours() + minute.minutes();
+        // Each begins with a line that says nothing; every seventh says nothing at all.
+        let mut text = format!("{} mx postfix/qmgr[1]: daemon started\n", at(0));
+        if day % 7 != 0 {
+            text += &format!(
+                "{} mx postfix/smtpd[7]: warning: non-SMTP command from unknown[203.0.113.7]: GET / HTTP/1.1\n",
+                at(1)
+            );
+        }
+        fs::write(folder.path(&name), text).unwrap();
+        names.push(name);
+    }
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_mailwall"))
+        .args(["--config", "mailwall.toml", "analyze", "--json"])
+        .args(&names)
+        .current_dir(folder.0.path())
+        .env("TZ", "UTC")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let with_event = (0..1200).filter(|day| day % 7 != 0).count();
+    assert_eq!(answer["lines"], 1200 + with_event);
+    assert_eq!(answer["events"], with_event);
+    let times: Vec<&str> = answer["decisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|decision| decision["at"].as_str().unwrap())
+        .collect();
+    assert!(times.len() > 10 && times.is_sorted(), "{times:?}");
+}

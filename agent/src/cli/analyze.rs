@@ -99,8 +99,11 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
         .iter()
         .map(|path| {
             let zone = args.time_zone.clone();
-            let reader = Reader::new(zone.unwrap_or_else(|| zone_of(&config, path)));
-            Log::open(path, reader.with_patterns(config.patterns.set.clone()), now)
+            let zone = zone.unwrap_or_else(|| zone_of(&config, path));
+            let patterns = &config.patterns.set;
+            Log::open(path, now, move || {
+                Reader::new(zone.clone()).with_patterns(patterns.clone())
+            })
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(unreadable)?;
@@ -139,7 +142,7 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
 
 /// Plays the logs to the judge and reports its bans as they come.
 fn replay(
-    logs: Vec<Log>,
+    logs: Vec<Log<'_>>,
     court: &mut Court,
     report: &mut Report,
     console: &mut Console,

@@ -1,5 +1,8 @@
 //! Logs read side by side: their events in the order of time. Each log is read by a thread of its own, which runs ahead of the
 //! judge by a few batches at most; in which order threads run changes nothing.
+//!
+//! Of a file only the time of its first event is looked up at first. It is opened when that time has come and closed at its end,
+//! so that years of rotated logs take no more files and memory than those that overlap.
 
 use std::{
     cmp::Reverse,
@@ -29,10 +32,29 @@ const BATCH_EVENTS: usize = 256;
 const BATCH_BYTES: usize = 32 * 1024;
 
 /// One log, and its next events.
-pub(super) struct Log {
+pub(super) struct Log<'r> {
     path: PathBuf,
+    /// Makes what reads it.
+    reader: Box<dyn Fn() -> Reader + 'r>,
+    /// Dates what names no year and comes from stdin.
+    now: SystemTime,
     /// Whether it is compressed, so that nobody knows how much there is.
     is_unpacked: bool,
+    state: State,
+}
+
+/// How far a log is.
+enum State {
+    /// A file whose first event is of that time.
+    Waiting(SystemTime),
+    /// It is read.
+    Open(Stream),
+    /// There is no more of it; what is in it, if nobody was told yet.
+    Over(Read),
+}
+
+/// A log that is read.
+struct Stream {
     batches: Receiver<Result<Batch, InputError>>,
     /// The batch whose events are taken.
     batch: Batch,
@@ -59,40 +81,39 @@ pub(super) struct Read {
 }
 
 /// Several logs as one.
-pub(super) struct Logs {
-    logs: Vec<Log>,
+pub(super) struct Logs<'r> {
+    logs: Vec<Log<'r>>,
     /// The next event of each log that has one, by time; of the same time that of the log which begins first, and of those
     /// that begin together the first by name: in which order they are named changes nothing.
     next: BinaryHeap<Reverse<(SystemTime, usize, usize)>>,
     /// The place of each log in that order, once it is known.
     ranks: Vec<usize>,
     events: Vec<Option<Event>>,
-    /// Logs whose next event is not known.
+    /// Logs whose next event has to be asked for.
     stale: Vec<usize>,
     read: Read,
 }
 
-impl Log {
-    /// Opens the log, to be read by `reader`; `now` dates what names no year and comes from stdin.
-    pub(super) fn open(path: &Path, reader: Reader, now: SystemTime) -> Result<Self, InputError> {
+impl<'r> Log<'r> {
+    /// Looks at the log, to be read by what `reader` makes; `now` dates what names no year and comes from stdin.
+    pub(super) fn open(
+        path: &Path,
+        now: SystemTime,
+        reader: impl Fn() -> Reader + 'r,
+    ) -> Result<Self, InputError> {
         let input = Input::open(path, now)?;
         let is_unpacked = input.is_unpacked;
-        let (sender, batches) = sync_channel(BATCHES_MAX);
-        let read = {
-            let path = path.to_owned();
-            move || read(input, reader, &path, &sender)
+        // What is no file, such as a pipe, can be read once only.
+        let state = match fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            true => begin(input, reader()).map_err(|cause| InputError::read(path, cause))?,
+            false => State::Open(Stream::start(path, input, reader())?),
         };
-        let name = "log reader".to_owned();
-        thread::Builder::new()
-            .name(name)
-            .spawn(read)
-            .map_err(|cause| InputError::read(path, cause))?;
         Ok(Self {
             path: path.to_owned(),
+            reader: Box::new(reader),
+            now,
             is_unpacked,
-            batches,
-            batch: Batch::default(),
-            taken: 0,
+            state,
         })
     }
 
@@ -110,6 +131,69 @@ impl Log {
         read: &mut Read,
         look: &mut impl FnMut(&Read),
     ) -> Result<Option<Event>, InputError> {
+        if let State::Waiting(_) = self.state {
+            let input = Input::open(&self.path, self.now)?;
+            self.state = State::Open(Stream::start(&self.path, input, (self.reader)())?);
+        }
+        let event = match &mut self.state {
+            State::Open(stream) => stream.next(read, look)?,
+            State::Over(unread) => {
+                read.add(std::mem::take(unread));
+                look(read);
+                None
+            }
+            State::Waiting(_) => None,
+        };
+        if event.is_none() {
+            self.state = State::Over(Read::default());
+        }
+        Ok(event)
+    }
+
+    /// The line of the event that was taken last.
+    fn line(&self) -> &[u8] {
+        match &self.state {
+            State::Open(stream) => stream.line(),
+            State::Waiting(_) | State::Over(_) => &[],
+        }
+    }
+}
+
+/// Reads to the first event of a log, or all of it where there is none.
+fn begin(mut input: Input, mut reader: Reader) -> io::Result<State> {
+    let mut line = Vec::new();
+    let mut read = Read::default();
+    while next_line(&mut input.lines, &mut line)? {
+        if let Reading::Event(event) = reader.read(&line, input.now) {
+            return Ok(State::Waiting(event.at));
+        }
+        read.lines += 1;
+        read.bytes += line.len() as u64 + 1;
+    }
+    Ok(State::Over(read))
+}
+
+impl Stream {
+    /// Has the log read by a thread.
+    fn start(path: &Path, input: Input, reader: Reader) -> Result<Self, InputError> {
+        let (sender, batches) = sync_channel(BATCHES_MAX);
+        let of_thread = path.to_owned();
+        thread::Builder::new()
+            .name("log reader".to_owned())
+            .spawn(move || read(input, reader, &of_thread, &sender))
+            .map_err(|cause| InputError::read(path, cause))?;
+        Ok(Self {
+            batches,
+            batch: Batch::default(),
+            taken: 0,
+        })
+    }
+
+    fn next(
+        &mut self,
+        read: &mut Read,
+        look: &mut impl FnMut(&Read),
+    ) -> Result<Option<Event>, InputError> {
         while self.taken >= self.batch.events.len() {
             // The reader has hung up: that was all.
             let Ok(batch) = self.batches.recv() else {
@@ -117,8 +201,11 @@ impl Log {
             };
             self.batch = batch?;
             self.taken = 0;
-            read.lines += self.batch.lines;
-            read.bytes += self.batch.bytes;
+            read.add(Read {
+                lines: self.batch.lines,
+                events: 0,
+                bytes: self.batch.bytes,
+            });
             look(read);
         }
         let (event, _) = &self.batch.events[self.taken];
@@ -127,11 +214,18 @@ impl Log {
         Ok(Some(event.clone()))
     }
 
-    /// The line of the event that was taken last.
     fn line(&self) -> &[u8] {
         let taken = self.taken.checked_sub(1);
         let event = taken.and_then(|last| self.batch.events.get(last));
         event.map_or(&[], |(_, line)| &self.batch.text[line.clone()])
+    }
+}
+
+impl Read {
+    fn add(&mut self, more: Self) {
+        self.lines += more.lines;
+        self.events += more.events;
+        self.bytes += more.bytes;
     }
 }
 
@@ -187,13 +281,13 @@ impl Batch {
     }
 }
 
-impl Logs {
-    pub(super) fn new(logs: Vec<Log>) -> Self {
+impl<'r> Logs<'r> {
+    pub(super) fn new(logs: Vec<Log<'r>>) -> Self {
         Self {
             next: BinaryHeap::with_capacity(logs.len()),
             ranks: Vec::new(),
             events: logs.iter().map(|_| None).collect(),
-            stale: (0..logs.len()).collect(),
+            stale: Vec::new(),
             logs,
             read: Read::default(),
         }
@@ -204,20 +298,26 @@ impl Logs {
         &mut self,
         mut look: impl FnMut(&Read),
     ) -> Result<Option<(Event, &[u8])>, InputError> {
-        let is_first = self.ranks.is_empty();
-        while let Some(index) = self.stale.pop() {
-            let event = self.logs[index].next(&mut self.read, &mut look)?;
-            if let Some(event) = event.as_ref().filter(|_| !is_first) {
-                self.next
-                    .push(Reverse((event.at, self.ranks[index], index)));
+        if self.ranks.is_empty() {
+            self.rank(&mut look)?;
+        }
+        let index = loop {
+            while let Some(index) = self.stale.pop() {
+                let event = self.logs[index].next(&mut self.read, &mut look)?;
+                if let Some(event) = &event {
+                    self.next
+                        .push(Reverse((event.at, self.ranks[index], index)));
+                }
+                self.events[index] = event;
             }
-            self.events[index] = event;
-        }
-        if is_first {
-            self.rank();
-        }
-        let Some(Reverse((_, _, index))) = self.next.pop() else {
-            return Ok(None);
+            let Some(Reverse((_, _, index))) = self.next.pop() else {
+                return Ok(None);
+            };
+            if self.events[index].is_some() {
+                break index;
+            }
+            // Its time has come: it is opened, and may have become another since it was looked at.
+            self.stale.push(index);
         };
         self.stale.push(index);
         let event = self.events[index].take().map(|event| Event {
@@ -227,21 +327,31 @@ impl Logs {
         Ok(event.map(|event| (event, self.logs[index].line())))
     }
 
-    /// Puts the logs in order, whose first events are there.
-    fn rank(&mut self) {
+    /// Puts the logs in order, each by the time of its first event.
+    fn rank(&mut self, look: &mut impl FnMut(&Read)) -> Result<(), InputError> {
+        let mut first: Vec<Option<SystemTime>> = Vec::with_capacity(self.logs.len());
+        for (log, event) in self.logs.iter_mut().zip(&mut self.events) {
+            first.push(match log.state {
+                State::Waiting(at) => Some(at),
+                State::Open(_) | State::Over(_) => {
+                    *event = log.next(&mut self.read, look)?;
+                    event.as_ref().map(|event| event.at)
+                }
+            });
+        }
         let mut order: Vec<usize> = (0..self.logs.len()).collect();
-        let first = |index: usize| self.events[index].as_ref().map(|event| event.at);
         order.sort_by(|a, b| {
-            let key = |index: usize| (first(index), &self.logs[index].path);
+            let key = |index: usize| (first[index], &self.logs[index].path);
             key(*a).cmp(&key(*b))
         });
         self.ranks = vec![0; order.len()];
         for (rank, index) in order.into_iter().enumerate() {
             self.ranks[index] = rank;
-            if let Some(event) = &self.events[index] {
-                self.next.push(Reverse((event.at, rank, index)));
+            if let Some(at) = first[index] {
+                self.next.push(Reverse((at, rank, index)));
             }
         }
+        Ok(())
     }
 
     /// What was read so far.
@@ -320,7 +430,7 @@ mod tests {
         expected.sort_by_key(|(at, which, ..)| (*at, *which));
         let logs = paths
             .iter()
-            .map(|path| Log::open(path, Reader::new(TimeZone::UTC), now).unwrap());
+            .map(|path| Log::open(path, now, || Reader::new(TimeZone::UTC)).unwrap());
         let mut logs = Logs::new(logs.collect());
         let mut count = 0;
         while let Some((event, line)) = logs.next(|_| {}).unwrap() {
