@@ -133,8 +133,26 @@ fn nft_is_read_as_text_and_as_json() {
         "table ip t {\n set s {\n type ipv4_addr\n elements = { 203.0.113.7,",
         &expect![[r#"
             ban 203.0.113.7/32 for ever (nft s)
-            mistake  the elements of set "s" do not end; the file is cut
-            2 lines, 0 left alone, 0 over
+            mistake 4: the elements of set "s" do not end; the file is cut
+            4 lines, 0 left alone, 0 over
+        "#]],
+    );
+}
+
+/// Lines are counted whatever stands in them: comments, empty ones, sets that are passed over, text that spans several.
+#[test]
+fn mistakes_in_nft_are_named_with_their_line() {
+    check(
+        "nft",
+        "#!/usr/sbin/nft -f\n\nflush ruleset # all of it\n\ntable inet t {\n\tmap m {\n\t\ttype ipv4_addr : verdict\n\t\telements = { 192.0.2.1 : drop,\n\
+         \t\t\t192.0.2.2 : accept }\n\t}\n\tset s {\n\t\ttype ipv4_addr\r\n\t\tcomment \"one { of\n\t\telements = { 203.0.113.7,\n\n\t\t\t# a comment, with } and \"\n\
+         \t\t\t203.0.113.256,\n\t\t\t203.0.113.8 timeout\n\t\t\t\tsoon }\n\t}\n}\nadd element inet t other { 1.2.3 }\n",
+        &expect![[r#"
+            ban 203.0.113.7/32 for ever (nft s)
+            mistake 17: "203.0.113.256": neither an address nor a network; write it like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64
+            mistake 19: "soon" is no time
+            mistake 22: "1.2.3": neither an address nor a network; write it like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64
+            22 lines, 0 left alone, 0 over
         "#]],
     );
 }

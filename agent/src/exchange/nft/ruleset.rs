@@ -3,10 +3,7 @@
 use std::{iter::Peekable, time::Duration};
 
 use super::{
-    super::{
-        Imported, Options,
-        imported::{Place, shown},
-    },
+    super::{Imported, Options, imported::shown},
     Element, duration, is_of_nets, is_wanted, nets, note_type,
     tokens::{Kind, Token, Tokens},
 };
@@ -17,12 +14,11 @@ pub(super) fn read(text: &str, options: &Options, into: &mut Imported) -> Option
     let mut names = Vec::new();
     // The last words of this line.
     let mut words: Vec<&str> = Vec::new();
-    let mut last_line = 0;
     while let Some(token) = tokens.next() {
-        last_line = token.line;
         match token.kind {
             Kind::Word(word) => words.push(word),
             Kind::Sign('{') => {
+                let line = token.line;
                 match words.as_slice() {
                     ["set", name] | ["add", "set", _, _, name] => {
                         names.push((*name).to_owned());
@@ -35,7 +31,7 @@ pub(super) fn read(text: &str, options: &Options, into: &mut Imported) -> Option
                             timeout: None,
                             is_wanted: is_wanted(name, options),
                         };
-                        elements(&set, &mut tokens, options, into);
+                        elements(&set, line, &mut tokens, options, into);
                     }
                     _ => {}
                 }
@@ -45,7 +41,7 @@ pub(super) fn read(text: &str, options: &Options, into: &mut Imported) -> Option
             Kind::Sign(_) | Kind::Quoted(_) => {}
         }
     }
-    into.lines = last_line;
+    into.lines = text.lines().count() as u64;
     Some(names)
 }
 
@@ -74,7 +70,7 @@ fn set<'a>(
             Kind::Sign('}') => return,
             Kind::Sign('{') => {
                 match words.as_slice() {
-                    ["elements"] => elements(&set, tokens, options, into),
+                    ["elements"] => elements(&set, token.line, tokens, options, into),
                     _ => pass_over(tokens),
                 }
                 words.clear();
@@ -113,9 +109,10 @@ fn pass_over(tokens: &mut Peekable<Tokens<'_>>) {
     }
 }
 
-/// Reads elements to the brace that ends them.
+/// Reads elements, which begin on the line `begin`, to the brace that ends them.
 fn elements<'a>(
     set: &Set<'_>,
+    begin: u64,
     tokens: &mut Peekable<Tokens<'a>>,
     options: &Options,
     into: &mut Imported,
@@ -136,8 +133,9 @@ fn elements<'a>(
             _ => element.push(token),
         }
     }
+    // The last one may be cut as well: its address then is another.
     into.mistake_with(
-        Place::All,
+        begin,
         format!(
             "the elements of set {} do not end",
             shown(set.name.as_bytes())
@@ -171,7 +169,7 @@ fn take(set: &Set<'_>, element: &[Token<'_>], options: &Options, into: &mut Impo
                 Some(length) => left = Some(length),
                 None => {
                     let text = format!("{} is no time", shown(length.as_bytes()));
-                    return into.mistake(*line, text);
+                    return into.mistake(pair[1].line, text);
                 }
             },
             (Kind::Word("comment"), Kind::Quoted(text)) => comment = Some(text),
