@@ -6,6 +6,7 @@ mod account;
 mod allow;
 mod analyze;
 mod ban;
+mod breaker;
 mod completions;
 mod config;
 mod console;
@@ -80,6 +81,8 @@ enum Noun {
     Source(source::Command),
     #[command(subcommand)]
     Notify(notify::Command),
+    #[command(subcommand)]
+    Breaker(breaker::Command),
     Events(events::Args),
     Counters(counters::Args),
     Top(top::Args),
@@ -109,6 +112,7 @@ impl Noun {
             Self::Rule(command) => rule::run(command, console),
             Self::Source(command) => source::run(command, console),
             Self::Notify(command) => notify::run(command, console),
+            Self::Breaker(command) => breaker::run(&command, console),
             Self::Events(args) => events::run(args, console),
             Self::Counters(args) => counters::run(args, console),
             Self::Top(args) => top::run(args, console),

@@ -232,6 +232,11 @@ impl Stage {
             ["operator", "release", account] => {
                 assert!(self.judge.release(account), "{account} is not held");
             }
+            ["operator", "resume"] => {
+                assert!(self.judge.resume(self.now), "bans do not pause");
+                let until = self.judge.muted_until(self.now);
+                assert!(until.is_some_and(|until| until > self.now));
+            }
             ["operator", "unban", net] => {
                 assert!(
                     self.judge.remove_ban(&net.parse().ok()?),

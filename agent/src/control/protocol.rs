@@ -6,6 +6,7 @@
 
 mod account;
 mod answer;
+mod breaker;
 mod host;
 mod report;
 mod request;
@@ -16,6 +17,7 @@ pub use account::{
     KickWhom, SeenView, SessionView,
 };
 pub use answer::*;
+pub use breaker::{BreakerResumed, BreakerShown, PauseView};
 pub use host::{HostList, HostView};
 pub use report::*;
 pub use request::{BanFilter, BanSort, Request};

@@ -1,6 +1,7 @@
 //! Answers the control socket, which lets in only those who may change things. A request is carried out whole or refused
 //! whole.
 
+mod breaker;
 mod staged;
 
 use std::{net::IpAddr, time::Duration};
@@ -135,6 +136,8 @@ impl Daemon {
             | Request::NotifyTest { .. } => {
                 return Err(failed("not asked alone".to_owned()));
             }
+            Request::BreakerShow => Answer::BreakerShown(self.show_breaker()),
+            Request::BreakerResume => Answer::BreakerResumed(self.resume_bans()),
             Request::HostList { limit } => Answer::HostList(self.host_list(limit)),
             Request::Counters => Answer::Counters(self.counters().map_err(failed)?),
             Request::Reload => {

@@ -81,7 +81,7 @@ impl Daemon {
             let since = now.duration_since(pause.since).unwrap_or_default();
             let since = std::time::Duration::from_secs(since.as_secs());
             format!(
-                "bans pause since {}: {}; {} would have been; they go on when it is over, or with [breaker] enabled = false and mailwall reload",
+                "bans pause since {}: {}; {} would have been; they go on when it is over, or with mailwall breaker resume",
                 duration::format(since), pause.reason, pause.spared
             )
         });

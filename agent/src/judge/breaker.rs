@@ -104,6 +104,11 @@ impl Breaker {
         self.pause.as_ref()
     }
 
+    /// Until when an operator is believed that all is well.
+    pub(super) fn muted_until(&self) -> Option<SystemTime> {
+        self.muted_until
+    }
+
     /// When it has something to do by itself.
     pub(super) fn poll_timeout(&self) -> Option<SystemTime> {
         self.pause.as_ref().map(|pause| pause.until)

@@ -192,6 +192,12 @@ impl Judge {
         self.clemency.breaker.pause()
     }
 
+    /// Until when nothing pauses bans, since an operator let them go on; `None` where that is over at `now`.
+    pub fn muted_until(&self, now: SystemTime) -> Option<SystemTime> {
+        let until = self.clemency.breaker.muted_until();
+        until.filter(|until| *until > now)
+    }
+
     /// Lets bans go on, and for an hour nothing pauses them. Whether they had paused.
     pub fn resume(&mut self, now: SystemTime) -> bool {
         let turn = self.clemency.breaker.resume(now);

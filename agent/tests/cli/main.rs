@@ -3,6 +3,7 @@
 
 mod agent;
 mod answers;
+mod breaker;
 mod changes;
 mod errors;
 mod files;

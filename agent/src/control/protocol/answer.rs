@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountDone, AccountList, AccountShown, BansSet, HostList, KickDone, Staged};
+use super::{
+    AccountDone, AccountList, AccountShown, BansSet, BreakerResumed, BreakerShown, HostList,
+    KickDone, Staged,
+};
 #[cfg(doc)]
 use super::{Request, SCHEMA};
 
@@ -55,6 +58,10 @@ pub enum Answer {
     AccountDone(AccountDone),
     /// To [`Request::Kick`].
     Kicked(KickDone),
+    /// To [`Request::BreakerShow`].
+    BreakerShown(BreakerShown),
+    /// To [`Request::BreakerResume`].
+    BreakerResumed(BreakerResumed),
     /// To [`Request::HostList`].
     HostList(HostList),
     /// To [`Request::Counters`].

@@ -136,6 +136,10 @@ pub enum Request {
         /// Whose connections end.
         whom: KickWhom,
     },
+    /// [`BreakerShown`](super::BreakerShown).
+    BreakerShow,
+    /// [`BreakerResumed`](super::BreakerResumed).
+    BreakerResume,
     /// [`HostList`].
     HostList {
         /// At most this many; 0 for as many as are shown at all.
@@ -183,6 +187,8 @@ impl Request {
             | Self::Report { .. }
             | Self::NotifyList
             | Self::NotifyTest { .. }
+            | Self::BreakerShow
+            | Self::BreakerResume
             | Self::HostList { .. }
             | Self::AccountList { .. }
             | Self::AccountShow { .. }
