@@ -245,7 +245,7 @@ impl Judge {
         // Of IPv6 a ban may widen.
         let for_network = !interest.of_networks.is_empty() || address.is_ipv6();
         let (is_good, ends_session) = (interest.is_good, interest.ends_session);
-        if !counts && !is_good && !ends_session {
+        if !counts && !is_good && !ends_session || self.clemency.may_talk(event) {
             return;
         }
         if let Some(entry) = self.allowlist.covering(address) {

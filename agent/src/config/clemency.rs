@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+
 use super::{
     document::{Field, Section},
     error::ConfigError,
@@ -18,6 +20,10 @@ use crate::{
     regular::{DAYS_REMEMBERED, SpareSettings},
 };
 
+/// Keys of `[spare]`.
+const SPARE_KEYS: &[&str] = &["days", "patience", "early_talkers"];
+/// Most networks whose hosts may talk early: each such event is compared with all of them.
+const EARLY_TALKERS_MAX: usize = 1000;
 /// Longest time that the breaker looks back on, or that bans pause for.
 const BREAKER_MAX: Duration = Duration::from_secs(86_400);
 /// Most bytes of a list of providers.
@@ -30,6 +36,8 @@ const BAIT_MAX: usize = 320;
 pub struct ClemencyConfig {
     /// `[spare]`: who is a regular.
     pub spare: SpareSettings,
+    /// `[spare] early_talkers`: who may talk before the greeting, and it does not count.
+    pub early_talkers: Vec<IpNet>,
     /// `[breaker]`: when bans pause.
     pub breaker: BreakerSettings,
     /// `[honeypot]`: what only bots use.
@@ -44,6 +52,7 @@ impl ClemencyConfig {
     /// Makes `judge` judge by it, with the shipped list of providers: what stands in a file is for [`read_providers`].
     pub fn put_in_force(&self, judge: &mut Judge) {
         judge.set_spare(self.spare);
+        judge.set_early_talkers(self.early_talkers.clone());
         judge.set_breaker(self.breaker);
         judge.set_baits(self.baits.clone());
         judge.set_providers(match self.providers {
@@ -75,6 +84,7 @@ pub(super) fn read(top: &Section<'_>) -> Result<ClemencyConfig, ConfigError> {
     let allow = |key| allow.as_ref().and_then(|section| section.field(key));
     Ok(ClemencyConfig {
         spare: spare(top)?,
+        early_talkers: early_talkers(top)?,
         breaker: breaker(top)?,
         baits: baits(top)?,
         providers: match allow("providers") {
@@ -90,7 +100,7 @@ pub(super) fn read(top: &Section<'_>) -> Result<ClemencyConfig, ConfigError> {
 
 fn spare(top: &Section<'_>) -> Result<SpareSettings, ConfigError> {
     let mut settings = SpareSettings::default();
-    if let Some(section) = top.table("spare", &["days", "patience"])? {
+    if let Some(section) = top.table("spare", SPARE_KEYS)? {
         if let Some(field) = section.field("days") {
             settings.days = field.number(0..=u8::try_from(DAYS_REMEMBERED).unwrap_or(u8::MAX))?;
         }
@@ -99,6 +109,29 @@ fn spare(top: &Section<'_>) -> Result<SpareSettings, ConfigError> {
         }
     }
     Ok(settings)
+}
+
+fn early_talkers(top: &Section<'_>) -> Result<Vec<IpNet>, ConfigError> {
+    let section = top.table("spare", SPARE_KEYS)?;
+    let Some(field) = section
+        .as_ref()
+        .and_then(|section| section.field("early_talkers"))
+    else {
+        return Ok(Vec::new());
+    };
+    let items = field.list()?;
+    if items.len() > EARLY_TALKERS_MAX {
+        return Err(field.mistake(format!("at most {EARLY_TALKERS_MAX} networks")));
+    }
+    let mut nets = Vec::new();
+    for item in &items {
+        let net = super::filter::network(item)?;
+        if nets.contains(&net) {
+            return Err(item.mistake(format!("{net} is named twice")));
+        }
+        nets.push(net);
+    }
+    Ok(nets)
 }
 
 fn breaker(top: &Section<'_>) -> Result<BreakerSettings, ConfigError> {

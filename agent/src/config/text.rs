@@ -369,6 +369,12 @@ fn write_clemency(config: &ClemencyConfig, out: &mut String) -> fmt::Result {
     let spare = &config.spare;
     writeln!(out, "\n[spare]\ndays = {}", spare.days)?;
     writeln!(out, "patience = {}", spare.patience)?;
+    let nets = config.early_talkers.iter().map(ToString::to_string);
+    writeln!(
+        out,
+        "early_talkers = {}",
+        list(nets.map(|net| quoted(&net)))
+    )?;
     let breaker = &config.breaker;
     writeln!(out, "\n[breaker]\nenabled = {}", breaker.enabled)?;
     writeln!(out, "hosts = {}", breaker.hosts)?;

@@ -66,7 +66,7 @@ pub struct Imported {
     pub allowed: Vec<Allowed>,
     /// Limits on connections.
     pub limits: Vec<LimitRule>,
-    /// Who need not wait for the greeting.
+    /// Who need not wait for the greeting: if they talk before it, that is nothing.
     pub exempt: Vec<IpNet>,
     /// Entries about something else than addresses and networks, which are left to the mail server.
     pub left_alone: u64,

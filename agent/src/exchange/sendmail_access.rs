@@ -46,6 +46,8 @@ struct Access {
     /// What becomes of who connects, and whether the entry names its tag.
     connects: BTreeMap<IpNet, (Verdict, u64, bool)>,
     limits: Limits,
+    /// Milliseconds of the pause before the greeting.
+    pauses: BTreeMap<IpNet, (u32, u64)>,
 }
 
 fn read(input: &mut dyn BufRead, _: &Options, into: &mut Imported) -> io::Result<()> {
@@ -149,16 +151,44 @@ impl Access {
         }
     }
 
-    fn greet_pause(&self, subject: &Subject, value: &str, number: u64, into: &mut Imported) {
+    fn greet_pause(&mut self, subject: &Subject, value: &str, number: u64, into: &mut Imported) {
         match (subject, value.parse::<u32>()) {
             (_, Err(_)) => into.mistake_with(
                 number,
                 format!("{} is no number of milliseconds", shown(value.as_bytes())),
                 "a number is wanted, 0 for no pause",
             ),
-            (Subject::Net(net), Ok(0)) => into.exempt.push(*net),
+            (Subject::Net(net), Ok(pause_ms)) => {
+                self.pauses.insert(*net, (pause_ms, number));
+                into.left_alone += u64::from(pause_ms > 0);
+            }
             (_, Ok(_)) => into.left_alone += 1,
         }
+    }
+
+    /// Who is not kept waiting, but for those inside who are: of an address the longest key counts.
+    fn exempt(&self, into: &mut Imported) {
+        let mut exempt: Vec<IpNet> = Vec::new();
+        for (net, (_, line)) in self
+            .pauses
+            .iter()
+            .filter(|(_, (pause_ms, _))| *pause_ms == 0)
+        {
+            let inside = self.pauses.range(*net..);
+            let inside = inside.take_while(|(inner, _)| net.contains(*inner));
+            let waiting: Vec<IpNet> = inside
+                .filter(|(_, (pause_ms, _))| *pause_ms > 0)
+                .map(|(inner, _)| *inner)
+                .collect();
+            match without(*net, &waiting) {
+                Some(nets) => exempt.extend(nets),
+                None => into.mistake(
+                    *line,
+                    format!("{net} has too many exceptions to be spared without them"),
+                ),
+            }
+        }
+        into.exempt.extend(IpNet::aggregate(&exempt));
     }
 
     fn connect(&mut self, net: IpNet, tag: Tag, value: &str, number: u64, into: &mut Imported) {
@@ -205,6 +235,7 @@ impl Access {
                 Verdict::Temporary | Verdict::NotAsked | Verdict::Other => into.left_alone += 1,
             }
         }
+        self.exempt(into);
         self.limits.finish(into);
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct Clemency {
     pub(super) spared: SparedHosts,
     pub(super) patrons: Patrons,
     baits: Baits,
+    early_talkers: Vec<IpNet>,
     providers: Providers,
     settings: SpareSettings,
 }
@@ -58,6 +59,7 @@ impl Clemency {
             spared: SparedHosts::new(),
             patrons: Patrons::new(),
             baits: Baits::default(),
+            early_talkers: Vec::new(),
             providers: Providers::default(),
             settings,
         }
@@ -141,6 +143,15 @@ impl Clemency {
         Some(Mercy::Provider(provider.into()))
     }
 
+    /// Whether the event is of a host that may talk early, and no more than that.
+    pub(super) fn may_talk(&self, event: &Event) -> bool {
+        event.kind == EventKind::EarlyTalker
+            && event.address.is_some_and(|address| {
+                let address = address.to_canonical();
+                self.early_talkers.iter().any(|net| net.contains(&address))
+            })
+    }
+
     pub(super) fn forget(&mut self, now: Moment) {
         self.regulars.forget(now);
         self.patrons.forget(now);
@@ -163,6 +174,12 @@ impl Judge {
     /// Takes `baits` for what only bots use from here on.
     pub fn set_baits(&mut self, baits: Baits) {
         self.clemency.baits = baits;
+    }
+
+    /// Counts it for nothing from here on when a host of `nets` talks before the greeting. Each such event is compared with all of
+    /// them: they are few.
+    pub fn set_early_talkers(&mut self, nets: Vec<IpNet>) {
+        self.clemency.early_talkers = nets;
     }
 
     /// Pauses bans by `settings` from here on.

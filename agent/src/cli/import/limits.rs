@@ -1,10 +1,12 @@
-//! Limits on connections as the configuration has them.
+//! Limits on connections, and who need not wait for the greeting, as the configuration has them.
 
 use std::fmt::Write as _;
 
+use ipnet::IpNet;
+
 use crate::exchange::Imported;
 
-/// `[[limit]]` of what was read; nothing when there is none.
+/// `[[limit]]` and `[spare]` of what was read; nothing when there is none.
 pub(super) fn toml(imported: &Imported) -> String {
     let mut text = String::new();
     for limit in &imported.limits {
@@ -17,16 +19,16 @@ pub(super) fn toml(imported: &Imported) -> String {
         let _ = writeln!(text, "concurrent = {}\n", limit.concurrent);
     }
     if !imported.exempt.is_empty() {
-        let nets: Vec<String> = imported
-            .exempt
+        // Several files may name the same.
+        let nets: Vec<String> = IpNet::aggregate(&imported.exempt)
             .iter()
             .map(|net| format!("\"{net}\""))
             .collect();
         let _ = writeln!(
             text,
-            "# These need not wait for the greeting (GreetPause: 0). To spare them every rule:"
+            "# These need not wait for the greeting (GreetPause: 0)\n[spare]\nearly_talkers = [{}]",
+            nets.join(", ")
         );
-        let _ = writeln!(text, "# [allow]\n# networks = [{}]", nets.join(", "));
     }
     text
 }
@@ -55,6 +57,11 @@ mod tests {
         std::fs::write(&path, toml(&imported)).unwrap();
         let config = crate::config::Config::load(&path).unwrap();
         assert_eq!(config.limits, imported.limits);
+        assert_eq!(config.clemency.early_talkers, imported.exempt);
+        assert_eq!(
+            imported.exempt,
+            ["127.0.0.1/32".parse::<ipnet::IpNet>().unwrap()]
+        );
         let shown: Vec<String> = config.limits.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,

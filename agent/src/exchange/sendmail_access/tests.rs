@@ -134,3 +134,26 @@ fn many_lines_are_read() {
     let imported = read_with("sendmail-access", &text, &options());
     assert_eq!((imported.bans.len(), imported.lines), (20_000, 20_000));
 }
+
+/// Of an address the longest key counts, and what is not zero makes wait.
+#[test]
+fn who_is_kept_waiting_inside_a_network_that_is_not_is_no_early_talker() {
+    check(
+        "sendmail-access",
+        "GreetPause:192.0.2 0\nGreetPause:192.0.2.128 5000\nGreetPause:192.0.2.129 0\nGreetPause:IPv6:2001:db8:1::7 0\n\
+         GreetPause: 5000\nGreetPause:198.51.100 3000\nGreetPause:203.0.113.7 soon\n",
+        &expect![[r#"
+            exempt 192.0.2.0/25
+            exempt 192.0.2.129/32
+            exempt 192.0.2.130/31
+            exempt 192.0.2.132/30
+            exempt 192.0.2.136/29
+            exempt 192.0.2.144/28
+            exempt 192.0.2.160/27
+            exempt 192.0.2.192/26
+            exempt 2001:db8:1::7/128
+            mistake 7: "soon" is no number of milliseconds; a number is wanted, 0 for no pause
+            7 lines, 3 left alone, 0 over
+        "#]],
+    );
+}
