@@ -114,14 +114,19 @@ fn rows(path: &Path, options: &Options, into: &mut Imported) -> rusqlite::Result
             |row| row.get::<_, i64>(0).map(|count| count > 0),
         )
     };
-    // What is in force is in `bips`, also of whom an operator let in again; `bans` is the history, and all there was before
-    // version 0.11.
+    // What is in force is in `bips`, also of whom an operator let in again; `bans` is the history. Before version 0.11 that was
+    // all there was, and how long a ban is stood in the configuration alone.
     let sql = match (has("bips")?, has("bans")?) {
         (true, _) => {
             "SELECT jail, ip, timeofban, bantime, bancount, data FROM bips ORDER BY jail, ip"
         }
         (false, true) => {
-            "SELECT jail, ip, max(timeofban), bantime, bancount, data FROM bans GROUP BY jail, ip ORDER BY jail, ip"
+            into.mistake_with(
+                Place::All,
+                "it is of a fail2ban before 0.11, which does not keep how long a ban is",
+                "fail2ban-client status JAIL lists who is banned: mailwall ban add --from - --for 1d takes one a line; or update fail2ban first",
+            );
+            return Ok(());
         }
         (false, false) => {
             into.mistake_with(
@@ -288,6 +293,33 @@ mod tests {
         };
         assert_eq!(import(&rows, &only).1.bans.len(), 1);
         assert!(now() > std::time::SystemTime::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn a_database_of_before_0_11_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fail2ban.sqlite3");
+        // As fail2ban 0.10 makes them.
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(
+                "CREATE TABLE fail2banDb(version INTEGER);
+                 INSERT INTO fail2banDb VALUES (2);
+                 CREATE TABLE jails(name TEXT NOT NULL UNIQUE, enabled INTEGER NOT NULL DEFAULT 1);
+                 CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, data JSON,
+                     FOREIGN KEY(jail) REFERENCES jails(name));
+                 INSERT INTO jails(name) VALUES ('dovecot');
+                 INSERT INTO bans VALUES ('dovecot', '203.0.113.7', 1780000000, '{}');",
+            )
+            .unwrap();
+        let mut imported = Imported::default();
+        read(&path, &options(), &mut imported).unwrap();
+        expect![[r#"
+            mistake  it is of a fail2ban before 0.11, which does not keep how long a ban is; fail2ban-client status JAIL lists who is banned: mailwall ban add --from - --for 1d takes one a line; or update fail2ban first
+            0 lines, 0 left alone, 0 over
+        "#]]
+        .assert_eq(&told(&imported));
+        assert!(imported.bans.is_empty());
     }
 
     #[test]
