@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{hour, kinds, title, who};
 use crate::{
-    control::protocol::{Report, TopOffenders},
+    control::protocol::{Report, ReportBy, TopOffenders},
     duration, line,
 };
 
@@ -16,13 +16,30 @@ const STYLE: &str = "
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .when { opacity: .75; margin-top: .25rem; }
-.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
-th { font-weight: 600; } .number { text-align: right; }
-.problem { border-left: 4px solid #d33; padding-left: .75rem; }
-code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
+th { font-weight: 600; } .number { text-align: right; } td.number, .time { white-space: nowrap; }
+.problem { border-left: 4px solid #d33; padding-left: .75rem; overflow-wrap: anywhere; }
+code { font: .95em ui-monospace, monospace; } td { overflow-wrap: anywhere; min-width: 4rem; }
+td:first-child { min-width: 11rem; }
+@media screen and (max-width: 44rem) {
+  thead { display: none; }
+  tr { display: block; padding: .5rem 0; border-bottom: 1px solid #8884; }
+  td { display: flex; justify-content: space-between; gap: 1.5rem; padding: 0; border: 0; text-align: right; }
+  .rows td::before { content: attr(data-name); opacity: .75; text-align: left; flex: none; }
+  .rows td:first-child { text-align: left; } .rows td:first-child::before { content: none; }
+  .rows td.zero, td:empty { display: none; }
+  .pairs tr { display: flex; justify-content: space-between; gap: 1.5rem; padding: .3rem 0; }
+  .pairs td:first-child { text-align: left; }
+}
+@media print {
+  body { font-size: 10pt; max-width: none; margin: 0; padding: 0; }
+  h2 { break-after: avoid; } tr, .problem { break-inside: avoid; }
+}
 ";
+
+/// Between each three digits of a number: narrow, and no place to break a line.
+const DIGITS_APART: char = '\u{202f}';
 
 /// The page.
 pub fn html(report: &Report) -> String {
@@ -76,13 +93,14 @@ fn totals(report: &Report, page: &mut String) {
     ];
     let rows = rows
         .into_iter()
-        .map(|(name, number)| vec![name.to_owned(), number.to_string()]);
+        .map(|(name, number)| vec![name.to_owned(), number_text(number)]);
     let maps = report.maps.iter().map(|fill| {
         let name = format!(
             "Of {} bans that the map of {} can hold",
-            fill.capacity, fill.map
+            number_text(fill.capacity),
+            fill.map
         );
-        vec![escaped(&name), fill.used.to_string()]
+        vec![escaped(&name), number_text(fill.used)]
     });
     let rows = rows.chain(maps);
     table(page, "Totals", &["", "#"], rows);
@@ -99,7 +117,7 @@ fn rules(report: &Report, page: &mut String) {
             rule.kicks,
             rule.notices,
         ];
-        let counts = counts.map(|count| count.to_string());
+        let counts = counts.map(number_text);
         [vec![code(&rule.rule)], counts.to_vec()].concat()
     });
     let columns = [
@@ -125,19 +143,23 @@ fn offenders(top: &TopOffenders, page: &mut String) {
     let rows = top.offenders.iter().map(|one| {
         vec![
             code(who(one)),
-            one.offences.to_string(),
-            one.hosts
-                .map_or_else(String::new, |hosts| hosts.to_string()),
+            number_text(one.offences),
+            one.hosts.map_or_else(String::new, number_text),
             escaped(&hour(&one.last)),
             escaped(&kinds(one)),
         ]
     });
-    table(
-        page,
-        &name,
-        &["Who", "#Offences", "#Hosts", "Last hour", "What"],
-        rows,
-    );
+    let columns = ["Who", "#Offences", "#Hosts", "@Last hour", "What"];
+    if top.by == ReportBy::Account {
+        // Nobody knows from how many hosts.
+        let rows = rows.map(|mut row| {
+            row.remove(2);
+            row
+        });
+        let columns = [columns[0], columns[1], columns[3], columns[4]];
+        return table(page, &name, &columns, rows);
+    }
+    table(page, &name, &columns, rows);
 }
 
 fn spared(report: &Report, page: &mut String) {
@@ -148,8 +170,8 @@ fn spared(report: &Report, page: &mut String) {
         vec![
             code(&host.net),
             escaped(&host.because),
-            host.offences.to_string(),
-            host.breaches.to_string(),
+            number_text(host.offences),
+            number_text(host.breaches),
             escaped(host.rule.as_deref().unwrap_or_default()),
             escaped(&hour(&host.last)),
         ]
@@ -160,7 +182,7 @@ fn spared(report: &Report, page: &mut String) {
         "#Offences",
         "#Limits reached",
         "Rule",
-        "Last hour",
+        "@Last hour",
     ];
     table(page, "Spared, though they misbehave", &columns, rows);
 }
@@ -175,7 +197,7 @@ fn sources(report: &Report, page: &mut String) {
             source.cut,
             source.lost,
         ];
-        let counts = counts.map(|count| count.to_string());
+        let counts = counts.map(number_text);
         [vec![code(&source.name)], counts.to_vec()].concat()
     });
     let columns = [
@@ -190,42 +212,67 @@ fn sources(report: &Report, page: &mut String) {
     table(page, "Logs since the agent started", &columns, rows);
 }
 
-/// A table; columns that begin with # hold numbers. Cells are escaped already.
+/// A table; columns that begin with # hold numbers, with @ times. Cells are escaped already. On a narrow screen each row is a
+/// list of what it holds, with the names of the columns; where there is one column of values only, a pair.
 fn table(page: &mut String, name: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let class = |column: &str| {
-        if column.starts_with('#') {
-            " class=\"number\""
-        } else {
-            ""
-        }
+    let name_of = |column: &str| escaped(column.trim_start_matches(['#', '@']));
+    let class = |column: &str| match column.as_bytes().first() {
+        Some(b'#') => "number",
+        Some(b'@') => "time",
+        _ => "text",
     };
+    let form = if columns.len() == 2 { "pairs" } else { "rows" };
     let _ = write!(
         page,
-        "<h2>{}</h2>\n<div class=\"wide\"><table>\n<tr>",
+        "<h2>{}</h2>\n<table class=\"{form}\">\n",
         escaped(name)
     );
-    for column in columns {
-        let _ = write!(
-            page,
-            "<th{}>{}</th>",
-            class(column),
-            column.trim_start_matches('#')
-        );
+    if form == "rows" {
+        page.push_str("<thead><tr>");
+        for column in columns {
+            let _ = write!(
+                page,
+                "<th class=\"{}\">{}</th>",
+                class(column),
+                name_of(column)
+            );
+        }
+        page.push_str("</tr></thead>\n");
     }
-    page.push_str("</tr>\n");
+    page.push_str("<tbody>\n");
     let mut is_empty = true;
     for row in rows {
         is_empty = false;
         page.push_str("<tr>");
         for (cell, column) in row.iter().zip(columns) {
-            let _ = write!(page, "<td{}>{cell}</td>", class(column));
+            let zero = if cell == "0" { " zero" } else { "" };
+            let (class, name) = (class(column), name_of(column));
+            let _ = match form {
+                "rows" => write!(
+                    page,
+                    "<td class=\"{class}{zero}\" data-name=\"{name}\">{cell}</td>"
+                ),
+                _ => write!(page, "<td class=\"{class}\">{cell}</td>"),
+            };
         }
         page.push_str("</tr>\n");
     }
     if is_empty {
         let _ = writeln!(page, "<tr><td colspan=\"{}\">none</td></tr>", columns.len());
     }
-    page.push_str("</table></div>\n");
+    page.push_str("</tbody>\n</table>\n");
+}
+
+fn number_text(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(DIGITS_APART);
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn code(text: &str) -> String {

@@ -159,7 +159,14 @@ fn nothing_in_the_page_is_markup_of_others() {
     );
     assert!(page.contains("notifier &lt;b&gt;"));
     assert!(!page.contains("<script") && !page.contains("<b>"));
-    for element in ["table", "tr", "div", "body", "html", "p", "code"] {
+    // Nothing is loaded from elsewhere, whoever opens it.
+    for outside in [
+        "http:", "https:", "src=", "href=", "url(", "@import", "<link", "<img",
+    ] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("22\u{202f}977"), "{page}");
+    for element in ["table", "thead", "tbody", "tr", "body", "html", "p", "code"] {
         let (begins, ends) = (format!("<{element}"), format!("</{element}>"));
         let begun = page.matches(&format!("{begins}>")).count()
             + page.matches(&format!("{begins} ")).count();
