@@ -162,6 +162,10 @@ event_kinds! {
     ServerFault = "server-fault", 0;
     /// The client used a name that only bots use: the judge's own, beside the offence it came with.
     Honeypot = "honeypot", 50;
+    /// A client took its leave after a failed login that nothing good followed: the judge's own, beside the end of the session.
+    AuthQuit = "auth-quit", 0;
+    /// The connection was lost or timed out after such a login: likewise.
+    AuthLost = "auth-lost", 0;
 }
 
 impl EventKind {

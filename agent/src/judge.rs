@@ -10,6 +10,7 @@ mod breaker;
 mod class;
 mod clemency;
 mod delayed;
+mod endings;
 mod evidence;
 mod history;
 mod listing;
@@ -37,8 +38,8 @@ use std::{
 use ipnet::IpNet;
 
 use self::{
-    accounts::Accounts, class::Class, clemency::Clemency, evidence::Pieces, history::History,
-    observed::Quiet, retold::Retold, widening::Neighbours,
+    accounts::Accounts, class::Class, clemency::Clemency, endings::Endings, evidence::Pieces,
+    history::History, observed::Quiet, retold::Retold, widening::Neighbours,
 };
 pub use self::{
     breaker::{BreakerSettings, Pause},
@@ -90,6 +91,7 @@ pub struct Judge {
     quiet: Quiet,
     pieces: Pieces,
     retold: Retold,
+    endings: Endings,
     clemency: Clemency,
     decisions: VecDeque<Decision>,
     next_forget: Option<SystemTime>,
@@ -144,6 +146,7 @@ impl Judge {
             quiet: Quiet::new(),
             pieces: Pieces::new(),
             retold: Retold::new(),
+            endings: Endings::new(),
             clemency: Clemency::new(),
             decisions: VecDeque::new(),
             next_forget: None,
@@ -215,6 +218,9 @@ impl Judge {
             .iter()
             .map(|kind| self.interest(*kind))
             .collect();
+        let counts = |kind| self.counters.iter().any(|rule| rule.counts_kind(kind));
+        self.endings
+            .want(counts(EventKind::AuthQuit) || counts(EventKind::AuthLost));
     }
 
     /// Asks `allowlist` from here on. Bans of nets that are wholly on it end.
@@ -234,6 +240,10 @@ impl Judge {
     /// Takes in an event; `event.at` is the judge's time. `text` is the log line it was read from, for evidence.
     pub fn handle_event(&mut self, event: &Event, text: &[u8]) {
         self.judge_account(event, text);
+        if let Some(ending) = self.endings.note(event) {
+            // Before the session is forgotten that it is an event of.
+            self.handle_event(&ending, text);
+        }
         let interest = &self.interests[event.kind as usize];
         if event.kind == EventKind::ServerFault {
             self.clemency.breaker.note_fault(event.at);
@@ -431,7 +441,7 @@ impl Judge {
             .covering(address)
             .any(|ban| ban.sort == Sort::Ban && !ban.end.is_over_at(at))
             || self.history.was_banned(&host, at)
-            || self.history.was_network_banned(address, at)
+            || self.history.was_network_banned(&host, at)
     }
 
     fn note_good(&mut self, host: IpNet, at: SystemTime) {
@@ -450,6 +460,7 @@ impl Judge {
         self.neighbours.forget(now);
         self.quiet.forget(now);
         self.retold.forget(now);
+        self.endings.forget(now);
         self.clemency.forget(now);
     }
 

@@ -111,3 +111,17 @@ fn stop_spammers() {
     "#]],
     );
 }
+
+#[test]
+fn blockcracking() {
+    check(
+        "blockcracking",
+        &expect![[r#"
+        auth-quit: 7 sessions left after a failed login (the same account counts once) from an address in 5m on smtp: ban until removed (IPv6: the /56), notify
+        auth-lost: 7 connections lost after a failed login (the same account counts once) from an address in 2h on smtp: ban until removed (IPv6: the /56), notify
+        session-logins: 5 failed logins in one session on smtp: ban until removed (IPv6: the /56), notify
+        honeypot: 1 use of a bot's name from an address in 1d: ban until removed (IPv6: the /56), notify
+        account-wrong-recipients: 100 events for different recipients of an account in 1h: hold until released, notify
+    "#]],
+    );
+}

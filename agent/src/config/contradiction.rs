@@ -44,7 +44,9 @@ impl Config {
             let others = others
                 .filter(|(_, (_, of))| *origin == RuleOrigin::Config || *of == RuleOrigin::Config);
             let between = others.filter_map(|(at, (other, _))| shadowed(rule, other, at < index));
-            let alone = of_one(rule).into_iter();
+            let mut alone = of_one(rule);
+            alone.extend(not_wider(rule, self.filter.ipv6_prefix));
+            let alone = alone.into_iter();
             found.extend(alone.chain(between.take(1)).map(|what| Contradiction {
                 line,
                 rule: rule.name.clone(),
@@ -121,6 +123,14 @@ fn of_one(rule: &RuleSettings) -> Vec<String> {
         );
     }
     found
+}
+
+/// A ban of IPv6 networks that are no wider than the hosts that are counted.
+fn not_wider(rule: &RuleSettings, counted: u8) -> Option<String> {
+    let length = rule.then.ipv6_prefix.filter(|length| *length >= counted)?;
+    Some(format!(
+        "its ipv6_prefix does nothing: {length} is no wider than a host, which is a /{counted} ([filter] ipv6_prefix); lower it, or take it out"
+    ))
 }
 
 /// Whether `other` leaves nothing for `rule` to do; `is_first`: it is tried before.
@@ -216,12 +226,14 @@ fn is_once_a_session(kind: EventKind) -> bool {
             | Kind::TooManyErrors
             | Kind::BadSession
             | Kind::LostConnection
+            | Kind::AuthQuit
+            | Kind::AuthLost
     )
 }
 
 fn has_no_account(kind: EventKind) -> bool {
     use EventKind as Kind;
-    is_once_a_session(kind)
+    is_once_a_session(kind) && !matches!(kind, Kind::AuthQuit | Kind::AuthLost)
         || matches!(
             kind,
             Kind::NonSmtp
@@ -302,8 +314,14 @@ mod tests {
                     "count = \"tls-failure\"\nmode = \"observe\"\nthen = {{ notify = true }}\n{host}"
                 ),
             ),
+            rule(
+                "g",
+                &format!(
+                    "count = \"tls-failure\"\nthen = {{ ban = \"2h\", ipv6_prefix = 64 }}\n{host}"
+                ),
+            ),
         ];
-        check(&text.concat(), &["a", "b", "c", "d", "e", "f"]);
+        check(&text.concat(), &["a", "b", "c", "d", "e", "f", "g"]);
     }
 
     #[test]

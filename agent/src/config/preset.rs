@@ -42,6 +42,10 @@ pub const PRESETS: &[Preset] = &[
         name: "stop-spammers",
         text: include_str!("../../presets/stop-spammers.toml"),
     },
+    Preset {
+        name: "blockcracking",
+        text: include_str!("../../presets/blockcracking.toml"),
+    },
 ];
 
 impl Preset {

@@ -16,11 +16,12 @@ const FACTOR_MAX: u32 = 1_000;
 /// The longest delay where the rule does not say: mail servers wait as long for an answer, and longer (RFC 5321, 4.5.3.2).
 const DELAY_AT_MOST: Duration = Duration::from_secs(30);
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "ban",
     "factor",
     "at_most",
     "forget_after",
+    "ipv6_prefix",
     "delay",
     "by",
     "kick",
@@ -62,6 +63,11 @@ pub(super) fn read(section: &Section<'_>, per: Per, ban: Penalty) -> Result<Then
             true => Some(penalty(&then, "ban", ban)?),
             false => None,
         },
+        ipv6_prefix: match then.field("ipv6_prefix") {
+            // Automatic bans are never wider than /48.
+            Some(field) => Some(field.number(48..=128)?),
+            None => None,
+        },
         delay: delay(&then)?,
         kick,
         hold: then.field("hold").map(|field| length(&field)).transpose()?,
@@ -88,6 +94,10 @@ fn check(section: &Section<'_>, then: &Then, per: Per) -> Result<(), ConfigError
             ));
         }
     } else {
+        if per == Per::Network {
+            let why = "is for rules on hosts: a network that is counted is a /48 already";
+            refuse("ipv6_prefix", why)?;
+        }
         refuse("hold", "needs per = \"account\": only accounts are held")?;
         if then.kick && then.ban.is_none() {
             refuse(
@@ -103,7 +113,7 @@ fn check(section: &Section<'_>, then: &Then, per: Per) -> Result<(), ConfigError
         )?;
     } else {
         let why = "is about bans, and the rule does not ban: add \"ban\", or take it out";
-        for key in ["factor", "forget_after"] {
+        for key in ["factor", "forget_after", "ipv6_prefix"] {
             refuse(key, why)?;
         }
         if then.delay.is_none() {

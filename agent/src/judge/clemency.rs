@@ -270,5 +270,9 @@ impl Judge {
 
 /// Whether a rule counts nothing but logins.
 fn is_about_logins(rule: &RuleSettings) -> bool {
-    kinds_named("auth").is_some_and(|auth| rule.count.iter().all(|kind| auth.contains(kind)))
+    let ends = [EventKind::AuthQuit, EventKind::AuthLost];
+    kinds_named("auth").is_some_and(|auth| {
+        let is_one = |kind: &EventKind| auth.contains(kind) || ends.contains(kind);
+        rule.count.iter().all(is_one)
+    })
 }

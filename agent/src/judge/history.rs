@@ -1,24 +1,21 @@
 //! The bans that were: the steps of the escalation, within bounds.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
 use crate::{
     ban::{Ban, End},
     penalty::{PAST_BANS_MAX, PastBan},
-    rule::{Moment, NetKey, Tracked, network},
+    rule::{Moment, NetKey, Tracked},
 };
 
 /// The past bans of all nets, those in force among them.
 #[derive(Debug)]
 pub(super) struct History {
     past: Tracked<NetKey, Remembered>,
-    /// Whether there is or was a past ban of a network: else nobody needs to look for one.
-    has_networks: bool,
+    /// Lengths of the prefixes that there are or were past bans of, of each family.
+    lengths: [Vec<u8>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +29,7 @@ impl History {
     pub(super) fn new() -> Self {
         Self {
             past: Tracked::new(PAST_BANS_MAX),
-            has_networks: false,
+            lengths: [Vec::new(), Vec::new()],
         }
     }
 
@@ -73,9 +70,13 @@ impl History {
             .is_some_and(|until| at < until)
     }
 
-    /// The same of the network around `address`.
-    pub(super) fn was_network_banned(&self, address: IpAddr, at: SystemTime) -> bool {
-        self.has_networks && self.was_banned(&network(address), at)
+    /// The same of any network around `host`.
+    pub(super) fn was_network_banned(&self, host: &IpNet, at: SystemTime) -> bool {
+        let lengths = self.lengths[family(host)].iter();
+        lengths
+            .filter(|length| **length < host.prefix_len())
+            .filter_map(|length| IpNet::new(host.addr(), *length).ok())
+            .any(|around| self.was_banned(&around.trunc(), at))
     }
 
     /// The last ban of `net`, in force since `since`, ends before its time.
@@ -99,10 +100,17 @@ impl History {
 
     fn remember(&mut self, new: Remembered) {
         let net = new.past.net;
-        self.has_networks |= net == network(net.addr());
+        let lengths = &mut self.lengths[family(&net)];
+        if !lengths.contains(&net.prefix_len()) {
+            lengths.push(net.prefix_len());
+        }
         let (known, _) = self
             .past
             .touch(NetKey(new.past.net), Moment::from(new.past.last), || new);
         *known = new;
     }
+}
+
+fn family(net: &IpNet) -> usize {
+    usize::from(net.addr().is_ipv6())
 }

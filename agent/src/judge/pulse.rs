@@ -28,9 +28,11 @@ impl Areas {
         let mut areas = Self::default();
         for kind in kinds {
             match kind {
-                EventKind::AuthFailure | EventKind::AuthNotOffered | EventKind::AuthAborted => {
-                    areas.logins = true;
-                }
+                EventKind::AuthFailure
+                | EventKind::AuthNotOffered
+                | EventKind::AuthAborted
+                | EventKind::AuthQuit
+                | EventKind::AuthLost => areas.logins = true,
                 EventKind::EarlyTalker | EventKind::NonSmtp | EventKind::Honeypot => {}
                 _ => areas.mail = true,
             }

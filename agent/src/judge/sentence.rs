@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, time::SystemTime};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::{Class, Judge, clemency::Plea};
 use crate::{
@@ -67,6 +67,9 @@ impl Judge {
         }
         let mut others = Vec::new();
         if !breaches.is_empty() {
+            for (rule, breach) in &mut breaches {
+                breach.net = self.net_to_ban(*rule, breach.net);
+            }
             let bans = |(rule, _): &mut (usize, Breach)| {
                 let settings = self.counters[*rule].settings();
                 settings.then.ban.is_none() || settings.mode == Mode::Observe
@@ -88,6 +91,20 @@ impl Judge {
         }
         for (index, breach) in others {
             self.follow(index, breach, event);
+        }
+    }
+
+    /// What a rule bans for what `net` did: of an IPv6 host maybe the network around it, unless something in there is allowed.
+    fn net_to_ban(&self, rule: usize, net: IpNet) -> IpNet {
+        let length = self.counters[rule].settings().then.ipv6_prefix;
+        let (IpNet::V6(host), Some(length)) = (net, length) else {
+            return net;
+        };
+        let wide = Ipv6Net::new(host.addr(), length.min(host.prefix_len()));
+        let wide = wide.map_or(net, |wide| IpNet::V6(wide.trunc()));
+        match self.allowlist.inside(wide).next() {
+            None => wide,
+            Some(_) => net,
         }
     }
 

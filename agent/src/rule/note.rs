@@ -157,7 +157,9 @@ impl Note {
             | EventKind::BounceOut
             | EventKind::BounceIn
             | EventKind::ServerFault
-            | EventKind::Honeypot => None,
+            | EventKind::Honeypot
+            | EventKind::AuthQuit
+            | EventKind::AuthLost => None,
         }
     }
 }

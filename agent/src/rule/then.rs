@@ -10,6 +10,8 @@ pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
 pub struct Then {
     /// A ban of whom it was counted for.
     pub ban: Option<Penalty>,
+    /// Of an IPv6 host the network of this length around it is banned, where that is wider: 48 to 128.
+    pub ipv6_prefix: Option<u8>,
     /// A delay that grows with each further event; never together with a ban.
     pub delay: Option<Delay>,
     /// The live connections of whom it is about end, too.
@@ -25,6 +27,7 @@ impl Then {
     pub const fn ban(penalty: Penalty) -> Self {
         Self {
             ban: Some(penalty),
+            ipv6_prefix: None,
             delay: None,
             kick: false,
             hold: None,

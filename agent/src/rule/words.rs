@@ -91,6 +91,9 @@ impl Then {
             Some(Length::UntilRemoved) => done.push("ban until removed".to_owned()),
             None => {}
         }
+        if let (Some(length), Some(banned)) = (self.ipv6_prefix, done.last_mut()) {
+            *banned = format!("{banned} (IPv6: the /{length})");
+        }
         if let Some(delay) = self.delay {
             done.push(format!(
                 "delay each further one by {} more",
@@ -167,6 +170,14 @@ fn noun(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::BounceIn => ("bounce received", "bounces received"),
         EventKind::ServerFault => ("fault of the server", "faults of the server"),
         EventKind::Honeypot => ("use of a bot's name", "uses of bots' names"),
+        EventKind::AuthQuit => (
+            "session left after a failed login",
+            "sessions left after a failed login",
+        ),
+        EventKind::AuthLost => (
+            "connection lost after a failed login",
+            "connections lost after a failed login",
+        ),
     }
 }
 
