@@ -2,19 +2,20 @@
 //!
 //! Shapes are those of `login-common/client-common.c`, `auth/auth-request.c` and the passdbs, and of the logs in
 //! `tests/corpus/dovecot.txt`. The processes after a login and those of delivery are not believed about addresses: they log
-//! what stands in messages.
+//! what stands in messages. Of the first is read when a session ends that was logged in (`live.rs`).
 //!
 //! One failed login is told twice with `auth_verbose`: by auth (or its worker) at once, with its account, and by the login
 //! process when the client is gone, as `auth failed, N attempts`. What auth told weighs, and of the N attempts only those
 //! that it did not tell of (`told.rs`): it comes seconds to minutes earlier, and it knows each account.
 
 mod auth;
+mod live;
 mod login;
 mod reason;
 mod session_id;
 mod told;
 
-use self::told::Told;
+use self::{live::Live, told::Told};
 use super::{
     Dialect, Interpreter, Line, Reading,
     text::{after, before},
@@ -38,6 +39,7 @@ const ATTEMPTS_MAX: i16 = 100;
 #[derive(Default)]
 struct Dovecot {
     told: Told,
+    live: Live,
 }
 
 /// In syslog the tag is `dovecot` (or what `instance_name` makes of it), in Dovecot's own files it is the process.
@@ -165,7 +167,7 @@ impl Dovecot {
         }
         if !is_auth(process.name) {
             return match SILENT.contains(&process.name) {
-                true => Reading::Ignored,
+                true => self.live.read(line, process.name, process.rest),
                 false => of_level(line, level),
             };
         }
@@ -188,7 +190,7 @@ impl Dovecot {
         let (level, message) = level(message);
         match level {
             Level::Debug => Reading::Ignored,
-            level => match login::read(&mut self.told, line, service, message) {
+            level => match login::read((&mut self.told, &mut self.live), line, service, message) {
                 Reading::Unknown => of_level(line, level),
                 reading => reading,
             },

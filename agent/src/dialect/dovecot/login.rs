@@ -11,7 +11,9 @@ use super::{
         name,
         text::{after, before, find, rfind, starts_with_any},
     },
-    ATTEMPTS_MAX, bracketed, reason,
+    ATTEMPTS_MAX, bracketed,
+    live::Live,
+    reason,
     session_id::port,
     told::{Client, Told},
 };
@@ -54,7 +56,12 @@ const SILENT: &[&[u8]] = &[
     b"Dovecot v",
 ];
 
-pub(super) fn read(told: &mut Told, line: &Line<'_>, service: Service, message: &[u8]) -> Reading {
+pub(super) fn read(
+    (told, live): (&mut Told, &mut Live),
+    line: &Line<'_>,
+    service: Service,
+    message: &[u8],
+) -> Reading {
     if starts_with_any(message, SILENT) {
         return Reading::Ignored;
     }
@@ -76,6 +83,7 @@ pub(super) fn read(told: &mut Told, line: &Line<'_>, service: Service, message: 
     let is_proxied = head.starts_with(b"proxy(") && find(head, b" started proxying to ").is_some();
     if matches!(head, b"Login" | b"Logged in") || is_proxied {
         let (session, _) = told.end(line, &client, fresh.at);
+        live.begin(line, client.session, session);
         let mut event = event(EventKind::AuthSuccess, EventKind::AuthSuccess.score());
         event.session = Some(session);
         event.port = client
