@@ -44,7 +44,7 @@ use crate::{
     filter::{Filter, Tracing},
     host::NetworkWatch,
     journald::Journal,
-    judge::Judge,
+    judge::{Judge, Retold},
     kick::Kicker,
     metrics::Scrape,
     notify::Notify,
@@ -157,6 +157,8 @@ struct Daemon {
     metrics: MetricsEdge,
     stages: answer::Stages,
     tally: Tally,
+    /// Failures that another program may tell of again, for the counts.
+    retold: Retold,
     /// When the next report of the day is due (wall time), if there is to be one.
     next_report: Option<SystemTime>,
     notices: mpsc::Sender<Notice>,

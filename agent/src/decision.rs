@@ -20,6 +20,8 @@ pub enum Decision {
     },
     /// What would be in force now, were the rule not in observe mode (or bans not paused): nothing is enforced.
     WouldBan(Ban),
+    /// What a rule in observe mode would do now that bans nobody: of an account, or telling people.
+    WouldAct(Trial),
     /// Answer a host more slowly; in force only in the mail server, by way of the policy service.
     Tarpit(Tarpit),
     /// Keep back what an account sends, from here on.
@@ -72,6 +74,49 @@ pub struct Kick {
     pub whom: Whom,
     /// Who wants it.
     pub origin: Origin,
+}
+
+/// What a rule on trial would have done, but for a ban.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// To whom.
+    pub whom: Whom,
+    /// Which rule.
+    pub origin: Origin,
+    /// When (steady clock).
+    pub at: SystemTime,
+    /// The gravest of what it would have done.
+    pub deed: Deed,
+    /// All of it, in words: "hold for 2h, notify".
+    pub doing: String,
+    /// Events that led to it.
+    pub count: u32,
+    /// Why, for people; no control characters.
+    pub reason: String,
+    /// Log lines that led to it, oldest first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a rule does that bans nobody, the gravest first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deed {
+    /// It holds an account.
+    Hold,
+    /// It ends connections.
+    Kick,
+    /// It tells people.
+    Notify,
+}
+
+impl Deed {
+    /// What an event is called in which it only would have been done.
+    pub const fn as_trial(self) -> &'static str {
+        match self {
+            Self::Hold => "would-hold",
+            Self::Kick => "would-kick",
+            Self::Notify => "would-notify",
+        }
+    }
 }
 
 /// An account that may not send.

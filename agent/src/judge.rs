@@ -16,6 +16,7 @@ mod history;
 mod listing;
 mod manual;
 mod name;
+mod near;
 mod observed;
 mod patrons;
 #[cfg(test)]
@@ -39,13 +40,15 @@ use ipnet::IpNet;
 
 use self::{
     accounts::Accounts, class::Class, clemency::Clemency, endings::Endings, evidence::Pieces,
-    history::History, observed::Quiet, retold::Retold, widening::Neighbours,
+    history::History, near::NearMisses, observed::Quiet, widening::Neighbours,
 };
 pub use self::{
     breaker::{BreakerSettings, Pause},
     evidence::EVIDENCE_BYTES_MAX,
     listing::Listing,
     manual::{Added, Refusal},
+    near::{NEAR_MAX, NearMiss},
+    retold::{Retold, Telling},
     spared::{Mercy, SPARED_MAX, Spared},
 };
 use crate::{
@@ -92,6 +95,7 @@ pub struct Judge {
     pieces: Pieces,
     retold: Retold,
     endings: Endings,
+    near: NearMisses,
     clemency: Clemency,
     decisions: VecDeque<Decision>,
     next_forget: Option<SystemTime>,
@@ -121,9 +125,9 @@ pub struct RuleState<'a> {
     pub near: usize,
     /// Times that its limit was reached since the judge began, or the rule changed.
     pub breaches: u64,
-    /// Bans that it would have imposed, in observe mode.
+    /// What it would have done, in observe mode: bans, of accounts holds, kicks or notices.
     pub would_bans: u64,
-    /// Hosts that would be shut out now.
+    /// Hosts (accounts) of which that would still hold.
     pub would_be_banned: usize,
 }
 
@@ -147,6 +151,7 @@ impl Judge {
             pieces: Pieces::new(),
             retold: Retold::new(),
             endings: Endings::new(),
+            near: NearMisses::new(),
             clemency: Clemency::new(),
             decisions: VecDeque::new(),
             next_forget: None,
@@ -461,6 +466,7 @@ impl Judge {
         self.quiet.forget(now);
         self.retold.forget(now);
         self.endings.forget(now);
+        self.near.forget(now);
         self.clemency.forget(now);
     }
 

@@ -5,7 +5,7 @@ mod text;
 
 pub use self::{html::html, text::text};
 
-use crate::control::protocol::{Offender, ReportBy};
+use crate::control::protocol::{NearMisses, NearView, Offender, ReportBy};
 
 /// A title for a list of offenders.
 fn title(by: ReportBy) -> &'static str {
@@ -18,10 +18,33 @@ fn title(by: ReportBy) -> &'static str {
 
 /// Whom a line is about: hosts without their length.
 fn who(offender: &Offender) -> &str {
-    let who = offender.who.as_str();
-    who.strip_suffix("/32")
+    host(&offender.who)
+}
+
+fn near_who(miss: &NearView) -> &str {
+    match miss.is_account {
+        true => &miss.who,
+        false => host(&miss.who),
+    }
+}
+
+fn host(net: &str) -> &str {
+    net.strip_suffix("/32")
         .filter(|host| host.contains('.'))
-        .unwrap_or(who)
+        .unwrap_or(net)
+}
+
+/// A title for those who came near a limit.
+fn near_title(near: &NearMisses) -> String {
+    match near.total {
+        total if total > near.shown.len() => {
+            format!(
+                "Near a limit, and not at it: {} of {total}",
+                near.shown.len()
+            )
+        }
+        _ => "Near a limit, and not at it".to_owned(),
+    }
 }
 
 /// The kinds of offences with their counts, the most frequent first.

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use self::then::{DELAY_MAX, Delay, DelayBy, Length, Mode, Penalty, Then};
 pub(crate) use self::{
     book::{Book, Rules},
-    breach::Breach,
+    breach::{Breach, Found, Reach, is_near},
     counter::Counter,
     good::{Goods, good_window},
     moment::Moment,

@@ -141,13 +141,23 @@ pub struct Tally {
 impl Tally {
     /// Counts an offence; what is harmless, such as a bounce that was refused, does not count.
     pub fn note_event(&mut self, event: &Event) {
+        self.note_host(event);
+        self.note_account(event);
+    }
+
+    /// Counts an offence for its host alone.
+    fn note_host(&mut self, event: &Event) {
+        if let (true, Some(address)) = (event.is_offence(), event.address) {
+            self.add(event.at, Tallier::Host(host(address)), event.kind.as_str());
+        }
+    }
+
+    /// Counts an offence for its account alone: its host was counted when another program told of it.
+    pub fn note_account(&mut self, event: &Event) {
         if !event.is_offence() {
             return;
         }
         let kind = event.kind.as_str();
-        if let Some(address) = event.address {
-            self.add(event.at, Tallier::Host(host(address)), kind);
-        }
         if let Some(account) = event.account.as_deref() {
             let account = line::escaped(account.as_bytes(), ACCOUNT_MAX);
             self.add(event.at, Tallier::Account(account.into()), kind);
@@ -160,6 +170,7 @@ impl Tally {
             Decision::Ban(ban) if ban.sort == Sort::Delay => (&ban.origin, "delay"),
             Decision::Ban(ban) => (&ban.origin, "ban"),
             Decision::WouldBan(ban) => (&ban.origin, "would-ban"),
+            Decision::WouldAct(trial) => (&trial.origin, trial.deed.as_trial()),
             Decision::Tarpit(tarpit) => (&tarpit.origin, "delay"),
             Decision::Hold(hold) => (&hold.origin, "hold"),
             Decision::Kick(kick) => (&kick.origin, "kick"),

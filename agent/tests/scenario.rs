@@ -275,6 +275,16 @@ impl Stage {
                     let (time, what) = said(&ban);
                     format!("{time} would-{what}")
                 }
+                Decision::WouldAct(trial) => format!(
+                    "{} {} {} rule={} \"{}\" doing \"{}\" count={}",
+                    since_start(trial.at),
+                    trial.deed.as_trial(),
+                    whom(&trial.whom),
+                    trial.origin,
+                    trial.reason,
+                    trial.doing,
+                    trial.count,
+                ),
                 Decision::Tarpit(tarpit) => format!(
                     "{} tarpit {} {} rule={} \"{}\"",
                     since_start(tarpit.since),

@@ -43,8 +43,8 @@ pub enum Command {
     /// List the rules, in the order they are tried
     ///
     /// TRACKED: hosts whose events are being counted. BREACHES: times that the limit was reached since the agent started. NEAR:
-    /// hosts at four fifths of the limit, or beyond. BANS: in force now. WOULD BAN: what a rule in observe mode would have
-    /// banned since the agent started.
+    /// hosts at four fifths of the limit, or beyond. BANS: in force now. WOULD ACT: how often a rule in observe mode would
+    /// have banned, held, kicked or notified since the agent started.
     #[command(after_long_help = LIST_EXAMPLES)]
     List,
     /// Show one rule in full
@@ -95,7 +95,7 @@ fn table(rules: &[RuleView]) -> Table {
         "THEN",
         "NEAR",
         "BANS",
-        "WOULD BAN",
+        "WOULD ACT",
     ]);
     for rule in rules {
         table.push(vec![
@@ -164,7 +164,7 @@ fn then(rule: &RuleView) -> String {
     parts.join(",")
 }
 
-fn would_ban(rule: &RuleView) -> String {
+fn would_act(rule: &RuleView) -> String {
     match rule.mode.as_str() {
         "observe" => format!(
             "{} so far, {} now",
@@ -243,7 +243,7 @@ fn show_human(rule: &RuleView, console: &mut Console) -> Result<(), Failure> {
         ("BANS", grouped(rule.bans as u64)),
         ("MODE", rule.mode.clone()),
         ("THEN", then(rule)),
-        ("WOULD BAN", would_ban(rule)),
+        ("WOULD ACT", would_act(rule)),
         ("PERMANENT", yes_or_no(rule.permanent)),
     ];
     console.line(&line::escaped(rule.description.as_bytes(), VALUE_MAX))?;

@@ -107,16 +107,6 @@ fn of_one(rule: &RuleSettings) -> Vec<String> {
         _ => {}
     }
     let then = rule.then;
-    if rule.mode == Mode::Observe
-        && then.ban.is_none()
-        && then.delay.is_none()
-        && then.hold.is_none()
-    {
-        found.push(
-            "it does nothing: a rule that only notifies tells nobody with mode = \"observe\"; take the mode out"
-                .to_owned(),
-        );
-    }
     if rule.mode == Mode::Enforce && then.delay.is_some() && rule.bad_share == 100 {
         found.push(
             "its delays stop at the first good deed: bad_share = 100 is meant for bans".to_owned(),
@@ -311,17 +301,11 @@ mod tests {
             rule(
                 "f",
                 &format!(
-                    "count = \"tls-failure\"\nmode = \"observe\"\nthen = {{ notify = true }}\n{host}"
-                ),
-            ),
-            rule(
-                "g",
-                &format!(
                     "count = \"tls-failure\"\nthen = {{ ban = \"2h\", ipv6_prefix = 64 }}\n{host}"
                 ),
             ),
         ];
-        check(&text.concat(), &["a", "b", "c", "d", "e", "f", "g"]);
+        check(&text.concat(), &["a", "b", "c", "d", "e", "f"]);
     }
 
     #[test]

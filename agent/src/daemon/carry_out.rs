@@ -134,6 +134,10 @@ fn log_decision(decision: &Decision) {
         Decision::Ban(ban) => log_ban(ban, past_tense(ban.sort)),
         Decision::Unban { net, pardon } => info!(%net, why = pardon.as_str(), "unbanned"),
         Decision::WouldBan(ban) => log_ban(ban, "would be banned"),
+        Decision::WouldAct(trial) => {
+            let (whom, doing) = (whom(&trial.whom), &trial.doing);
+            info!(whom, rule = %trial.origin, doing, reason = trial.reason, "would act");
+        }
         Decision::Tarpit(tarpit) => {
             let Tarpit { net, origin, .. } = tarpit;
             info!(%net, rule = %origin, delay_s = tarpit.delay.as_secs(), reason = tarpit.reason, "slowed down");

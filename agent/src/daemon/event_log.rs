@@ -14,6 +14,7 @@ use crate::{
     },
     decision::{Decision, Whom},
     event::Event,
+    judge::Telling,
     limit::{self, LimitNotice},
 };
 
@@ -40,12 +41,14 @@ struct Entry {
 
 impl EventLog {
     /// Keeps an offence; what is harmless is not kept.
-    pub(super) fn note_event(&mut self, event: &Event, source: &str) {
+    pub(super) fn note_event(&mut self, event: &Event, source: &str, telling: Telling) {
         self.tally.note_event(event);
         if !event.is_offence() {
             return;
         }
-        self.hosts.note(event);
+        if telling == Telling::First {
+            self.hosts.note(event);
+        }
         self.push(
             event.at,
             LoggedEvent {
@@ -71,6 +74,10 @@ impl EventLog {
                 ..named("unban")
             },
             Decision::WouldBan(ban) => of_ban(ban, "would-ban"),
+            Decision::WouldAct(trial) => LoggedEvent {
+                rule: Some(trial.origin.to_string()),
+                ..about(Some(&trial.whom), trial.deed.as_trial())
+            },
             Decision::Tarpit(tarpit) => LoggedEvent {
                 net: Some(tarpit.net),
                 rule: Some(tarpit.origin.to_string()),

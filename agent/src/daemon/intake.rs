@@ -16,6 +16,7 @@ use crate::{
     config::{Log, SourceConfig},
     dialect::{Reader, Reading},
     event::{Event, SessionId},
+    judge::Telling,
     source::{self, Checkpoint, Notice, Origin, SourceId, SourceState, Start},
 };
 use patterns::Watched;
@@ -367,8 +368,14 @@ impl Daemon {
         };
         followed.date(&mut event, &self.clock);
         event.session = event.session.map(|id| session_of(followed.id, id));
-        self.log.note_event(&event, &followed.name);
-        self.tally.note_event(&event);
+        // What two programs tell of is told twice, and counted once.
+        let telling = self.retold.tell(&event);
+        self.log.note_event(&event, &followed.name, telling);
+        match telling {
+            Telling::First => self.tally.note_event(&event),
+            Telling::Account => self.tally.note_account(&event),
+            Telling::Again => {}
+        }
         self.judge.handle_event(&event, followed.reader.text(line));
         self.tell_policy(&event);
     }

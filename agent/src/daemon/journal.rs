@@ -7,7 +7,7 @@ use tracing::{Level, enabled};
 use super::Daemon;
 use crate::{
     ban::{Ban, End, Evidence, Sort},
-    decision::{Decision, Hold, Notice, Tarpit, Topic, Whom},
+    decision::{Decision, Hold, Notice, Tarpit, Topic, Trial, Whom},
     duration,
     journald::{self, Entry, Journal, Priority},
     line,
@@ -50,6 +50,7 @@ fn entry(decision: &Decision) -> Option<Entry> {
             Some(ban_entry(ban, event, verb))
         }
         Decision::WouldBan(ban) => Some(ban_entry(ban, "would-ban", "would have banned")),
+        Decision::WouldAct(trial) => Some(trial_entry(trial)),
         Decision::Unban { net, pardon } => {
             let why = pardon.as_str();
             let entry = Entry::new(Priority::Info, &format!("unbanned {net}: {why}"));
@@ -115,6 +116,21 @@ fn hold_entry(hold: &Hold) -> Entry {
         .field("MAILWALL_OFFENCES", &hold.count.to_string())
         .field("MAILWALL_REASON", &hold.reason);
     with_evidence(entry, &hold.evidence)
+}
+
+fn trial_entry(trial: &Trial) -> Entry {
+    let whom = match &trial.whom {
+        Whom::Net(net) => net.to_string(),
+        Whom::Account(account) => shown(account),
+    };
+    let Trial { doing, reason, .. } = trial;
+    let message = format!("would have acted on {whom} ({doing}): {reason}");
+    let entry = about(Entry::new(Priority::Info, &message), Some(&trial.whom))
+        .field("MAILWALL_EVENT", trial.deed.as_trial())
+        .field("MAILWALL_RULE", &trial.origin.to_string())
+        .field("MAILWALL_OFFENCES", &trial.count.to_string())
+        .field("MAILWALL_REASON", reason);
+    with_evidence(entry, &trial.evidence)
 }
 
 fn notice_entry(notice: &Notice) -> Entry {

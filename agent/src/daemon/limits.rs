@@ -18,6 +18,7 @@ use crate::{
     event::{Event, EventKind, Service},
     filter::{self, Belief, Census},
     host,
+    judge::Telling,
     limit::{self, LimitNotice},
 };
 use mailwall_common::Verdict;
@@ -158,7 +159,7 @@ impl Daemon {
             (_, Some(client)) => {
                 info!(%client, %who, open, "{what}: reached a limit");
                 let event = rate_limited(at, client, notice.port);
-                self.log.note_event(&event, what);
+                self.log.note_event(&event, what, Telling::First);
                 self.judge
                     .handle_event(&event, evidence(&notice, client).as_bytes());
             }

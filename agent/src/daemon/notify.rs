@@ -11,7 +11,7 @@ use crate::{
         Reply,
         protocol::{Answer, NotifierView, NotifyList, NotifyResult, NotifyTested, Refused, SCHEMA},
     },
-    decision::{self, Decision, Hold, Notice, Pardon, Whom},
+    decision::{self, Decision, Hold, Notice, Pardon, Trial, Whom},
     duration, line,
     notify::{Message, Topic},
 };
@@ -47,6 +47,7 @@ impl Daemon {
                 self.ban_message(ban, Topic::Ban, "banned")
             }
             Decision::WouldBan(ban) => self.ban_message(ban, Topic::WouldBan, "would have banned"),
+            Decision::WouldAct(trial) => self.trial_message(trial),
             Decision::Hold(hold) => self.hold_message(hold),
             Decision::Release { account, pardon } => Some(self.release_message(account, *pardon)),
             Decision::Notify(notice) => Some(self.notice_message(notice)),
@@ -55,6 +56,35 @@ impl Daemon {
                 None
             }
         }
+    }
+
+    fn trial_message(&self, trial: &Trial) -> Option<Message> {
+        if !self.notify.wants(Topic::WouldBan) {
+            return None;
+        }
+        let (net, account) = match &trial.whom {
+            Whom::Net(net) => (Some(*net), None),
+            Whom::Account(account) => (None, Some(shown_account(account))),
+        };
+        let whom = match (&account, net) {
+            (Some(account), _) => format!("account {account}"),
+            (None, net) => net.map_or_else(String::new, |net| shown(&net)),
+        };
+        let rule = rule_of(&trial.origin);
+        let Trial { doing, reason, .. } = trial;
+        let text = format!(
+            "would have acted on {whom} ({doing}), {}: {reason}",
+            trial.origin
+        );
+        Some(Message {
+            net,
+            account,
+            kinds: self.kinds(rule.as_deref().unwrap_or_default()),
+            rule,
+            offences: trial.count,
+            evidence: lines(&trial.evidence),
+            ..Message::new(view::time(trial.at, &self.clock), Topic::WouldBan, text)
+        })
     }
 
     /// Holds are told whoever decided them: other operators want to know, too.

@@ -15,11 +15,12 @@ use super::{Daemon, notify::host_name, view};
 use crate::{
     ban::Sort,
     control::protocol::{
-        KindCount, MapFill, Offender, Report, ReportBy, RuleReport, SCHEMA, SparedHost,
-        TopOffenders,
+        KindCount, MapFill, NearMisses, NearView, Offender, Report, ReportBy, RuleReport, SCHEMA,
+        SparedHost, TopOffenders,
     },
-    decision::Decision,
-    judge::Spared,
+    decision::{Decision, Whom},
+    judge::{NearMiss, Spared},
+    line,
     notify::{Message, Topic},
     report,
     store::{StoreError, TallyReader},
@@ -32,8 +33,12 @@ const NETWORK_V4: u8 = 24;
 const A_DAY: Duration = Duration::from_secs(86_400);
 /// Offenders of each sort in it.
 const MAILED_LIMIT: usize = 20;
+/// Most characters of an account.
+const ACCOUNT_MAX: usize = 128;
 /// Spared hosts of a report.
 const SPARED_SHOWN: usize = 50;
+/// Near misses of a report.
+const NEAR_SHOWN: usize = 50;
 /// IPv6 networks of a report.
 const NETWORK_V6: u8 = 48;
 
@@ -55,6 +60,7 @@ impl Daemon {
 
     /// Stores what was counted. After the checkpoints, so that a crash can lose seconds of it, but never counts a line twice.
     pub(super) fn save_tally(&mut self) {
+        self.retold.forget_before(self.clock.now());
         let rows = self.tally.take();
         if rows.is_empty() {
             return;
@@ -99,6 +105,7 @@ impl Daemon {
                 rules: rules.collect(),
                 top: Vec::new(),
                 spared: self.spared_hosts(),
+                near: self.near_misses(now.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH)),
                 dropped: self.dropped(),
                 limited: limits.over_rate + limits.over_concurrent,
                 maps: self.judge.bans().fill().map(fill).collect(),
@@ -123,6 +130,27 @@ impl Daemon {
             last: view::time(host.last, &self.clock),
         };
         spared.map(view).collect()
+    }
+}
+
+impl Daemon {
+    fn near_misses(&self, from: SystemTime) -> NearMisses {
+        let misses = self.judge.near_misses(from);
+        let view = |miss: &&NearMiss| NearView {
+            who: match &miss.whom {
+                Whom::Net(net) => net.to_string(),
+                Whom::Account(account) => line::escaped(account.as_bytes(), ACCOUNT_MAX),
+            },
+            is_account: matches!(miss.whom, Whom::Account(_)),
+            rule: miss.rule.to_string(),
+            count: miss.count,
+            limit: miss.limit,
+            last: view::time(miss.last, &self.clock),
+        };
+        NearMisses {
+            total: misses.len(),
+            shown: misses.iter().take(NEAR_SHOWN).map(view).collect(),
+        }
     }
 }
 
@@ -234,7 +262,7 @@ fn count_rule(report: &mut Report, row: &TallyRow) {
     };
     let counter = match row.kind.as_str() {
         "ban" => &mut rule.bans,
-        "would-ban" => &mut rule.would_bans,
+        "would-ban" | "would-hold" | "would-kick" | "would-notify" => &mut rule.would_bans,
         "delay" => &mut rule.delays,
         "hold" => &mut rule.holds,
         "kick" => &mut rule.kicks,

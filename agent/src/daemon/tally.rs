@@ -53,6 +53,7 @@ fn name(decision: &Decision) -> &'static str {
         Decision::Ban(_) => "ban",
         Decision::Unban { .. } => "unban",
         Decision::WouldBan(_) => "would-ban",
+        Decision::WouldAct(trial) => trial.deed.as_trial(),
         Decision::Tarpit(_) => "tarpit",
         Decision::Hold(_) => "hold",
         Decision::Release { .. } => "release",

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     Judge,
     accounts::{Finding, HOLDS_MAX, Standing},
+    near::NearMiss,
 };
 use crate::{
     account::{self, Account, LiveSession},
@@ -16,7 +17,7 @@ use crate::{
     decision::{Decision, Hold, Kick, Notice, Pardon, Topic, Whom},
     event::Event,
     line::escaped,
-    rule::{Length, Mode, RuleSettings},
+    rule::{Length, Mode, Reach, RuleSettings},
 };
 
 impl Judge {
@@ -49,29 +50,43 @@ impl Judge {
             rule,
             account,
             count,
+            limit,
+            reach,
             reason,
         } = finding;
-        let settings: RuleSettings = self.counters[rule].settings().clone();
         let name: Box<str> = (*account).into();
+        let whom = Whom::Account(name.clone());
+        if reach != Reach::Full {
+            self.near.note(NearMiss {
+                whom,
+                rule: self.counters[rule].settings().name.clone(),
+                count,
+                limit,
+                last: at,
+            });
+            return;
+        }
+        let settings: RuleSettings = self.counters[rule].settings().clone();
+        self.near.reach(&whom, &settings.name, at);
         let held = self.accounts.holds.get(&name);
         if settings.then.hold.is_some() && held.is_some_and(|hold| !hold.end.is_over_at(at)) {
             // It was told when it was held.
             return;
         }
         self.counters[rule].breached();
-        if settings.mode == Mode::Observe {
-            return;
-        }
-        let origin = Origin::Rule(settings.name.clone());
         let evidence = vec![Evidence {
             at,
             text: escaped(text, EVIDENCE_TEXT_MAX - '…'.len_utf8()),
         }];
+        if settings.mode == Mode::Observe {
+            return self.would_act(rule, whom, (count, reason), at, evidence);
+        }
+        let origin = Origin::Rule(settings.name.clone());
         if let Some(length) = settings.then.hold
             && self.accounts.holds.len() < HOLDS_MAX
         {
             let hold = Hold {
-                account: name.clone(),
+                account: name,
                 origin: origin.clone(),
                 since: at,
                 end: match length {
@@ -84,7 +99,6 @@ impl Judge {
             };
             self.put_hold(hold);
         }
-        let whom = Whom::Account(name);
         if settings.then.kick {
             let kick = Kick {
                 whom: whom.clone(),

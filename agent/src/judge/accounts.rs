@@ -25,7 +25,7 @@ use crate::{
     account::{self, Account, BASELINE_DAYS_MIN, Day, LiveSession},
     decision::Hold,
     event::{Event, EventKind},
-    rule::{Counter, Distinct, Measure, Moment, Per, RuleSettings, Subjects, span},
+    rule::{Counter, Distinct, Measure, Moment, Per, Reach, RuleSettings, Subjects, is_near, span},
 };
 
 /// Most accounts that are held back at once; a rule that wants one more only tells of it.
@@ -64,14 +64,38 @@ struct Rule {
     services: u8,
 }
 
-/// A rule's limit, reached by an account.
+/// A rule's limit, reached by an account, or near.
 #[derive(Debug)]
 pub(super) struct Finding {
     /// Number of the rule among all.
     pub(super) rule: usize,
     pub(super) account: Arc<str>,
+    /// What it has come to, in what the limit is told in.
     pub(super) count: u32,
+    pub(super) limit: u32,
+    pub(super) reach: Reach,
+    /// Empty where the limit is only near.
     pub(super) reason: String,
+}
+
+/// A sum that is near a rule's limit, or beyond, and the limit, both in what is added up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Sum {
+    sum: u64,
+    limit: u64,
+    reach: Reach,
+}
+
+impl Sum {
+    /// How far `sum` is; `None` where that is far, or where it was told already.
+    fn of(sum: u64, limit: u64, may_tell: impl FnOnce() -> bool) -> Option<Self> {
+        let reach = match sum >= limit {
+            true if may_tell() => Reach::Full,
+            false if is_near(sum, limit) => Reach::Near,
+            _ => return None,
+        };
+        Some(Self { sum, limit, reach })
+    }
 }
 
 impl Rule {
@@ -106,12 +130,16 @@ impl Rule {
 
     /// The limit in what is added up.
     fn limit(&self) -> u64 {
-        let unit = match self.settings.measure {
+        u64::from(self.settings.limit) * self.unit()
+    }
+
+    /// What is added up for each one of the limit.
+    fn unit(&self) -> u64 {
+        match self.settings.measure {
             Measure::Count | Measure::Recipients => 1,
             Measure::Score => 10,
             Measure::Megabytes => 1_000_000,
-        };
-        u64::from(self.settings.limit) * unit
+        }
     }
 
     fn amount(&self, event: &Event) -> u64 {
@@ -259,7 +287,7 @@ impl Accounts {
                 continue;
             }
             let limit = rule.limit();
-            let reached = if settings.per == Per::AccountSession {
+            let found = if settings.per == Per::AccountSession {
                 let amount = rule.amount(event);
                 event
                     .session
@@ -269,12 +297,21 @@ impl Accounts {
             } else {
                 entry.over_limit(rule, number, event, at, subjects)
             };
-            if let Some(sum) = reached {
+            if let Some(Sum { sum, limit, reach }) = found {
+                let told = |sum: u64| u32::try_from(sum / rule.unit()).unwrap_or(u32::MAX);
                 findings.push(Finding {
                     rule: rule.index,
                     account: Arc::clone(&entry.account.name),
-                    count: u32::try_from(sum).unwrap_or(u32::MAX),
-                    reason: reason(rule, sum, &entry.account, event.at),
+                    count: match reach {
+                        Reach::Full => u32::try_from(sum).unwrap_or(u32::MAX),
+                        Reach::Near | Reach::Far => told(sum),
+                    },
+                    limit: told(limit),
+                    reach,
+                    reason: match reach {
+                        Reach::Full => reason(rule, sum, &entry.account, event.at),
+                        Reach::Near | Reach::Far => String::new(),
+                    },
                 });
             }
         }
@@ -411,7 +448,7 @@ impl Entry {
         }
     }
 
-    /// The sum that a rule has reached its limit with.
+    /// The sum that a rule has reached its limit with, or has come near it.
     fn over_limit(
         &mut self,
         rule: &Rule,
@@ -419,7 +456,7 @@ impl Entry {
         event: &Event,
         at: Moment,
         subjects: Subjects,
-    ) -> Option<u64> {
+    ) -> Option<Sum> {
         let window = rule.settings.window;
         let count = self.count(number);
         let sum = match (rule.settings.distinct, rule.distinct(event, subjects)) {
@@ -428,7 +465,7 @@ impl Entry {
             (Some(_), None) => return None,
         };
         let until = Moment::from(event.at + window);
-        (sum >= rule.limit() && count.may_tell(at, until)).then_some(sum)
+        Sum::of(sum, rule.limit(), || count.may_tell(at, until))
     }
 
     /// Today's sum, if it is `percent` of the mean of the days before, and at least the rule's limit.
@@ -438,11 +475,11 @@ impl Entry {
         number: usize,
         percent: u32,
         at: SystemTime,
-    ) -> Option<u64> {
+    ) -> Option<Sum> {
         let today = account::day_number(at);
         let days = self.account.days_known(today);
         let sum = self.account.day(today).map_or(0, |day| rule.of_day(day));
-        if days < BASELINE_DAYS_MIN || sum < rule.limit() {
+        if days < BASELINE_DAYS_MIN || !is_near(sum, rule.limit()) {
             return None;
         }
         let before: u64 = self
@@ -450,10 +487,13 @@ impl Entry {
             .days_before(today)
             .map(|day| rule.of_day(day))
             .sum();
-        let is_over = u128::from(sum) * 100 * u128::from(days.unsigned_abs())
-            >= u128::from(before) * u128::from(percent);
+        let days = u128::from(days.unsigned_abs()) * 100;
+        let unusual = (u128::from(before) * u128::from(percent)).div_ceil(days);
+        let limit = rule.limit().max(u64::try_from(unusual).unwrap_or(u64::MAX));
         let tomorrow = Moment::from(account::day_start(today + 1));
-        (is_over && self.count(number).may_tell(Moment::from(at), tomorrow)).then_some(sum)
+        Sum::of(sum, limit, || {
+            self.count(number).may_tell(Moment::from(at), tomorrow)
+        })
     }
 
     /// Counts again what the history tells of, after a restart.

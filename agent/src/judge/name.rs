@@ -1,5 +1,25 @@
 //! What tells names of accounts and recipients apart (FNV-1a), without keeping them.
 
+use ipnet::IpNet;
+
+use crate::decision::Whom;
+
+/// Whom something was told of, as a key of tables.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Subject {
+    Net(IpNet),
+    Account(u64),
+}
+
+impl From<&Whom> for Subject {
+    fn from(whom: &Whom) -> Self {
+        match whom {
+            Whom::Net(net) => Self::Net(*net),
+            Whom::Account(name) => Self::Account(key(name.as_bytes())),
+        }
+    }
+}
+
 /// A name, in whatever case it is written.
 pub(super) fn key(name: &[u8]) -> u64 {
     fold(name.iter().copied())

@@ -10,12 +10,12 @@ use std::{
 use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
-use super::Judge;
+use super::{Judge, name::Subject};
 use crate::{
-    ban::{Ban, Cause, End, Origin, RuleName, Sort},
-    decision::Decision,
+    ban::{Ban, Cause, End, Evidence, Origin, RuleName, Sort},
+    decision::{Decision, Deed, Trial, Whom},
     event::Event,
-    rule::{Breach, Moment, Tracked},
+    rule::{Breach, Length, Moment, Tracked},
 };
 
 /// Most that the judge is quiet about; beyond it what was told longest ago may be told once more.
@@ -26,9 +26,9 @@ const QUIET_LONGEST: Duration = Duration::from_secs(31 * 86_400);
 /// What was told already.
 #[derive(Debug)]
 pub(super) struct Quiet {
-    /// Until when, by net and rule.
-    until: Tracked<(IpNet, u64), (RuleName, End)>,
-    /// Would-be bans since the judge began, by rule.
+    /// Until when, by host or account and rule.
+    until: Tracked<(Subject, u64), (RuleName, End)>,
+    /// What would have been done since the judge began, by rule.
     counted: HashMap<RuleName, u64>,
     hasher: RandomState,
 }
@@ -42,9 +42,9 @@ impl Quiet {
         }
     }
 
-    /// Whether `rule` has not told of `net` what lasts until after `at`; from here on it has, until `end`.
-    fn is_news(&mut self, rule: &RuleName, net: IpNet, at: SystemTime, end: End) -> bool {
-        let key = (net, self.hasher.hash_one(rule));
+    /// Whether `rule` has not told of somebody what lasts until after `at`; from here on it has, until `end`.
+    fn is_news(&mut self, rule: &RuleName, of: Subject, at: SystemTime, end: End) -> bool {
+        let key = (of, self.hasher.hash_one(rule));
         let known = self.until.get(&key);
         if known.is_some_and(|(_, until)| !until.is_over_at(at)) {
             return false;
@@ -56,13 +56,13 @@ impl Quiet {
         true
     }
 
-    /// Nets that `rule` would have banned, so that they would be shut out at `now`.
+    /// Of how many nets or accounts what `rule` would have done would hold at `now`.
     pub(super) fn in_force(&self, rule: &RuleName, now: SystemTime) -> usize {
         let is_it = |(of, until): &&(RuleName, End)| of == rule && !until.is_over_at(now);
         self.until.values().filter(is_it).count()
     }
 
-    /// How many bans `rule` would have imposed so far.
+    /// How often `rule` would have done something so far.
     pub(super) fn counted(&self, rule: &RuleName) -> u64 {
         self.counted.get(rule).copied().unwrap_or(0)
     }
@@ -86,7 +86,10 @@ impl Judge {
         };
         let settings = self.counters[rule].settings();
         let end = sentence.end(at);
-        if !self.quiet.is_news(&settings.name, breach.net, at, end) {
+        if !self
+            .quiet
+            .is_news(&settings.name, Subject::Net(breach.net), at, end)
+        {
             return;
         }
         let ban = Ban {
@@ -116,7 +119,10 @@ impl Judge {
         let after = |length| End::At(at.checked_add(length).unwrap_or(at));
         let end = after(delay.length(breach.count, settings.limit));
         let quiet_until = after(settings.window);
-        if !self.quiet.is_news(&name, breach.net, at, quiet_until) {
+        if !self
+            .quiet
+            .is_news(&name, Subject::Net(breach.net), at, quiet_until)
+        {
             return;
         }
         let evidence = self.evidence(self.counters[rule].settings(), breach.net, at);
@@ -136,10 +142,48 @@ impl Judge {
         self.decisions.push_back(Decision::WouldBan(ban));
     }
 
+    /// Tells what a rule in observe mode would do that bans nobody: hold an account, end its connections, tell people. The first
+    /// time stands for all of those in which a hold would have lasted, or else of a window.
+    pub(super) fn would_act(
+        &mut self,
+        rule: usize,
+        whom: Whom,
+        (count, reason): (u32, String),
+        at: SystemTime,
+        evidence: Vec<Evidence>,
+    ) {
+        let settings = self.counters[rule].settings();
+        let (name, then) = (settings.name.clone(), settings.then);
+        let lasts = then.hold.unwrap_or(Length::For(settings.window));
+        let end = match lasts {
+            Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
+            Length::UntilRemoved => End::Never,
+        };
+        if !self.quiet.is_news(&name, Subject::from(&whom), at, end) {
+            return;
+        }
+        *self.quiet.counted.entry(name.clone()).or_default() += 1;
+        self.decisions.push_back(Decision::WouldAct(Trial {
+            whom,
+            origin: Origin::Rule(name),
+            at,
+            deed: match (then.hold, then.kick) {
+                (Some(_), _) => Deed::Hold,
+                (None, true) => Deed::Kick,
+                (None, false) => Deed::Notify,
+            },
+            doing: then.description(),
+            count,
+            reason,
+            evidence,
+        }));
+    }
+
     /// Whether people are to be told that the rule was broken by `net`: once in its window.
     pub(super) fn is_worth_a_notice(&mut self, rule: usize, net: IpNet, at: SystemTime) -> bool {
         let settings = self.counters[rule].settings();
         let end = End::At(at.checked_add(settings.window).unwrap_or(at));
-        self.quiet.is_news(&settings.name, net, at, end)
+        self.quiet
+            .is_news(&settings.name, Subject::Net(net), at, end)
     }
 }

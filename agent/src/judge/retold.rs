@@ -8,7 +8,7 @@
 use std::{
     hash::{Hash, Hasher},
     net::IpAddr,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::name::account_key;
@@ -30,8 +30,28 @@ const TELLERS_MAX: usize = 3;
 
 /// Failures that may be told again.
 #[derive(Debug)]
-pub(super) struct Retold {
+pub struct Retold {
     failures: Tracked<Key, Vec<Failure>>,
+}
+
+/// What an event is beside those before it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Telling {
+    /// The first of its failure, or of something that only one program tells of.
+    First,
+    /// Another program's of a failure whose account was not known before.
+    Account,
+    /// Another program's.
+    Again,
+}
+
+/// Failures that nobody told of before, and those whose account nobody did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Untold {
+    fresh: i16,
+    named: i16,
+    /// All that the event tells of.
+    of: i16,
 }
 
 /// Of whom, and what.
@@ -66,8 +86,15 @@ struct Failure {
     tellers: [&'static str; TELLERS_MAX],
 }
 
+impl Default for Retold {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Retold {
-    pub(super) fn new() -> Self {
+    /// Nothing was told.
+    pub fn new() -> Self {
         Self {
             failures: Tracked::new(HOSTS_MAX),
         }
@@ -76,13 +103,36 @@ impl Retold {
     /// What an event weighs as far as it was not told before; `None` if all of it was. One that tells of several failures may
     /// be cut down.
     pub(super) fn untold(&mut self, event: &Event) -> Option<Score> {
+        let Some(Untold { fresh, named, of }) = self.take_in(event) else {
+            return Some(event.score);
+        };
+        // It says more than the first telling did: the rules that tell accounts apart know what to do with it.
+        match fresh + named {
+            0 => None,
+            untold if untold == of => Some(event.score),
+            untold => Some(event.kind.score().times(untold)),
+        }
+    }
+
+    /// Takes an event in, for counts of another sort than the judge's.
+    pub fn tell(&mut self, event: &Event) -> Telling {
+        match self.take_in(event) {
+            None => Telling::First,
+            Some(Untold { fresh: 1.., .. }) => Telling::First,
+            Some(Untold { named: 1.., .. }) => Telling::Account,
+            Some(_) => Telling::Again,
+        }
+    }
+
+    /// `None` for what only one program tells of.
+    fn take_in(&mut self, event: &Event) -> Option<Untold> {
         let what = match event.kind {
             EventKind::AuthFailure | EventKind::AuthAborted => What::Login,
             EventKind::ContentRejected => What::Content,
-            _ => return Some(event.score),
+            _ => return None,
         };
         let (true, Some(address)) = (event.is_offence(), event.address) else {
-            return Some(event.score);
+            return None;
         };
         let at = Moment::from(event.at);
         let account = match what {
@@ -93,21 +143,23 @@ impl Retold {
             .failures
             .touch(Key(address, what), at, || Vec::with_capacity(1));
         let count = (event.score.as_tenths() / event.kind.score().as_tenths().max(1)).max(1);
-        let mut untold = 0;
+        let mut untold = Untold {
+            of: count,
+            ..Untold::default()
+        };
         for _ in 0..count {
             let again = failures
                 .iter_mut()
                 .find(|failure| failure.may_be_told(at, event.told_by, account));
             match again {
-                // It says more than the first telling did: the rules that tell accounts apart know what to do with it.
                 Some(failure) if failure.account.is_none() && account.is_some() => {
                     failure.account = account;
                     failure.add(event.told_by);
-                    untold += 1;
+                    untold.named += 1;
                 }
                 Some(failure) => failure.add(event.told_by),
                 None => {
-                    untold += 1;
+                    untold.fresh += 1;
                     if failures.len() >= FAILURES_MAX {
                         failures.remove(0);
                     }
@@ -115,11 +167,12 @@ impl Retold {
                 }
             }
         }
-        match untold {
-            0 => None,
-            untold if untold == count => Some(event.score),
-            untold => Some(event.kind.score().times(untold)),
-        }
+        Some(untold)
+    }
+
+    /// Forgets what can no longer be told again at `now`.
+    pub fn forget_before(&mut self, now: SystemTime) {
+        self.forget(Moment::from(now));
     }
 
     /// Forgets what can no longer be told again.
@@ -161,7 +214,7 @@ impl Failure {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{FAILURES_MAX, HOSTS_MAX, REMEMBERED, Retold};
+    use super::{FAILURES_MAX, HOSTS_MAX, REMEMBERED, Retold, Telling};
     use crate::{
         event::{Event, EventKind, Service},
         rule::Moment,
@@ -259,6 +312,24 @@ mod tests {
             &[(0, "postfix", ""), (1, "dovecot", "joe"), (2, "pam", "joe")],
             2,
         );
+    }
+
+    #[test]
+    fn a_count_of_failures_is_one_of_each_and_learns_its_account() {
+        let mut retold = Retold::new();
+        let tellings = [
+            (0, "postfix", ""),
+            (1, "dovecot", "joe"),
+            (2, "pam", "joe"),
+            (3, "postfix", "ann"),
+            (4, "dovecot", "ann"),
+        ];
+        let told: Vec<Telling> = tellings
+            .iter()
+            .map(|&(at, teller, account)| retold.tell(&event(at, teller, account, 1)))
+            .collect();
+        let (first, again) = (Telling::First, Telling::Again);
+        assert_eq!(told, [first, Telling::Account, again, first, again]);
     }
 
     #[test]

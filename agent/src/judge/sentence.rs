@@ -9,7 +9,7 @@ use crate::{
     ban::{Ban, Cause, End, Evidence, Origin, Sort},
     decision::{Decision, Kick, Notice, Topic, Whom},
     event::Event,
-    rule::{Breach, Length, Mode, Moment, Note, RuleSettings, Rules, network},
+    rule::{Breach, Found, Length, Mode, Moment, Note, RuleSettings, Rules, network},
 };
 
 /// How long a ban is, and why.
@@ -32,7 +32,7 @@ impl Judge {
     /// Shows every rule the event and imposes what follows.
     pub(super) fn judge(&mut self, event: &Event, host: IpNet) {
         let note = Note::new(event, &host, self.era);
-        let mut breaches: Vec<(usize, Breach)> = Vec::new();
+        let mut found = Found::default();
         let interest = &self.interests[event.kind as usize];
         let classes = [
             (host, &interest.of_hosts, &mut self.hosts),
@@ -63,11 +63,17 @@ impl Judge {
                     window.map_or(0, |window| goods.sum(&subject, window, note.at()))
                 },
             };
-            book.observe(subject, note, self.longest, rules, &mut breaches);
+            book.observe(subject, note, self.longest, rules, &mut found);
+        }
+        let Found { mut breaches, near } = found;
+        if !near.is_empty() {
+            self.note_near(near, event.at);
         }
         let mut others = Vec::new();
         if !breaches.is_empty() {
             for (rule, breach) in &mut breaches {
+                let name = &self.counters[*rule].settings().name;
+                self.near.reach(&Whom::Net(breach.net), name, event.at);
                 breach.net = self.net_to_ban(*rule, breach.net);
             }
             let bans = |(rule, _): &mut (usize, Breach)| {
@@ -116,6 +122,13 @@ impl Judge {
         match mode {
             Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, event),
             Mode::Observe => self.would_ban(rule, breach, event),
+            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, at),
+            Mode::Observe if then.ban.is_some() => self.would_ban(rule, breach, at),
+            Mode::Observe => {
+                let evidence = self.evidence(settings, breach.net, at);
+                let whom = Whom::Net(breach.net);
+                self.would_act(rule, whom, (breach.count, breach.reason), at, evidence);
+            }
             Mode::Enforce => {
                 if then.notify && self.is_worth_a_notice(rule, breach.net, at) {
                     self.notify(rule, &breach, at);

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{hour, kinds, title, who};
+use super::{hour, kinds, near_title, near_who, title, who};
 use crate::{
-    control::protocol::{Report, ReportBy, TopOffenders},
+    control::protocol::{NearMisses, Report, ReportBy, TopOffenders},
     duration, line,
 };
 
@@ -68,6 +68,7 @@ pub fn html(report: &Report) -> String {
     for top in &report.top {
         offenders(top, &mut page);
     }
+    near(&report.near, &mut page);
     spared(report, &mut page);
     sources(report, &mut page);
     page.push_str("</body>\n</html>\n");
@@ -123,7 +124,7 @@ fn rules(report: &Report, page: &mut String) {
     let columns = [
         "Rule",
         "#Bans",
-        "#Would have banned",
+        "#Would have been",
         "#In force now",
         "#Delays",
         "#Holds",
@@ -160,6 +161,23 @@ fn offenders(top: &TopOffenders, page: &mut String) {
         return table(page, &name, &columns, rows);
     }
     table(page, &name, &columns, rows);
+}
+
+fn near(near: &NearMisses, page: &mut String) {
+    if near.shown.is_empty() {
+        return;
+    }
+    let rows = near.shown.iter().map(|miss| {
+        vec![
+            code(near_who(miss)),
+            code(&miss.rule),
+            miss.count.to_string(),
+            miss.limit.to_string(),
+            escaped(&hour(&miss.last)),
+        ]
+    });
+    let columns = ["Who", "Rule", "#Came to", "#Limit", "Last hour"];
+    table(page, &near_title(near), &columns, rows);
 }
 
 fn spared(report: &Report, page: &mut String) {

@@ -4,7 +4,8 @@ use expect_test::expect;
 
 use super::*;
 use crate::control::protocol::{
-    KindCount, MapFill, Report, RuleReport, SCHEMA, Source, SparedHost, TopOffenders,
+    KindCount, MapFill, NearMisses, NearView, Report, RuleReport, SCHEMA, Source, SparedHost,
+    TopOffenders,
 };
 
 fn offender(who: &str, offences: u64, hosts: Option<u64>) -> Offender {
@@ -24,6 +25,17 @@ fn offender(who: &str, offences: u64, hosts: Option<u64>) -> Offender {
                 count: 1,
             },
         ],
+    }
+}
+
+fn near(who: &str, rule: &str, count: u32, limit: u32) -> NearView {
+    NearView {
+        who: who.to_owned(),
+        is_account: false,
+        rule: rule.to_owned(),
+        count,
+        limit,
+        last: "2026-08-22T08:14:03Z".to_owned(),
     }
 }
 
@@ -70,6 +82,17 @@ fn report() -> Report {
             rule: None,
             last: "2026-08-22T08:14:03Z".to_owned(),
         }],
+        near: NearMisses {
+            total: 61,
+            shown: vec![
+                near("203.0.113.0/24", "network", 15, 16),
+                near("198.51.100.7/32", "dictionary", 9, 10),
+                NearView {
+                    is_account: true,
+                    ..near("<b>joe</b>@example.org", "account-recipients", 860, 1000)
+                },
+            ],
+        },
         dropped: 88_310,
         limited: 0,
         maps: vec![MapFill {
@@ -136,6 +159,12 @@ fn the_text_fits_a_terminal() {
         -----------------------
                 9  <script>alert(1)</script>\x1b[2J  last 2026-08-22 08:00
                    8 unknown-recipient, 1 auth-failure
+
+        Near a limit, and not at it: 3 of 61
+        ------------------------------------
+        203.0.113.0/24          network: 15 of 16, last 2026-08-22 08:14
+        198.51.100.7            dictionary: 9 of 10, last 2026-08-22 08:14
+        <b>joe</b>@example.org  account-recipients: 860 of 1000, last 2026-08-22 08:14
 
         Spared, though they misbehave
         -----------------------------

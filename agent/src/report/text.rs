@@ -1,8 +1,8 @@
 //! The report as text, for terminals and e-mail: at most 80 columns, but for what is longer than a line.
 
-use super::{hour, kinds, title, who};
+use super::{hour, kinds, near_title, near_who, title, who};
 use crate::{
-    control::protocol::{Report, RuleReport, Source, TopOffenders},
+    control::protocol::{NearMisses, NearView, Report, RuleReport, Source, TopOffenders},
     duration, line,
 };
 
@@ -32,6 +32,7 @@ pub fn text(report: &Report) -> Vec<String> {
         };
         section(&mut lines, &name, offenders(top));
     }
+    section(&mut lines, &near_title(&report.near), near(&report.near));
     section(&mut lines, "Spared, though they misbehave", spared(report));
     section(&mut lines, "Logs", gaps(&report.sources));
     lines
@@ -152,6 +153,23 @@ fn offenders(top: &TopOffenders) -> Vec<String> {
         }
     };
     top.offenders.iter().flat_map(line).collect()
+}
+
+fn near(near: &NearMisses) -> Vec<String> {
+    let name = |miss: &NearView| line::escaped(near_who(miss).as_bytes(), WHO_MAX);
+    let shown = near.shown.iter().map(|miss| name(miss).chars().count());
+    let width = shown.max().unwrap_or_default();
+    let line = |miss: &NearView| {
+        let rule = line::escaped(miss.rule.as_bytes(), WHO_MAX);
+        format!(
+            "{:<width$}  {rule}: {} of {}, last {}",
+            name(miss),
+            miss.count,
+            miss.limit,
+            hour(&miss.last)
+        )
+    };
+    near.shown.iter().map(line).collect()
 }
 
 fn spared(report: &Report) -> Vec<String> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::windows::Windows;
-use super::{Breach, Counter, Measure, Moment, NetKey, Tracked, moment::whole_millis, note::Note};
+use super::{Counter, Found, Measure, Moment, NetKey, Tracked, moment::whole_millis, note::Note};
 use crate::event::SessionId;
 
 /// Most notes that are kept of a host as they are: more take about as much memory as windows do.
@@ -113,14 +113,14 @@ impl Book {
         self.records.values().map(of_record).sum()
     }
 
-    /// Takes in what `subject` did. Breaches of rules go to `breaches`, with the index of the rule.
+    /// Takes in what `subject` did. Breaches of rules go to `found`.
     pub(crate) fn observe<G: Fn(usize) -> u64>(
         &mut self,
         subject: IpNet,
         note: Note,
         longest: Duration,
         rules: Rules<'_, G>,
-        breaches: &mut Vec<(usize, Breach)>,
+        found: &mut Found,
     ) {
         let notes_max = self.notes_max;
         let longest_ms = whole_millis(longest);
@@ -128,7 +128,7 @@ impl Book {
             notes.len() < notes_max
                 && !rules.of_kind.iter().any(|&rule| {
                     let counter = &rules.all[rule];
-                    counter.counts_note(&note) && counter.may_be_full(notes, &note)
+                    counter.counts_note(&note) && counter.may_be_near(notes, &note)
                 })
         };
         let mut is_new = false;
@@ -141,7 +141,7 @@ impl Book {
         match record {
             Record::Note(_) if is_new => {
                 if !fits(&rules, &[]) {
-                    is_left = record.unfold(&[], subject, &note, rules, breaches);
+                    is_left = record.unfold(&[], subject, &note, rules, found);
                 }
             }
             Record::Note(first) => {
@@ -149,14 +149,14 @@ impl Book {
                 if is_out(&first, &note, longest_ms) {
                     *record = Record::Note(note);
                     if !fits(&rules, &[]) {
-                        is_left = record.unfold(&[], subject, &note, rules, breaches);
+                        is_left = record.unfold(&[], subject, &note, rules, found);
                     }
                 } else if fits(&rules, &[first]) {
                     let mut notes = Vec::with_capacity(2);
                     notes.extend([first, note]);
                     *record = Record::Notes(notes);
                 } else {
-                    is_left = record.unfold(&[first], subject, &note, rules, breaches);
+                    is_left = record.unfold(&[first], subject, &note, rules, found);
                 }
             }
             Record::Notes(notes) => {
@@ -169,11 +169,11 @@ impl Book {
                     notes.push(note);
                 } else {
                     let notes = std::mem::take(notes);
-                    is_left = record.unfold(&notes, subject, &note, rules, breaches);
+                    is_left = record.unfold(&notes, subject, &note, rules, found);
                 }
             }
             Record::Windows(windows) => {
-                is_left = windows.observe(subject, &note, rules, breaches);
+                is_left = windows.observe(subject, &note, rules, found);
             }
         }
         let after = record.heap_bytes();
@@ -243,13 +243,13 @@ impl Record {
         subject: IpNet,
         note: &Note,
         mut rules: Rules<'_, G>,
-        breaches: &mut Vec<(usize, Breach)>,
+        found: &mut Found,
     ) -> bool {
         let mut windows = Box::new(Windows::default());
         for earlier in notes {
             windows.replay(earlier, &mut rules);
         }
-        let is_left = windows.observe(subject, note, rules, breaches);
+        let is_left = windows.observe(subject, note, rules, found);
         *self = Self::Windows(windows);
         is_left
     }

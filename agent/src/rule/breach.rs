@@ -8,6 +8,31 @@ use super::{
     words::{Many, nouns, span},
 };
 
+/// What rules find in an event, each with the index of the rule.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Limits that were reached.
+    pub(crate) breaches: Vec<(usize, Breach)>,
+    /// Limits that came near: of whom, and the sum.
+    pub(crate) near: Vec<(usize, IpNet, u32)>,
+}
+
+/// How far a sum has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reach {
+    /// To less than four fifths of the limit.
+    Far,
+    /// To four fifths of it.
+    Near,
+    /// To the limit.
+    Full,
+}
+
+/// Whether `sum` is four fifths of `limit`, or more.
+pub(crate) fn is_near(sum: u64, limit: u64) -> bool {
+    u128::from(sum) * 5 >= u128::from(limit) * 4
+}
+
 /// A rule's limit reached.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Breach {

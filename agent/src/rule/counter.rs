@@ -76,22 +76,23 @@ impl Counter {
         age(note.era()) <= age(self.since)
     }
 
-    /// Whether the rule's limit may be reached by `note` after `earlier` ones; surely not when it says so.
-    pub(super) fn may_be_full(&self, earlier: &[Note], note: &Note) -> bool {
-        let limit = self.settings.limit;
+    /// Whether the rule's limit may come near by `note` after `earlier` ones; surely not when it says so.
+    pub(super) fn may_be_near(&self, earlier: &[Note], note: &Note) -> bool {
+        // Of small limits nothing is near but the limit itself.
+        let near = (u64::from(self.settings.limit) * 4).div_ceil(5);
         let is_counted = |earlier: &&Note| {
             self.counts_note(earlier)
                 && (self.settings.per != Per::Session || earlier.session() == note.session())
         };
         match self.settings.measure {
             Measure::Count | Measure::Recipients | Measure::Megabytes => {
-                earlier.len() + 1 >= limit as usize
-                    && earlier.iter().filter(is_counted).count() + 1 >= limit as usize
+                earlier.len() as u64 + 1 >= near
+                    && earlier.iter().filter(is_counted).count() as u64 + 1 >= near
             }
             Measure::Score => {
                 let tenths = |note: &Note| i64::from(note.tenths().max(0));
                 let earlier: i64 = earlier.iter().filter(is_counted).map(tenths).sum();
-                earlier + tenths(note) >= i64::from(limit) * 10
+                earlier + tenths(note) >= i64::from(self.settings.limit) * 8
             }
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Measure, Moment, RuleSettings,
+    breach::{Reach, is_near},
     good::{Slots, Tally},
     note::Note,
 };
@@ -85,14 +86,30 @@ impl Window {
         true
     }
 
-    /// Whether it comes to the rule's limit.
-    pub(crate) fn is_full(&self, rule: &RuleSettings) -> bool {
-        match rule.measure {
+    /// How far it has come to the rule's limit.
+    pub(crate) fn reach(&self, rule: &RuleSettings) -> Reach {
+        let (sum, unit) = match rule.measure {
             Measure::Count | Measure::Recipients | Measure::Megabytes => {
-                self.entries.len() >= rule.full() as usize
+                (self.entries.len() as u64, 1)
             }
-            Measure::Score => self.tenths >= i64::from(rule.limit) * 10,
+            Measure::Score => (u64::try_from(self.tenths).unwrap_or(0), 10),
+        };
+        if sum >= u64::from(rule.full()) * unit {
+            Reach::Full
+        } else if is_near(sum, u64::from(rule.limit) * unit) {
+            Reach::Near
+        } else {
+            Reach::Far
         }
+    }
+
+    /// What it comes to, in what the limit is told in.
+    pub(crate) fn sum(&self, rule: &RuleSettings) -> u32 {
+        let sum = match rule.measure {
+            Measure::Count | Measure::Recipients | Measure::Megabytes => self.entries.len() as u64,
+            Measure::Score => u64::try_from(self.tenths / 10).unwrap_or(0),
+        };
+        u32::try_from(sum).unwrap_or(u32::MAX)
     }
 
     /// Forgets what is more than enough for the limit; how many entries are left.

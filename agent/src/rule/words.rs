@@ -84,7 +84,7 @@ impl RuleSettings {
 
 impl Then {
     /// What is done, in words.
-    fn description(&self) -> String {
+    pub fn description(&self) -> String {
         let mut done = Vec::new();
         match self.ban.map(|penalty| penalty.first) {
             Some(Length::For(first)) => done.push(format!("ban for {}", span(first))),

@@ -407,7 +407,7 @@ fn rules() {
         answers::rules(),
         "rule list",
         expect![[r#"
-            NAME        COUNTS                     PER      DISTINCT   LIMIT  WINDOW  BAN    TRACKED  BREACHES  ORIGIN  MODE     THEN             NEAR  BANS  WOULD BAN
+            NAME        COUNTS                     PER      DISTINCT   LIMIT  WINDOW  BAN    TRACKED  BREACHES  ORIGIN  MODE     THEN             NEAR  BANS  WOULD ACT
             dictionary  unknown-recipient          address  recipient  10     10m     10m    31       1 204     preset  enforce  ban              2     7     -
             errors      protocol-error and 2 more  session  -          5      -       1h30m  0        3         config  observe  ban,kick,notify  0     0     3
             2 rules, preset balanced
@@ -453,7 +453,7 @@ fn one_rule() {
             BANS       7
             MODE       enforce
             THEN       ban
-            WOULD BAN  -
+            WOULD ACT  -
             PERMANENT  no
             [0]"#]],
     );
@@ -478,7 +478,7 @@ fn one_rule() {
             BANS       0
             MODE       observe
             THEN       ban,kick,notify
-            WOULD BAN  3 so far, 1 now
+            WOULD ACT  3 so far, 1 now
             PERMANENT  no
             [0]"#]],
     );
@@ -529,7 +529,7 @@ fn sources() {
         answers::sources(),
         "source list --plain",
         expect![[r#"
-            /var/log/mail.log	following	1258291	4096	LAST_LINE	9120	1204	7915	0	1	0	12	
+            /var/log/mail.log	following	1258291	4096	2026-11-22T09:34:59.940219846Z	9120	1204	7915	0	1	0	12	
             [0]"#]],
     );
     check(

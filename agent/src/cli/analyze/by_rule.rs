@@ -52,6 +52,7 @@ impl ByRule {
     pub(super) fn add(&mut self, decision: &Decision) {
         let (origin, at) = match decision {
             Decision::Ban(ban) | Decision::WouldBan(ban) => (&ban.origin, Some(ban.since)),
+            Decision::WouldAct(trial) => (&trial.origin, Some(trial.at)),
             Decision::Tarpit(tarpit) => (&tarpit.origin, Some(tarpit.since)),
             Decision::Hold(hold) => (&hold.origin, Some(hold.since)),
             Decision::Notify(notice) => (&notice.origin, Some(notice.at)),
@@ -62,6 +63,7 @@ impl ByRule {
         match decision {
             Decision::Ban(ban) if ban.sort == Sort::Ban => sum.bans += 1,
             Decision::WouldBan(ban) if ban.sort == Sort::Ban => sum.would += 1,
+            Decision::WouldAct(_) => sum.would += 1,
             _ => sum.others += 1,
         }
         if let Some(at) = at {

@@ -442,10 +442,10 @@ pub struct RuleView {
     /// Bans (and delays) of the rule in force.
     #[serde(default)]
     pub bans: usize,
-    /// In observe mode: bans that it would have imposed since the agent started.
+    /// In observe mode: what it would have done since the agent started: bans, of accounts holds, kicks and notices.
     #[serde(default)]
     pub would_bans: u64,
-    /// In observe mode: nets that would be shut out now.
+    /// In observe mode: nets that would be shut out now, and accounts that would be held.
     #[serde(default)]
     pub would_be_banned: usize,
     /// In a sentence.

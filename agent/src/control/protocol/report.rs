@@ -62,6 +62,9 @@ pub struct Report {
     /// Hosts that misbehaved and were spared all the same, the latest first: those on the allowlist, and those that would have been
     /// banned but for what speaks for them.
     pub spared: Vec<SparedHost>,
+    /// Who came near the limit of a rule, and neither reached it nor was banned or held; since the agent started.
+    #[serde(default)]
+    pub near: NearMisses,
     /// Packets dropped (in observe mode: that would have been) since the maps were made.
     pub dropped: u64,
     /// SYNs refused because of limits since the maps were made.
@@ -81,7 +84,7 @@ pub struct RuleReport {
     pub rule: String,
     /// New bans.
     pub bans: u64,
-    /// Bans that would have been.
+    /// What would have been: bans, of accounts holds, kicks and notices.
     pub would_bans: u64,
     /// Delays.
     pub delays: u64,
@@ -148,6 +151,32 @@ pub struct SparedHost {
     /// The rule of the last time.
     pub rule: Option<String>,
     /// When it was spared last.
+    pub last: String,
+}
+
+/// Those who came to four fifths of a limit.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NearMisses {
+    /// How many there are in all.
+    pub total: usize,
+    /// The nearest first.
+    pub shown: Vec<NearView>,
+}
+
+/// Somebody who came near a limit.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NearView {
+    /// A host, a network, or an account (escaped).
+    pub who: String,
+    /// Whether it is an account.
+    pub is_account: bool,
+    /// Name of the rule.
+    pub rule: String,
+    /// The highest sum.
+    pub count: u32,
+    /// The limit.
+    pub limit: u32,
+    /// When it came near last.
     pub last: String,
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Sum;
 use crate::{
     account::LiveSession,
     event::{Event, SessionId},
@@ -68,14 +69,14 @@ impl Live {
         Some(&connection.shown.account)
     }
 
-    /// Adds up what the rule of that number counts on a connection; the sum, once it is `limit` for the first time.
+    /// Adds up what the rule of that number counts on a connection; the sum, when it is near `limit`, or is that for the first time.
     pub(super) fn add(
         &mut self,
         session: SessionId,
         rule: usize,
         amount: u64,
         limit: u64,
-    ) -> Option<u64> {
+    ) -> Option<Sum> {
         let connection = self.sessions.get_mut(&session)?;
         if connection.sums.len() <= rule {
             connection.sums.resize(rule + 1, 0);
@@ -83,11 +84,12 @@ impl Live {
         let sum = &mut connection.sums[rule];
         *sum = sum.saturating_add(amount);
         let bit = 1_u64.checked_shl(u32::try_from(rule).ok()?)?;
-        if *sum < limit || connection.told & bit != 0 {
-            return None;
-        }
-        connection.told |= bit;
-        Some(*sum)
+        let told = &mut connection.told;
+        Sum::of(*sum, limit, || {
+            let is_first = *told & bit == 0;
+            *told |= bit;
+            is_first
+        })
     }
 
     /// The rules changed: what they counted begins anew.

@@ -9,7 +9,7 @@ use crate::{
     account::{DAYS_MAX, day_number, day_start},
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
     ban::{End, RuleName},
-    decision::{Decision, Pardon, Topic, Whom},
+    decision::{Decision, Deed, Pardon, Topic, Whom},
     event::{Event, EventKind, Score, Service, SessionId},
     judge::{Judge, JudgeSettings},
     rule::{Distinct, Length, Measure, Mode, Per, RuleSettings, Then},
@@ -444,18 +444,35 @@ fn a_hold_ends_by_itself() {
 }
 
 #[test]
-fn a_rule_that_observes_only_counts() {
+fn a_rule_that_observes_holds_nobody_and_tells_once() {
     let mut judge = judge(vec![RuleSettings {
         mode: Mode::Observe,
         ..wrong_recipients()
     }]);
     breaches(&mut judge, [message(at(0), "192.0.2.1", 1)]);
     assert_eq!(
-        breaches(&mut judge, (0..100).map(|n| bounce(at(1), n))),
+        breaches(&mut judge, (0..99).map(|n| bounce(at(1), n))),
         NONE
     );
-    let rule = judge.rules(SystemTime::UNIX_EPOCH).next().unwrap();
+    let near = judge.near_misses(at(0));
+    let near: Vec<_> = near.iter().map(|miss| (miss.count, miss.limit)).collect();
+    assert_eq!(near, [(99, 100)]);
+    let decisions = play(&mut judge, &bounce(at(1), 99));
+    let [Decision::WouldAct(trial)] = &decisions[..] else {
+        panic!("{decisions:?}");
+    };
+    assert_eq!((trial.deed, trial.count), (Deed::Hold, 100));
+    assert_eq!(
+        breaches(&mut judge, (100..300).map(|n| bounce(at(2), n))),
+        NONE
+    );
+    assert_eq!(
+        (judge.holds().count(), judge.near_misses(at(0)).len()),
+        (0, 0)
+    );
+    let rule = judge.rules(at(2)).next().unwrap();
     assert_eq!((rule.breaches, rule.tracked), (1, 1));
+    assert_eq!((rule.would_bans, rule.would_be_banned), (1, 1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::{
-    super::{Breach, Counter, Measure, Per, note::Note, window::Window},
+    super::{Breach, Counter, Found, Measure, Per, Reach, note::Note, window::Window},
     Rules,
 };
 use crate::event::SessionId;
@@ -43,7 +43,7 @@ impl Windows {
         subject: IpNet,
         note: &Note,
         rules: Rules<'_, G>,
-        breaches: &mut Vec<(usize, Breach)>,
+        found: &mut Found,
     ) -> bool {
         for &rule in rules.of_kind {
             let counter = &mut rules.all[rule];
@@ -54,17 +54,21 @@ impl Windows {
             let window = &mut self.all[position].window;
             let settings = counter.settings();
             let is_one_more = window.add(note, settings, counter.slots);
-            let is_breach = is_one_more
-                && window.is_full(settings)
-                && (settings.bad_share == 0
+            let reach = match is_one_more {
+                true => window.reach(settings),
+                false => Reach::Far,
+            };
+            let is_bad = || {
+                settings.bad_share == 0
                     || is_bad_enough(
                         window.counted(note.at(), counter.slots),
                         (rules.good)(rule),
                         settings.bad_share,
-                    ));
-            let breach = is_breach.then(|| Breach::new(subject, window, settings));
-            match breach {
-                Some(breach) => {
+                    )
+            };
+            match reach {
+                Reach::Full if is_bad() => {
+                    let breach = Breach::new(subject, window, settings);
                     if settings.then.delay.is_some() {
                         // It counts on: the next delay is longer.
                         window.trim(settings);
@@ -73,9 +77,13 @@ impl Windows {
                         self.all.remove(position);
                     }
                     counter.breached();
-                    breaches.push((rule, breach));
+                    found.breaches.push((rule, breach));
                 }
-                None => {
+                Reach::Near if is_bad() => {
+                    found.near.push((rule, subject, window.sum(settings)));
+                    window.trim(settings);
+                }
+                Reach::Full | Reach::Near | Reach::Far => {
                     window.trim(settings);
                 }
             }
