@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use mailwall_tests::Stopwatch;
 
-use crate::{command, repository, skips::Skips, tools};
+use crate::{command, dist, repository, skips::Skips, tools};
 
 /// Files with more lines are named: a second noun may have moved in.
 const LINES_MAX: usize = 400;
@@ -25,12 +25,13 @@ pub struct Options {}
 pub fn run(_options: Options) -> Result<()> {
     let watch = Stopwatch::start();
     let mut skips = Skips::default();
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("format", format),
         ("lints", lints),
         ("documentation", documentation),
         ("the BPF object", bpf_object),
         ("dependencies", dependencies),
+        ("the package", dist::try_package),
         ("long files", long_files),
     ];
     let mut failed = Vec::new();

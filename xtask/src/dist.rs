@@ -18,7 +18,9 @@ use clap_complete::{aot::Shell, generate_to};
 
 use crate::{
     command::{self, run_quietly},
-    repository, tools,
+    repository,
+    skips::Skips,
+    tools,
 };
 
 /// Architectures of mail hosts: Debian's name, Rust's.
@@ -30,6 +32,16 @@ pub struct Options {
     /// Installs, upgrades and purges the package in a fresh Debian root, too
     #[arg(long)]
     check: bool,
+    /// With a binary that is not optimised: quicker to build, for trying the package and nothing else
+    #[arg(long)]
+    debug: bool,
+}
+
+/// How the binary is built.
+#[derive(Clone, Copy)]
+enum Profile {
+    Release,
+    Debug,
 }
 
 /// Runs the command.
@@ -37,25 +49,47 @@ pub struct Options {
 /// # Errors
 /// When something cannot be built, or the package does not do what it should.
 pub fn run(options: Options) -> Result<()> {
-    let stage = stage()?;
-    let package = package(&stage, None)?;
+    let profile = if options.debug {
+        Profile::Debug
+    } else {
+        Profile::Release
+    };
+    let stage = stage(profile)?;
+    let package = package(profile, None)?;
     println!("package: {}", package.display());
-    println!("tarball: {}", tarball(&stage)?.display());
+    println!("tarball: {}", tarball(&stage, profile)?.display());
     for (debian, rust) in ARCHITECTURES {
         if rust != env::consts::ARCH {
             println!("skipping {debian}: this toolchain has no standard library for it");
         }
     }
     if options.check {
-        let next = package_of_next_version(&stage)?;
+        let next = package_of_next_version(profile)?;
         check::run(&package, &next)?;
     }
     Ok(())
 }
 
+/// Makes the package with a binary that is not optimised, which takes a third of the time, and tries it in a fresh root.
+///
+/// # Errors
+/// When it cannot be made, or does not do what it should.
+pub fn try_package(skips: &mut Skips) -> Result<()> {
+    const WHAT: &str = "the package in a fresh root";
+    if !nix::unistd::geteuid().is_root() {
+        skips.add(WHAT, "only root can make one");
+        return Ok(());
+    }
+    let profile = Profile::Debug;
+    stage(profile)?;
+    let package = package(profile, None)?;
+    let next = package_of_next_version(profile)?;
+    check::run(&package, &next)
+}
+
 /// What goes into a package: the binary, the manual, completions. Gives the folder.
-fn stage() -> Result<PathBuf> {
-    let stage = folder().join("stage");
+fn stage(profile: Profile) -> Result<PathBuf> {
+    let stage = repository::target().join("dist/stage");
     if stage.exists() {
         fs::remove_dir_all(&stage).context("clear the stage")?;
     }
@@ -63,13 +97,14 @@ fn stage() -> Result<PathBuf> {
         fs::create_dir_all(stage.join(part)).context("make the stage")?;
     }
     let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    let words = ["build", "--release", "--package", "mailwall", "--locked"];
-    let mut cargo = repository::cargo(&words);
+    let mut cargo = repository::cargo(&["build", "--package", "mailwall", "--locked"]);
     cargo
         .args(["--target", &target])
+        .args(["--profile", profile.name()])
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     command::run(&mut cargo)?;
-    let built = repository::target().join(&target).join("release/mailwall");
+    let built = repository::target().join(&target);
+    let built = built.join(profile.folder()).join("mailwall");
     let binary = stage.join("mailwall");
     fs::copy(&built, &binary).with_context(|| format!("copy {}", built.display()))?;
     run_quietly(Command::new("strip").arg(&binary))?;
@@ -83,9 +118,11 @@ fn stage() -> Result<PathBuf> {
 }
 
 /// Puts a package together, of the project's version or another one.
-fn package(stage: &Path, version: Option<&str>) -> Result<PathBuf> {
+fn package(profile: Profile, version: Option<&str>) -> Result<PathBuf> {
     let program = tools::cargo_deb()?;
-    let output = stage.with_file_name(match version {
+    let folder = profile.products();
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let output = folder.join(match version {
         None => "mailwall.deb".to_owned(),
         Some(version) => format!("mailwall-{version}.deb"),
     });
@@ -99,6 +136,7 @@ fn package(stage: &Path, version: Option<&str>) -> Result<PathBuf> {
     ])
     .arg(&output)
     .args(version.map(|version| format!("--deb-version={version}")))
+    .args(profile.packing())
     .current_dir(repository::root());
     run_quietly(&mut deb)?;
     if version.is_some() {
@@ -124,18 +162,19 @@ fn package(stage: &Path, version: Option<&str>) -> Result<PathBuf> {
 }
 
 /// The same package with a version that dpkg takes for newer.
-fn package_of_next_version(stage: &Path) -> Result<PathBuf> {
-    package(stage, Some("999.0-1"))
+fn package_of_next_version(profile: Profile) -> Result<PathBuf> {
+    package(profile, Some("999.0-1"))
 }
 
 /// Gives a tarball with the binary, the manual, completions, and what a service is made from.
-fn tarball(stage: &Path) -> Result<PathBuf> {
+fn tarball(stage: &Path, profile: Profile) -> Result<PathBuf> {
     let name = format!(
         "mailwall-{}-linux-{}",
         env!("CARGO_PKG_VERSION"),
         env::consts::ARCH
     );
-    let whole = folder().join(&name);
+    let folder = profile.products();
+    let whole = folder.join(&name);
     if whole.exists() {
         fs::remove_dir_all(&whole).context("clear the tarball's folder")?;
     }
@@ -155,7 +194,7 @@ fn tarball(stage: &Path) -> Result<PathBuf> {
         let name = path.file_name().context("a file has a name")?;
         fs::copy(path, whole.join(name)).with_context(|| format!("copy {}", path.display()))?;
     }
-    let tarball = folder().join(format!("{name}.tar.gz"));
+    let tarball = folder.join(format!("{name}.tar.gz"));
     // The same files give the same bytes, whoever packs them when.
     let mut tar = Command::new("tar");
     tar.args([
@@ -172,13 +211,44 @@ fn tarball(stage: &Path) -> Result<PathBuf> {
     .arg("--file")
     .arg(&tarball)
     .arg("--directory")
-    .arg(folder())
+    .arg(&folder)
     .arg(&name);
     run_quietly(&mut tar)?;
     fs::remove_dir_all(&whole).context("remove the tarball's folder")?;
     Ok(tarball)
 }
 
-fn folder() -> PathBuf {
-    repository::target().join("dist")
+impl Profile {
+    /// As cargo calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Debug => "dev",
+        }
+    }
+
+    /// The folder that cargo builds into.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// How hard cargo-deb packs: the large binary of a debug build would take it minutes.
+    const fn packing(self) -> Option<&'static str> {
+        match self {
+            Self::Release => None,
+            Self::Debug => Some("--fast"),
+        }
+    }
+
+    /// Where packages go: what is not to be used lies apart.
+    fn products(self) -> PathBuf {
+        let dist = repository::target().join("dist");
+        match self {
+            Self::Release => dist,
+            Self::Debug => dist.join("debug"),
+        }
+    }
 }

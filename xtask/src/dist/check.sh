@@ -51,7 +51,15 @@ in_root mailwall config check > /dev/null || fail "its configuration is wrong"
 grep -q '^mode = "observe"' "$root/etc/mailwall/mailwall.toml" || fail "enforces at once"
 in_root id mailwall > /dev/null || fail "made no user"
 [ "$(in_root stat -c %U:%G:%a /var/lib/mailwall)" = mailwall:mailwall:700 ] || fail "the state directory is open"
-[ -e "$root/usr/share/man/man1/mailwall.1.gz" ] || [ -e "$root/usr/share/man/man1/mailwall.1" ] || fail "has no manual"
+for page in man1/mailwall man1/mailwall-ban-add man1/mailwall-config-check man5/mailwall.toml; do
+    set -- "$root/usr/share/man/$page".*
+    [ -s "$1" ] || fail "has no manual page $page"
+done
+in_root bash -c '. /usr/share/bash-completion/completions/mailwall && complete -p mailwall' > /dev/null ||
+    fail "bash cannot complete its commands"
+for file in zsh/vendor-completions/_mailwall fish/vendor_completions.d/mailwall.fish doc/mailwall/README.md; do
+    [ -s "$root/usr/share/$file" ] || fail "lacks /usr/share/$file"
+done
 sed -i 's/^interfaces = .*/interfaces = ["lo"]/' "$root/etc/mailwall/mailwall.toml"
 start_agent
 in_root mailwall status | grep -q 'observe' || { in_root mailwall status >&2; fail "does not observe"; }
