@@ -4,11 +4,13 @@
 //! A reader takes in all that it can and remembers the rest with its place: what is wrong is a [`Remark`] among the mistakes,
 //! what is right but cannot be a ban one among the notes.
 
+mod crowdsec;
 mod csv;
 mod exim_iplsearch;
 pub mod fail2ban;
 mod imported;
 mod ipset;
+pub mod jails;
 mod json;
 pub mod list;
 pub mod net;
@@ -45,6 +47,7 @@ pub const FORMATS: &[Format] = &[
     postscreen_cidr::FORMAT,
     exim_iplsearch::FORMAT,
     fail2ban::FORMAT,
+    crowdsec::FORMAT,
     ipset::FORMAT,
     nft::FORMAT,
     spamhaus_drop::FORMAT,

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{Config, ConfigError},
     control::protocol::SCHEMA,
+    exchange::jails,
     host::{self, MailLog, MailLogPlace},
 };
 
@@ -43,6 +44,11 @@ const DEFAULT_EXAMPLES: &str = "EXAMPLES
   mailwall config default > /etc/mailwall/mailwall.toml         # to start from
   mailwall config default --for-this-host                       # with its logs, dropping nothing
   mailwall config default | diff - /etc/mailwall/mailwall.toml  # what is different here?";
+
+const FROM_FAIL2BAN_EXAMPLES: &str = "EXAMPLES
+  mailwall config from-fail2ban                                 # the jails of /etc/fail2ban
+  mailwall config from-fail2ban ./fail2ban > ./mailwall.toml    # of a copy of that folder
+  mailwall config from-fail2ban --json                          # for programs";
 
 /// Check and show the configuration
 ///
@@ -70,6 +76,17 @@ pub enum Command {
         /// What was found is said on stderr.
         #[arg(long)]
         for_this_host: bool,
+    },
+    /// Print a configuration made from fail2ban's jails
+    ///
+    /// Read are jail.conf, jail.local and jail.d. Jails for mail programs that are enabled become rules, beside those of the
+    /// preset; logs, ports and ignoreip come with them. What cannot be carried over is named with its file and line on
+    /// stderr, and at the top of what is printed. Bans are taken over by mailwall import fail2ban.
+    #[command(name = "from-fail2ban", after_long_help = FROM_FAIL2BAN_EXAMPLES)]
+    FromFail2ban {
+        /// Folder of the jails
+        #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath, default_value = jails::DEFAULT_FOLDER)]
+        folder: PathBuf,
     },
 }
 
@@ -101,6 +118,7 @@ pub(super) fn run(command: Command, console: &mut Console) -> Result<Exit, Failu
         Command::Default {
             for_this_host: true,
         } => for_this_host(console),
+        Command::FromFail2ban { folder } => from_fail2ban(&folder, console),
     }
 }
 
@@ -162,6 +180,26 @@ fn for_this_host(console: &mut Console) -> Result<Exit, Failure> {
     }
     let group = Group::from_name(GROUP).ok().flatten().map(|_| GROUP);
     text(&Config::text_for_host(&logs, group), console)
+}
+
+fn from_fail2ban(folder: &Path, console: &mut Console) -> Result<Exit, Failure> {
+    let proposal = jails::propose(folder).map_err(|error| {
+        Failure::usage(format!(
+            "cannot read fail2ban's jails in {}: {error}",
+            folder.display()
+        ))
+        .hint("name the folder with jail.conf and jail.local")
+    })?;
+    // A mistake here would be found only when the agent reads it.
+    Config::parse(&proposal.toml, "the configuration made from the jails")
+        .map_err(|error| rejected(&error))?;
+    for remark in &proposal.remarks {
+        console.note(remark);
+    }
+    let jails = count(proposal.jails, "jail became a rule", "jails became rules");
+    let open = count(proposal.remarks.len(), "remark", "remarks");
+    console.note(&format!("{jails}; {open}"));
+    text(&proposal.toml, console)
 }
 
 /// A configuration as text, or its settings as JSON.

@@ -28,7 +28,7 @@ const EXAMPLES: &str = "EXAMPLES
 
 /// Take over bans that other programs keep
 ///
-/// Formats: sendmail-access, postscreen-cidr, fail2ban (its database), ipset, nft, spamhaus-drop, csv, json. The bans make a
+/// Formats: sendmail-access, postscreen-cidr, fail2ban (its database), crowdsec, ipset, nft, spamhaus-drop, csv, json. The bans make a
 /// list of the name of the format, or of --list; csv and json say themselves who decided each. Ends are kept as they are.
 ///
 /// It is all or nothing: when something in the file is wrong, it is named with its line and nothing is banned, unless --partial

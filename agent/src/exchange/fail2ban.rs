@@ -182,8 +182,13 @@ fn is_wanted(jail: &str, options: &Options) -> bool {
     if !options.only.is_empty() {
         return options.only.iter().any(|only| only == jail);
     }
-    let jail = jail.to_ascii_lowercase();
-    options.all || MAIL.iter().any(|word| jail.contains(word))
+    options.all || is_about_mail(jail)
+}
+
+/// Whether the name of a jail or filter is that of a mail program.
+pub(super) fn is_about_mail(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    MAIL.iter().any(|word| name.contains(word))
 }
 
 fn take(ban: &Stored, options: &Options, into: &mut Imported) {
