@@ -33,6 +33,7 @@ pub struct Setup<'a> {
     programs: Option<PathBuf>,
     input: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
 }
 
 /// A running agent. Dropping it kills it.
@@ -75,6 +76,7 @@ impl<'a> Setup<'a> {
             programs: None,
             input: None,
             environment: Vec::new(),
+            wrapper: Vec::new(),
         };
         setup.write_config(config)?;
         Ok(setup)
@@ -126,6 +128,17 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// The same, which is started by these words, such as `prlimit --data=N`; what they start must become the agent.
+    pub fn started_by(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// The folder of the database.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
     /// The file that the agent's stdout and stderr go to.
     pub fn output(&self) -> &Path {
         &self.output
@@ -156,7 +169,10 @@ impl<'a> Setup<'a> {
 
     /// `mailwall` with these words, for this agent.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.prepare(Command::new(&self.binary), words)
+    }
+
+    fn prepare(&self, mut command: Command, words: &[&str]) -> Command {
         command
             .arg("--config")
             .arg(&self.config)
@@ -224,13 +240,21 @@ impl<'a> Setup<'a> {
     /// # Errors
     /// When it does not; the error holds what it said.
     pub fn start(self) -> Result<Agent<'a>> {
-        let process = self.launch()?;
-        let mut agent = Agent {
-            setup: self,
-            process: Process(process),
-        };
+        let mut agent = self.launch()?;
         agent.wait_until_up()?;
         Ok(agent)
+    }
+
+    /// Starts the agent, and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(self) -> Result<Agent<'a>> {
+        let process = Process(self.spawn()?);
+        Ok(Agent {
+            setup: self,
+            process,
+        })
     }
 
     /// What the agent has said so far, in all its runs.
@@ -238,7 +262,7 @@ impl<'a> Setup<'a> {
         fs::read_to_string(&self.output).unwrap_or_default()
     }
 
-    fn launch(&self) -> Result<Child> {
+    fn spawn(&self) -> Result<Child> {
         let output = File::options()
             .create(true)
             .append(true)
@@ -251,6 +275,19 @@ impl<'a> Setup<'a> {
             words.extend(["--user", user]);
         }
         let mut command = self.command(&words);
+        let words: &[&str] = if self.tracing {
+            &["run", "--trace-packets"]
+        } else {
+            &["run"]
+        };
+        let mut command = match self.wrapper.split_first() {
+            None => self.command(words),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.binary);
+                self.prepare(command, words)
+            }
+        };
         if let Some(input) = &self.input {
             command.stdin(File::open(input)?);
         }
@@ -351,7 +388,11 @@ impl<'a> Agent<'a> {
         .with_context(|| format!("last seen: {last}\nthe agent said:\n{}", self.setup.said()))
     }
 
-    fn wait_until_up(&mut self) -> Result<()> {
+    /// Waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not; the error holds what it said.
+    pub fn wait_until_up(&mut self) -> Result<()> {
         let (setup, process) = (&self.setup, &mut self.process.0);
         eventually("start of the agent", WITHIN, || {
             if let Some(status) = process.try_wait()? {
@@ -361,6 +402,15 @@ impl<'a> Agent<'a> {
         })
         .map(drop)
         .with_context(|| format!("the agent said:\n{}", setup.said()))
+    }
+
+    /// Waits for its end, which the test has brought about, and gives back what it was started with.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn wait_for_end(mut self) -> Result<(ExitStatus, Setup<'a>)> {
+        let status = self.end()?;
+        Ok((status, self.setup))
     }
 
     fn end(&mut self) -> Result<ExitStatus> {

@@ -8,6 +8,13 @@ pub(crate) fn smtpd(pid: u32, text: &str) -> String {
     format!("{at} mx postfix/smtpd[{pid}]: {text}")
 }
 
+/// [`rejection`] with another stamp in front, such as `Dec 31 23:59:58`.
+pub fn rejection_at(stamp: &str, client: IpAddr, pid: u32, recipient: &str) -> String {
+    let line = rejection(client, pid, recipient);
+    let (_, rest) = line.split_once(' ').unwrap_or(("", &line));
+    format!("{stamp} {rest}")
+}
+
 /// The line for a client that asked for a recipient who does not exist.
 pub fn rejection(client: IpAddr, pid: u32, recipient: &str) -> String {
     smtpd(

@@ -20,6 +20,8 @@ pub const SERVER_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x77, 0, 0
 
 /// What stands as the source of a test bed's BPF file system.
 pub(crate) const MOUNT_SOURCE: &str = "mailwall-bed-bpf";
+/// The address of the mail host's card, which frames made by hand are for.
+const MAIL_HOST: &str = "02:00:00:00:00:01";
 /// Lines of each log that a failing test shows.
 const TAIL: usize = 40;
 
@@ -93,7 +95,11 @@ impl Testbed {
         fs::remove_dir_all(self.bpffs().join("mailwall")).context("remove what is pinned")
     }
 
-    fn mount_bpffs(&self) -> Result<()> {
+    /// Mounts the BPF file system again, after a test has unmounted it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn mount_bpffs(&self) -> Result<()> {
         let nothing = None::<&str>;
         mount(
             Some(MOUNT_SOURCE),
@@ -118,12 +124,28 @@ impl Testbed {
             sysctl("net/ipv4/ip_nonlocal_bind", "1")?;
             sysctl("net/ipv6/ip_nonlocal_bind", "1")
         })?;
-        let clients = self.clients.path();
-        self.server.ip(&format!(
-            "link add mail0 type veth peer name wire0 netns {clients}"
-        ))?;
         for words in [
             "link set lo up",
+            "route add local 198.51.100.0/24 dev lo",
+            "route add local 203.0.113.0/24 dev lo",
+            "-6 route add local 2001:db8:100::/40 dev lo",
+        ] {
+            self.clients.ip(words)?;
+        }
+        self.server.ip("link set lo up")?;
+        self.plug_in()
+    }
+
+    /// Joins the hosts by their cable; again, after a test has deleted `mail0`.
+    ///
+    /// # Errors
+    /// When it is there.
+    pub fn plug_in(&self) -> Result<()> {
+        let clients = self.clients.path();
+        self.server.ip(&format!(
+            "link add mail0 address {MAIL_HOST} type veth peer name wire0 netns {clients}"
+        ))?;
+        for words in [
             "address add 192.0.2.1/24 dev mail0",
             "address add 2001:db8:77::1/64 dev mail0",
             "link set mail0 up",
@@ -133,13 +155,9 @@ impl Testbed {
             self.server.ip(words)?;
         }
         for words in [
-            "link set lo up",
             "address add 192.0.2.2/24 dev wire0",
             "address add 2001:db8:77::2/64 dev wire0",
             "link set wire0 up",
-            "route add local 198.51.100.0/24 dev lo",
-            "route add local 203.0.113.0/24 dev lo",
-            "-6 route add local 2001:db8:100::/40 dev lo",
         ] {
             self.clients.ip(words)?;
         }

@@ -34,7 +34,12 @@ while pids=$(processes) && [ -n "$pids" ] && [ $tries -lt 100 ]; do
     tries=$((tries + 1))
     sleep 0.05
 done
-umount -l "$dir/bpf" 2> /dev/null
+# What is mounted there, the innermost first. The names of beds hold nothing that mounts would escape.
+while read -r _ target _; do
+    case $target in "$dir"/*) echo "$target" ;; esac
+done < /proc/self/mounts | sort -r | while read -r target; do
+    umount -l "$target" 2> /dev/null
+done
 rm -rf --one-file-system -- "$dir"
 "#;
 

@@ -12,13 +12,13 @@ use std::{
 use ipnet::IpNet;
 use mailwall::filter::Filter;
 use mailwall_common::KernelInstant;
+use mailwall_tests::Random;
 
 use crate::{
     changes_wanted,
     content::Content,
     in_namespaces, open,
     pinned::Pinned,
-    random::Random,
     universe::{Universe, single},
 };
 

@@ -11,11 +11,11 @@ use std::{
 use ipnet::IpNet;
 use mailwall::filter::Filter;
 use mailwall_common::{KernelInstant, Verdict};
+use mailwall_tests::Random;
 
 use crate::{
     address, changes_wanted, in_namespaces, net, open,
     pinned::Pinned,
-    random::Random,
     universe::{Universe, single},
 };
 

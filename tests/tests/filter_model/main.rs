@@ -10,7 +10,6 @@ mod crash;
 mod gap;
 mod model;
 mod pinned;
-mod random;
 mod room;
 mod universe;
 
@@ -20,13 +19,13 @@ use content::Content;
 use ipnet::IpNet;
 use mailwall::filter::Filter;
 use mailwall_common::{KernelInstant, Verdict};
+use mailwall_tests::Random;
 use model::Model;
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
 use pinned::{PORT, Pinned};
-use random::Random;
 use universe::Universe;
 
 /// Changes unless `MAILWALL_CHANGES` says otherwise.

@@ -7,12 +7,9 @@ use std::{
 
 use ipnet::IpNet;
 use mailwall_common::{AddressV6, BucketsInUse, Cell, KernelInstant, LineV4, LineV6};
-use mailwall_tests::filter_kernel::now;
+use mailwall_tests::{Random, filter_kernel::now};
 
-use crate::{
-    content::{address_v4, prefix_v6},
-    random::Random,
-};
+use crate::content::{address_v4, prefix_v6};
 
 /// Addresses of a crowd: more than a bucket of either family holds.
 const CROWD: usize = 12;

@@ -33,21 +33,15 @@ mod top;
 mod trace;
 mod upgrade;
 
-use std::{fs, path::Path};
+use std::fs;
 
-use mailwall_tests::{Agent, Setup, Testbed};
+use mailwall_tests::{
+    Agent, Setup, Testbed, config, find_ban, must, wait_for_ban, wait_for_pardon,
+};
 use serde_json::Value;
 
 /// More guesses than any rule lets pass.
 const MANY: usize = 200;
-
-/// A configuration that follows `log`, with first bans of length `first`, and with `more` in it.
-fn config(log: &Path, first: &str, more: &str) -> String {
-    format!(
-        "{more}\n[ban]\nfirst = \"{first}\"\n\n[[source]]\nfile = \"{}\"\n",
-        log.display()
-    )
-}
 
 /// An agent that follows a log that nobody writes.
 fn quiet_agent<'a>(bed: &'a Testbed, more: &str) -> Agent<'a> {
@@ -55,43 +49,6 @@ fn quiet_agent<'a>(bed: &'a Testbed, more: &str) -> Agent<'a> {
     fs::write(&log, "").unwrap();
     let config = config(&log, "10m", more);
     Setup::new(bed, &config).unwrap().start().unwrap()
-}
-
-/// The ban of `net` in what `mailwall ban list` prints.
-fn find_ban<'a>(list: &'a Value, net: &str) -> Option<&'a Value> {
-    list["bans"]
-        .as_array()?
-        .iter()
-        .find(|ban| ban["net"] == *net)
-}
-
-/// Waits for the ban of `net`, and gives it.
-#[track_caller]
-fn wait_for_ban(agent: &Agent<'_>, net: &str) -> Value {
-    agent
-        .until(&format!("ban of {net}"), &["ban", "list"], |list| {
-            find_ban(list, net).cloned()
-        })
-        .unwrap()
-}
-
-/// Waits until `net` is not banned.
-#[track_caller]
-fn wait_for_pardon(agent: &Agent<'_>, net: &str) {
-    agent
-        .until(
-            &format!("end of the ban of {net}"),
-            &["ban", "list"],
-            |list| find_ban(list, net).is_none().then_some(()),
-        )
-        .unwrap();
-}
-
-/// Runs a command that must succeed.
-#[track_caller]
-fn must(agent: &Agent<'_>, words: &[&str]) {
-    let answer = agent.cli(words).unwrap();
-    assert_eq!(answer.code, Some(0), "{words:?}: {answer:?}");
 }
 
 /// Guesses recipients from `address` until the mail host answers no more, which is because `net` is banned.

@@ -5,12 +5,12 @@ use std::{
     io::Write as _,
     net::UdpSocket,
     os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::Duration,
 };
 
-use mailwall_tests::{Agent, Setup, Testbed, eventually, rejection};
+use mailwall_tests::{Agent, Journal, Setup, Testbed, eventually, rejection};
 use serde_json::{Value, json};
 
 use crate::{find_ban, wait_for_ban};
@@ -206,80 +206,12 @@ fn until_ended(pid: &str) {
     .unwrap();
 }
 
-/// A folder with a `journalctl` that has this journal.
-struct Journal {
-    folder: PathBuf,
-    written: u32,
-}
-
-impl Journal {
-    fn new(bed: &Testbed) -> Self {
-        let folder = bed.dir().join("programs");
-        fs::create_dir(&folder).unwrap();
-        let program = folder.join("journalctl");
-        let script = r#"#!/bin/sh
-cd "$(dirname "$0")" || exit 1
-echo "$@" >> asked
-echo $$ > pid
-for word; do
-    case $word in
-        --after-cursor=*)
-            at=$(grep -nF "\"__CURSOR\":\"${word#--after-cursor=}\"" records | cut -d: -f1)
-            exec tail -n "+$((at + 1))" -f records ;;
-    esac
-done
-exec tail -n 1 -f records
-"#;
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut journal = Self { folder, written: 0 };
-        // What was there before is not read.
-        journal.write("hello", json!({}));
-        journal
-    }
-
-    fn write(&mut self, message: &str, fields: Value) {
-        self.written += 1;
-        let now = jiff::Timestamp::now().as_microsecond();
-        let mut record = json!({
-            "__CURSOR": format!("s=f00;i={:x};b=1;m=2;t=3;x=4", self.written),
-            "__REALTIME_TIMESTAMP": now.to_string(),
-            "_HOSTNAME": "mx",
-            "_TRANSPORT": "syslog",
-            "_PID": "77",
-            "_UID": "110",
-            "_COMM": "smtpd",
-            "_SYSTEMD_UNIT": "postfix@-.service",
-            "SYSLOG_IDENTIFIER": "postfix/smtpd",
-            "MESSAGE": message,
-        });
-        for (name, value) in fields.as_object().unwrap() {
-            record[name] = value.clone();
-        }
-        let path = self.folder.join("records");
-        let mut file = File::options()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap();
-        writeln!(file, "{record}").unwrap();
-    }
-
-    fn reject(&mut self, client: &str, numbers: std::ops::Range<u32>, fields: &Value) {
-        for number in numbers {
-            let line = line(client, number);
-            let (_, message) = line.split_once("]: ").unwrap();
-            self.write(message, fields.clone());
-        }
-    }
-}
-
 #[test]
 fn the_journal_is_followed_and_forged_records_are_not_believed() {
     let bed = Testbed::new().unwrap();
     let mut journal = Journal::new(&bed);
     let setup = Setup::new(&bed, &config("journal = true")).unwrap();
-    let agent = setup.with_programs(&journal.folder).start().unwrap();
+    let agent = setup.with_programs(journal.folder()).start().unwrap();
     until_following(&agent);
     let shell = json!({"_UID": "1000", "_COMM": "logger", "_SYSTEMD_UNIT": "session-3.scope"});
     journal.reject(VICTIM, 0..MANY, &shell);
@@ -308,7 +240,7 @@ fn the_journal_is_followed_and_forged_records_are_not_believed() {
     );
 
     // It does not outlive an agent that is killed, and goes on where that stopped.
-    let pid = fs::read_to_string(journal.folder.join("pid")).unwrap();
+    let pid = fs::read_to_string(journal.folder().join("pid")).unwrap();
     let (_, setup) = agent.stop().unwrap();
     let agent = setup.start().unwrap();
     until_following(&agent);
@@ -316,7 +248,7 @@ fn the_journal_is_followed_and_forged_records_are_not_believed() {
     until_source(&agent, "what came after the cursor", |source| {
         source["understood"] == 2
     });
-    let asked = fs::read_to_string(journal.folder.join("asked")).unwrap();
+    let asked = fs::read_to_string(journal.folder().join("asked")).unwrap();
     assert!(
         asked
             .lines()
@@ -326,7 +258,7 @@ fn the_journal_is_followed_and_forged_records_are_not_believed() {
         "{asked}"
     );
     until_ended(&pid);
-    let pid = fs::read_to_string(journal.folder.join("pid")).unwrap();
+    let pid = fs::read_to_string(journal.folder().join("pid")).unwrap();
     let setup = agent.kill().unwrap();
     let agent = setup.start().unwrap();
     until_ended(&pid);

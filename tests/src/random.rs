@@ -1,13 +1,20 @@
 //! Numbers that look random and are the same for the same seed (SplitMix64).
 
 /// A sequence of numbers.
+#[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
+    /// The sequence of that seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// The next number.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a sequence without an end is no iterator here"
+    )]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -26,6 +33,7 @@ impl Random {
         self.below(100) < percent
     }
 
+    /// One of them.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
