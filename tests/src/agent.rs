@@ -274,18 +274,12 @@ impl<'a> Setup<'a> {
         if let Some(user) = &self.user {
             words.extend(["--user", user]);
         }
-        let mut command = self.command(&words);
-        let words: &[&str] = if self.tracing {
-            &["run", "--trace-packets"]
-        } else {
-            &["run"]
-        };
         let mut command = match self.wrapper.split_first() {
-            None => self.command(words),
+            None => self.command(&words),
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
                 command.args(arguments).arg(&self.binary);
-                self.prepare(command, words)
+                self.prepare(command, &words)
             }
         };
         if let Some(input) = &self.input {

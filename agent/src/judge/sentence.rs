@@ -121,9 +121,7 @@ impl Judge {
         let (mode, then) = (settings.mode, settings.then);
         match mode {
             Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, event),
-            Mode::Observe => self.would_ban(rule, breach, event),
-            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, at),
-            Mode::Observe if then.ban.is_some() => self.would_ban(rule, breach, at),
+            Mode::Observe if then.ban.is_some() => self.would_ban(rule, breach, event),
             Mode::Observe => {
                 let evidence = self.evidence(settings, breach.net, at);
                 let whom = Whom::Net(breach.net);
