@@ -22,7 +22,7 @@ use nix::{
         AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket,
         sockopt::PeerCredentials,
     },
-    unistd::{Group, geteuid},
+    unistd::{Group, Uid, User, geteuid},
 };
 use tokio::net::UnixListener;
 
@@ -142,6 +142,13 @@ pub fn listen(run_dir: &Path, group: Option<&str>) -> Result<Listener, ServeErro
     })
 }
 
+fn user_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
+
 fn group_id(name: &str) -> Result<u32, ServeError> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
@@ -169,16 +176,17 @@ fn open_safely(run_dir: &Path) -> Result<File, ServeError> {
     let link = fs::symlink_metadata(run_dir).map_err(host("look at", run_dir))?;
     if link.is_symlink() && !is_trusted(link.uid()) {
         return Err(is_unsafe(
-            format!("is a symbolic link of user {}", link.uid()),
+            format!("is a symbolic link of user {}", user_name(link.uid())),
             "remove it, or name another directory with --run-dir".to_owned(),
         ));
     }
     let dir = File::open(run_dir).map_err(host("open", run_dir))?;
     let status = dir.metadata().map_err(host("look at", run_dir))?;
     if !is_trusted(status.uid()) {
+        let user = user_name(status.uid());
         return Err(is_unsafe(
-            format!("belongs to user {}", status.uid()),
-            format!("chown {own} {shown}, or become that user with --user"),
+            format!("belongs to user {user}"),
+            format!("start it with --user {user}, or chown {own} {shown}"),
         ));
     }
     if status.permissions().mode() & OTHERS_WRITE != 0 {

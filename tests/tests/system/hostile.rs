@@ -269,7 +269,7 @@ type Trap = (&'static str, fn(&Path));
 #[test]
 fn an_agent_does_not_start_where_others_could_take_its_place() {
     let prepared: [Trap; 4] = [
-        ("belongs to user 65534", |run_dir| {
+        ("belongs to user nobody, who could", |run_dir| {
             fs::create_dir(run_dir).unwrap();
             chown(run_dir, Some(NOBODY), None).unwrap();
         }),
@@ -277,7 +277,7 @@ fn an_agent_does_not_start_where_others_could_take_its_place() {
             fs::create_dir(run_dir).unwrap();
             fs::set_permissions(run_dir, Permissions::from_mode(0o1777)).unwrap();
         }),
-        ("is a symbolic link of user 65534", |run_dir| {
+        ("is a symbolic link of user nobody", |run_dir| {
             symlink("/etc", run_dir).unwrap();
             std::os::unix::fs::lchown(run_dir, Some(NOBODY), None).unwrap();
         }),
