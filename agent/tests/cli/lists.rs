@@ -529,7 +529,7 @@ fn sources() {
         answers::sources(),
         "source list --plain",
         expect![[r#"
-            /var/log/mail.log	following	1258291	4096	2026-11-22T09:34:59.940219846Z	9120	1204	7915	0	1	0	12	
+            /var/log/mail.log	following	1258291	4096	LAST_LINE	9120	1204	7915	0	1	0	12	
             [0]"#]],
     );
     check(
