@@ -53,6 +53,7 @@ pub(super) fn read(top: &Section<'_>) -> Result<Vec<NotifierSettings>, ConfigErr
         "from",
         "server",
         "key_file",
+        "ca_file",
         "on",
         "rules",
         "min_level",
@@ -170,6 +171,15 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
     if let Some(field) = section.field("key_file").filter(|_| kind != "abuseipdb") {
         return Err(field.mistake(format!("{} goes with abuseipdb only", field.name())));
     }
+    if let Some(field) = section
+        .field("ca_file")
+        .filter(|_| !matches!(kind, "webhook" | "abuseipdb"))
+    {
+        return Err(field.mistake(format!(
+            "{} goes with webhook and abuseipdb only",
+            field.name()
+        )));
+    }
     let (from, server) = sender(section)?;
     match kind {
         "email" => Ok(Channel::Email {
@@ -182,7 +192,10 @@ fn channel(section: &Section<'_>) -> Result<Channel, ConfigError> {
             from,
             server,
         }),
-        "webhook" => Ok(Channel::Webhook { url: url(&field)? }),
+        "webhook" => Ok(Channel::Webhook {
+            url: url(&field)?,
+            ca_file: ca_file(section)?,
+        }),
         "abuseipdb" => abuseipdb(section, &field),
         "command" => command(&field),
         _ if field.truth()? => Ok(Channel::Journal {
@@ -243,14 +256,25 @@ fn abuseipdb(section: &Section<'_>, field: &Field<'_>) -> Result<Channel, Config
             section.mistake("abuseipdb needs \"key_file\", the path of a file with the key")
         );
     };
-    let path = file.text()?;
-    if !Path::new(path).is_absolute() || path.contains('\0') {
-        return Err(file.mistake(format!("{path:?} is not the absolute path of a file")));
-    }
     Ok(Channel::AbuseIpdb {
         url,
-        key_file: PathBuf::from(path),
+        key_file: file_path(&file)?,
+        ca_file: ca_file(section)?,
     })
+}
+
+/// The certificates that a receiver's must be signed by.
+fn ca_file(section: &Section<'_>) -> Result<Option<PathBuf>, ConfigError> {
+    let field = section.field("ca_file");
+    field.map(|field| file_path(&field)).transpose()
+}
+
+fn file_path(field: &Field<'_>) -> Result<PathBuf, ConfigError> {
+    let path = field.text()?;
+    if !Path::new(path).is_absolute() || path.contains('\0') {
+        return Err(field.mistake(format!("{path:?} is not the absolute path of a file")));
+    }
+    Ok(PathBuf::from(path))
 }
 
 fn url(field: &Field<'_>) -> Result<String, ConfigError> {

@@ -235,14 +235,22 @@ fn write_channel(channel: &Channel, out: &mut String) -> fmt::Result {
             };
             writeln!(out, "server = {}", quoted(&server))?;
         }
-        Channel::Webhook { url } => writeln!(out, "webhook = {}", quoted(url))?,
+        Channel::Webhook { url, ca_file } => {
+            writeln!(out, "webhook = {}", quoted(url))?;
+            write_ca_file(ca_file.as_deref(), out)?;
+        }
         Channel::Command { words } => {
             let words = list(words.iter().map(|word| quoted(word)));
             writeln!(out, "command = {words}")?;
         }
-        Channel::AbuseIpdb { url, key_file } => {
+        Channel::AbuseIpdb {
+            url,
+            key_file,
+            ca_file,
+        } => {
             writeln!(out, "abuseipdb = {}", quoted(url))?;
             writeln!(out, "key_file = {}", quoted(&key_file.to_string_lossy()))?;
+            write_ca_file(ca_file.as_deref(), out)?;
         }
         Channel::Journal { .. } => writeln!(out, "journal = true")?,
     }
@@ -358,6 +366,13 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+fn write_ca_file(path: Option<&std::path::Path>, out: &mut String) -> fmt::Result {
+    match path {
+        Some(path) => writeln!(out, "ca_file = {}", quoted(&path.to_string_lossy())),
+        None => Ok(()),
+    }
 }
 
 /// The rest of `[allow]`, and the sections about regulars, the breaker and baits.

@@ -3,7 +3,11 @@
 
 use std::{fmt::Write as _, fs, io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
-use super::{Message, Topic, queue::Parcel, webhook::post_bytes};
+use super::{
+    Message, Topic,
+    queue::Parcel,
+    webhook::{Endpoint, post_bytes},
+};
 
 /// Most bytes of a comment, as the API has it.
 const COMMENT_MAX: usize = 1024;
@@ -15,7 +19,7 @@ const BRUTE_FORCE: &str = "18";
 const PORT_SCAN: &str = "14";
 
 pub(super) async fn report(
-    url: &str,
+    endpoint: Endpoint,
     key_file: &Path,
     parcel: &Parcel,
     within: Duration,
@@ -34,7 +38,7 @@ pub(super) async fn report(
             ("accept", "application/json".to_owned()),
             ("key", key.clone()),
         ];
-        post_bytes(url.to_owned(), headers, form.into_bytes(), within).await?;
+        post_bytes(endpoint.clone(), headers, form.into_bytes(), within).await?;
     }
     Ok(())
 }

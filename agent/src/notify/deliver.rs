@@ -3,7 +3,9 @@
 use tokio::time::timeout;
 
 use super::{
-    Channel, NotifierSettings, abuseipdb, command, email, journal, queue::Parcel, webhook,
+    Channel, NotifierSettings, abuseipdb, command, email, journal,
+    queue::Parcel,
+    webhook::{self, Endpoint},
 };
 use crate::line;
 
@@ -25,13 +27,21 @@ pub(super) async fn deliver(
             Channel::Email { to, from, server } => {
                 email::send(server, from.as_deref(), to, host, parcel).await
             }
-            Channel::Webhook { url } => webhook::post(url, host, parcel, settings.timeout).await,
+            Channel::Webhook { url, ca_file } => {
+                let endpoint = Endpoint::new(url, ca_file.as_deref());
+                webhook::post(endpoint, host, parcel, settings.timeout).await
+            }
             Channel::Command { words } => command::run(words, host, parcel).await,
             Channel::XArf { to, from, server } => {
                 email::complain(server, from.as_deref(), to, host, parcel).await
             }
-            Channel::AbuseIpdb { url, key_file } => {
-                abuseipdb::report(url, key_file, parcel, settings.timeout).await
+            Channel::AbuseIpdb {
+                url,
+                key_file,
+                ca_file,
+            } => {
+                let endpoint = Endpoint::new(url, ca_file.as_deref());
+                abuseipdb::report(endpoint, key_file, parcel, settings.timeout).await
             }
             Channel::Journal { socket } => journal::write(socket, host, parcel),
         }

@@ -41,6 +41,8 @@ pub enum Channel {
     Webhook {
         /// Where to.
         url: String,
+        /// The certificates (PEM) that the receiver's must be signed by; `None` for those that this host trusts.
+        ca_file: Option<PathBuf>,
     },
     /// A program with arguments.
     Command {
@@ -62,6 +64,8 @@ pub enum Channel {
         url: String,
         /// The file with the key.
         key_file: PathBuf,
+        /// As for a webhook.
+        ca_file: Option<PathBuf>,
     },
     /// The journal of systemd, or stderr where there is none.
     Journal {
@@ -107,7 +111,7 @@ impl Channel {
         match self {
             Self::Email { to, .. } | Self::XArf { to, .. } => to.clone(),
             // The path of a webhook often is its password.
-            Self::Webhook { url } | Self::AbuseIpdb { url, .. } => {
+            Self::Webhook { url, .. } | Self::AbuseIpdb { url, .. } => {
                 let host = url.split('/').nth(2).unwrap_or_default();
                 let host = host.rsplit('@').next().unwrap_or_default();
                 format!("{}//{host}/...", url.split('/').next().unwrap_or_default())

@@ -1,7 +1,10 @@
 //! Notifiers with receivers on this host: such that take, refuse, hang.
 
+mod mail;
+mod tls;
+
 use std::{
-    io::{Read as _, Write as _},
+    io,
     net::{TcpListener, TcpStream},
     os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::PathBuf,
@@ -60,7 +63,7 @@ fn server(serve: impl Fn(TcpStream) + Send + 'static) -> u16 {
 }
 
 /// Reads one request, tells its body, answers `status`.
-fn answer(mut stream: TcpStream, status: &str, told: &Sender<String>) {
+fn answer(mut stream: impl io::Read + io::Write, status: &str, told: &Sender<String>) {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -86,6 +89,7 @@ fn answer(mut stream: TcpStream, status: &str, told: &Sender<String>) {
 fn webhook(port: u16) -> NotifierSettings {
     settings(Channel::Webhook {
         url: format!("http://127.0.0.1:{port}/secret"),
+        ca_file: None,
     })
 }
 
@@ -336,6 +340,7 @@ fn strangers_hear_of_the_second_ban_and_nothing_of_people() {
     let channel = Channel::AbuseIpdb {
         url: format!("http://127.0.0.1:{port}/api/v2/report"),
         key_file,
+        ca_file: None,
     };
     let stranger = NotifierSettings {
         on: vec![Topic::Ban],

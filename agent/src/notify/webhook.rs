@@ -2,11 +2,13 @@
 
 use std::{
     net::IpAddr,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     thread,
     time::Duration,
 };
 
+use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use ureq::{
@@ -18,6 +20,9 @@ use super::{Message, queue::Parcel};
 
 /// Version of the JSON.
 const SCHEMA: u32 = 1;
+
+/// Whose signatures are trusted.
+type Roots = Arc<Vec<Certificate<'static>>>;
 
 /// Why a text is not the URL of a webhook.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,20 +93,36 @@ fn is_this_host(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// Where to post to, and whom to trust there.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    url: String,
+    ca_file: Option<PathBuf>,
+}
+
+impl Endpoint {
+    pub(super) fn new(url: &str, ca_file: Option<&Path>) -> Self {
+        Self {
+            url: url.to_owned(),
+            ca_file: ca_file.map(Path::to_owned),
+        }
+    }
+}
+
 pub(super) async fn post(
-    url: &str,
+    endpoint: Endpoint,
     host: &str,
     parcel: &Parcel,
     within: Duration,
 ) -> Result<(), String> {
     let body = Body::of(host, parcel).json()?;
     let headers = vec![("content-type", "application/json".to_owned())];
-    post_bytes(url.to_owned(), headers, body, within).await
+    post_bytes(endpoint, headers, body, within).await
 }
 
 /// Posts `body`; only a status of success is one.
 pub(super) async fn post_bytes(
-    url: String,
+    endpoint: Endpoint,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
     within: Duration,
@@ -109,7 +130,7 @@ pub(super) async fn post_bytes(
     let (reply, answer) = oneshot::channel();
     let call = move || {
         // Whoever waits may have given up.
-        let _ = reply.send(call(&url, &headers, &body, within));
+        let _ = reply.send(call(&endpoint, &headers, &body, within));
     };
     let thread = thread::Builder::new().name("webhook".to_owned());
     thread
@@ -121,7 +142,7 @@ pub(super) async fn post_bytes(
 }
 
 fn call(
-    url: &str,
+    endpoint: &Endpoint,
     headers: &[(&'static str, String)],
     body: &[u8],
     within: Duration,
@@ -133,30 +154,52 @@ fn call(
         .max_redirects(0)
         .proxy(None)
         .user_agent(concat!("mailwall/", env!("CARGO_PKG_VERSION")));
-    let config = if url.starts_with("https:") {
-        config.tls_config(tls()?)
+    let config = if endpoint.url.starts_with("https:") {
+        config.tls_config(tls(endpoint.ca_file.as_deref())?)
     } else {
         config
     };
     let agent = config.build().new_agent();
     let request = headers
         .iter()
-        .fold(agent.post(url), |request, (name, value)| {
+        .fold(agent.post(&endpoint.url), |request, (name, value)| {
             request.header(*name, value)
         });
-    let answer = request.send(body).map_err(|error| error.to_string())?;
+    let answer = request.send(body).map_err(|error| match error {
+        ureq::Error::Timeout(_) => format!("no answer within {} s", within.as_secs()),
+        error => in_words(&error.to_string(), endpoint),
+    })?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         status => Err(format!("it answered {status}")),
     }
 }
 
-/// TLS with the roots of this host.
-fn tls() -> Result<TlsConfig, String> {
-    static ROOTS: OnceLock<Arc<Vec<Certificate<'static>>>> = OnceLock::new();
-    let roots = match ROOTS.get() {
-        Some(roots) => roots.clone(),
-        None => {
+/// An error of the call, and what to do about those that an operator can mend.
+fn in_words(error: &str, endpoint: &Endpoint) -> String {
+    let advice = match &endpoint.ca_file {
+        _ if error.contains("not valid for name") => {
+            "its certificate is for another name than that of the URL".to_owned()
+        }
+        _ if error.contains("certificate expired") => "its certificate is over".to_owned(),
+        None if error.contains("UnknownIssuer") => {
+            "its certificate is signed by none that this host trusts: name that of a private CA with ca_file".to_owned()
+        }
+        Some(path) if error.contains("UnknownIssuer") => {
+            format!("its certificate is not signed by what {} holds", path.display())
+        }
+        _ => return error.to_owned(),
+    };
+    format!("{advice} ({error})")
+}
+
+/// TLS with the roots of this host, or those in a file, which is read each time.
+fn tls(ca_file: Option<&Path>) -> Result<TlsConfig, String> {
+    static ROOTS: OnceLock<Roots> = OnceLock::new();
+    let roots = match (ca_file, ROOTS.get()) {
+        (Some(path), _) => roots_in(path)?,
+        (None, Some(roots)) => roots.clone(),
+        (None, None) => {
             let found = rustls_native_certs::load_native_certs().certs;
             if found.is_empty() {
                 return Err(
@@ -164,10 +207,7 @@ fn tls() -> Result<TlsConfig, String> {
                         .to_owned(),
                 );
             }
-            let found = found
-                .iter()
-                .map(|root| Certificate::from_der(root).to_owned());
-            ROOTS.get_or_init(|| Arc::new(found.collect())).clone()
+            ROOTS.get_or_init(|| roots(&found)).clone()
         }
     };
     let provider = rustls::crypto::ring::default_provider();
@@ -177,9 +217,38 @@ fn tls() -> Result<TlsConfig, String> {
         .build())
 }
 
+fn roots(found: &[CertificateDer<'static>]) -> Roots {
+    let roots = found
+        .iter()
+        .map(|root| Certificate::from_der(root).to_owned());
+    Arc::new(roots.collect())
+}
+
+fn roots_in(path: &Path) -> Result<Roots, String> {
+    let shown = path.display();
+    let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
+    match (found.certs.is_empty(), found.errors.first()) {
+        (false, _) => Ok(roots(&found.certs)),
+        (true, Some(error)) => Err(format!("cannot read the certificates in {shown}: {error}")),
+        (true, None) => Err(format!("{shown} holds no certificate (PEM)")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_told_with_what_to_do() {
+        let shown = |error: &str, ca_file: Option<&str>| {
+            let endpoint = Endpoint::new("https://192.0.2.1/", ca_file.map(Path::new));
+            in_words(error, &endpoint)
+        };
+        let unknown = "rustls: invalid peer certificate: UnknownIssuer";
+        assert!(shown(unknown, None).contains("name that of a private CA with ca_file"));
+        assert!(shown(unknown, Some("/etc/ca.pem")).contains("/etc/ca.pem"));
+        assert_eq!(shown("refused", None), "refused");
+    }
 
     #[test]
     fn secrets_go_over_tls_or_not_at_all() {
