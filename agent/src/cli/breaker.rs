@@ -24,8 +24,8 @@ const RESUME_EXAMPLES: &str = "EXAMPLES
 
 /// Look at the pause of bans, and end it
 ///
-/// When regulars get nothing done any more, or many hosts that are known would be banned, the server is likely to be broken and not under
-/// attack: new bans pause until that has not been seen for a while ([breaker] in the configuration).
+/// When regulars get nothing done any more, or many hosts that are known would be banned, the server is likely to be broken and
+/// not under attack: new bans pause until that has not been seen for a while, as the section breaker of the configuration says.
 #[derive(clap::Subcommand, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub enum Command {

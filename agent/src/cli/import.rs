@@ -37,8 +37,8 @@ const EXAMPLES: &str = "EXAMPLES
 ///
 /// Of an access map, REJECT, DISCARD and permanent errors by address become bans, less what more special entries let through;
 /// --allow puts these on the allowlist. ClientRate: and ClientConn: become limit sections, GreetPause: 0 becomes early_talkers of
-/// [spare]; both are shown, or written to the file of --limits-to: they belong into the configuration. The rest is the mail
-/// server's.
+/// the section spare; both are shown, or written to the file of --limits-to: they belong into the configuration. The rest is
+/// the mail server's.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
