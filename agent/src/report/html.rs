@@ -30,7 +30,7 @@ td:first-child { min-width: 11rem; }
   .rows td:first-child { text-align: left; } .rows td:first-child::before { content: none; }
   .rows td.zero, td:empty { display: none; }
   .pairs tr { display: flex; justify-content: space-between; gap: 1.5rem; padding: .3rem 0; }
-  .pairs td:first-child { text-align: left; }
+  .pairs td { justify-content: flex-end; } .pairs td:first-child { text-align: left; justify-content: flex-start; }
 }
 @media print {
   body { font-size: 10pt; max-width: none; margin: 0; padding: 0; }
