@@ -147,3 +147,46 @@ fn a_network_with_host_bits_is_corrected() {
     assert!(answer.stderr.contains("203.0.113.0/24"), "{answer:?}");
     assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 0);
 }
+
+/// SmarterMail's list has "blocks in 30 days": it goes up with each ban, whoever made it, and a restart loses none.
+#[test]
+fn the_list_counts_the_bans_of_a_month_over_restarts() {
+    let bed = Testbed::new().unwrap();
+    let server = MailServer::start(&bed).unwrap();
+    let config = config(server.log(), "10m", "");
+    let mut agent = Setup::new(&bed, &config).unwrap().start().unwrap();
+    for expected in 1..=3_u64 {
+        let ban = provoke(&bed, &agent, "203.0.113.7", "203.0.113.7/32");
+        assert_eq!(ban["bans_30d"], expected, "{ban}");
+        assert_eq!(ban["kind"], "unknown-recipient", "{ban}");
+        assert_eq!(ban["service"], "smtp", "{ban}");
+        assert!(ban["last_seen"].is_string(), "{ban}");
+        agent = agent.restart().unwrap();
+        let after = find_ban(&agent.json(&["ban", "list"]).unwrap(), "203.0.113.7/32").cloned();
+        let after = after.unwrap();
+        for field in ["bans_30d", "kind", "service", "first_seen"] {
+            assert_eq!(after[field], ban[field], "{field}");
+        }
+        must(&agent, &["ban", "remove", "203.0.113.7"]);
+    }
+    // "Blacklist entire class C" of the same page; what is never banned is not banned so either.
+    must(&agent, &["ban", "add", "--network", "198.51.100.9"]);
+    let refused = agent
+        .cli(&["ban", "add", "--network", "172.31.0.1"])
+        .unwrap();
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let shown = |filter: [&str; 2]| {
+        let words = ["ban", "list", filter[0], filter[1]];
+        let list = agent.json(&words).unwrap();
+        let bans = list["bans"].as_array().unwrap();
+        assert_eq!(list["total"], bans.len() as u64);
+        bans.iter()
+            .map(|ban| ban["net"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown(["--rule", "manual"]), ["198.51.100.0/24"]);
+    assert_eq!(shown(["--since", "1h"]), ["198.51.100.0/24"]);
+    assert_eq!(shown(["--net", "198.51.100.9"]), ["198.51.100.0/24"]);
+    assert!(shown(["--service", "smtp"]).is_empty());
+    assert!(shown(["--net", "203.0.113.7"]).is_empty());
+}
