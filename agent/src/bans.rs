@@ -3,7 +3,7 @@
 mod origins;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     net::IpAddr,
     time::SystemTime,
 };
@@ -13,7 +13,14 @@ use ipnet::IpNet;
 use mailwall_common::{ADDRESSES_V4_CAPACITY, NETWORKS_CAPACITY, PREFIXES_V6_CAPACITY};
 
 use self::origins::Origins;
-use crate::ban::{Ban, End, ListName};
+use crate::ban::{Ban, End, Evidence, ListName};
+
+/// Most bytes of log lines that are kept with bans in force; beyond it the bans that began longest ago lose theirs, which the store
+/// still has.
+pub const EVIDENCE_BYTES_MAX: usize = 32 << 20;
+
+/// Entries of ended bans that may wait to be forgotten, beside one for each ban.
+const STALE_MAX: usize = 1024;
 
 /// The bans in force, by net: at most one a net, and no more than the maps hold.
 #[derive(Debug, Default)]
@@ -31,6 +38,9 @@ pub struct Bans {
     lengths_v4: Lengths,
     lengths_v6: Lengths,
     origins: Origins,
+    /// Bytes of evidence, and the nets that have any, in the order in which their bans began; some of those have none any more.
+    evidence_bytes: usize,
+    with_evidence: VecDeque<(IpNet, SystemTime)>,
 }
 
 impl Bans {
@@ -172,13 +182,50 @@ impl Bans {
         self.held[map] += 1;
         self.lengths(&ban.net).add(ban.net.prefix_len());
         self.origins.add(&ban.origin);
+        self.keep_evidence(&ban);
         self.by_net.insert(ban.net, ban);
+        self.bound_evidence();
         old
+    }
+
+    /// Bytes of log lines that are kept with bans.
+    pub(crate) fn evidence_bytes(&self) -> usize {
+        self.evidence_bytes
+    }
+
+    fn keep_evidence(&mut self, ban: &Ban) {
+        if ban.evidence.is_empty() {
+            return;
+        }
+        self.evidence_bytes += bytes_of(ban);
+        self.with_evidence.push_back((ban.net, ban.since));
+        // Bans end in any order.
+        if self.with_evidence.len() > 2 * self.by_net.len() + STALE_MAX {
+            let has_any = |(net, since): &(IpNet, SystemTime)| {
+                let ban = self.by_net.get(net).unwrap_or(ban);
+                ban.net == *net && ban.since == *since
+            };
+            self.with_evidence.retain(has_any);
+        }
+    }
+
+    fn bound_evidence(&mut self) {
+        while self.evidence_bytes > EVIDENCE_BYTES_MAX {
+            let Some((net, since)) = self.with_evidence.pop_front() else {
+                return;
+            };
+            let ban = self.by_net.get_mut(&net);
+            if let Some(ban) = ban.filter(|ban| ban.since == since) {
+                self.evidence_bytes -= bytes_of(ban);
+                ban.evidence = Vec::new();
+            }
+        }
     }
 
     /// Takes out the ban of exactly `net`.
     pub(crate) fn remove(&mut self, net: &IpNet) -> Option<Ban> {
         let ban = self.by_net.remove(net)?;
+        self.evidence_bytes -= bytes_of(&ban);
         let key = (ban.end, ban.net);
         let map = MapOf::of(net) as usize;
         self.by_end.remove(&key);
@@ -212,6 +259,14 @@ impl Bans {
             IpNet::V6(_) => &mut self.lengths_v6,
         }
     }
+}
+
+/// Bytes of a ban's evidence.
+fn bytes_of(ban: &Ban) -> usize {
+    let pieces = ban.evidence.iter();
+    pieces
+        .map(|piece| size_of::<Evidence>() + piece.text.capacity())
+        .sum()
 }
 
 /// Which map of the filter holds a ban: each has its own capacity.
@@ -311,8 +366,8 @@ impl Lengths {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::Bans;
-    use crate::ban::{Ban, End, Origin, Sort};
+    use super::{Bans, EVIDENCE_BYTES_MAX, STALE_MAX};
+    use crate::ban::{Ban, End, Evidence, Origin, Sort};
 
     fn at(s: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(s)
@@ -335,6 +390,41 @@ mod tests {
 
     fn nets<'a>(bans: impl Iterator<Item = &'a Ban>) -> Vec<String> {
         bans.map(|ban| ban.net.to_string()).collect()
+    }
+
+    #[test]
+    fn the_log_lines_of_the_newest_bans_are_kept_and_no_more() {
+        let mut bans = Bans::new();
+        let lines = |n: u64| {
+            let text = "x".repeat(512);
+            vec![Evidence { at: at(n), text }; 10]
+        };
+        for n in 0..10_000 {
+            let net = std::net::Ipv4Addr::from(0x0a00_0000 + n as u32);
+            bans.insert(Ban {
+                since: at(n),
+                evidence: lines(n),
+                ..ban(&format!("{net}/32"), End::Never)
+            });
+            // One that ends at once.
+            bans.insert(Ban {
+                since: at(n),
+                evidence: lines(n),
+                ..ban("192.0.2.1/32", End::At(at(n)))
+            });
+            assert!(bans.evidence_bytes() <= EVIDENCE_BYTES_MAX);
+            assert!(bans.with_evidence.len() <= 2 * bans.len() + STALE_MAX + 1);
+        }
+        let has_lines = |net: &str| {
+            let ban = bans.get(&net.parse().unwrap()).unwrap();
+            ban.evidence.len() == 10
+        };
+        assert!(!has_lines("10.0.0.0/32") && has_lines("10.0.39.15/32"));
+        let nets: Vec<_> = bans.iter().map(|ban| ban.net).collect();
+        for net in nets {
+            bans.remove(&net);
+        }
+        assert_eq!(bans.evidence_bytes(), 0);
     }
 
     #[test]

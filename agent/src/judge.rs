@@ -13,6 +13,7 @@ mod delayed;
 mod endings;
 mod evidence;
 mod history;
+mod holds;
 mod listing;
 mod manual;
 mod name;
@@ -26,6 +27,7 @@ mod regulars;
 mod retold;
 mod sentence;
 mod spared;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod widening;
@@ -50,6 +52,7 @@ pub use self::{
     near::{NEAR_MAX, NearMiss},
     retold::{Retold, Telling},
     spared::{Mercy, SPARED_MAX, Spared},
+    tables::Table,
 };
 use crate::{
     allowlist::Allowlist,

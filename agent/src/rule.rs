@@ -21,7 +21,7 @@ pub(crate) use self::{
     book::{Book, Rules},
     breach::{Breach, Found, Reach, is_near},
     counter::Counter,
-    good::{Goods, good_window},
+    good::{GOOD_HOSTS_MAX, Goods, good_window},
     moment::Moment,
     note::{ERAS, Note},
     subject::{NetKey, Subjects, network},

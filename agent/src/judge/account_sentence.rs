@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Judge,
-    accounts::{Finding, HOLDS_MAX, Standing},
+    accounts::{Finding, Standing},
     near::NearMiss,
 };
 use crate::{
@@ -83,7 +83,7 @@ impl Judge {
         }
         let origin = Origin::Rule(settings.name.clone());
         if let Some(length) = settings.then.hold
-            && self.accounts.holds.len() < HOLDS_MAX
+            && self.accounts.holds.has_room_for(&name)
         {
             let hold = Hold {
                 account: name,
@@ -137,7 +137,7 @@ impl Judge {
     /// Keeps back what an account sends, by the operator's word, in place of any hold that there is.
     pub fn add_hold(&mut self, account: &str, end: End, reason: &str, now: SystemTime) -> bool {
         let account: Box<str> = account.to_lowercase().into();
-        if !self.accounts.holds.contains_key(&account) && self.accounts.holds.len() >= HOLDS_MAX {
+        if !self.accounts.holds.has_room_for(&account) {
             return false;
         }
         self.put_hold(Hold {
@@ -168,7 +168,7 @@ impl Judge {
 
     /// The accounts that are held, by name.
     pub fn holds(&self) -> impl Iterator<Item = &Hold> {
-        self.accounts.holds.values()
+        self.accounts.holds.iter()
     }
 
     /// The hold of an account.
@@ -202,24 +202,15 @@ impl Judge {
     }
 
     fn put_hold(&mut self, hold: Hold) {
-        self.accounts
-            .holds
-            .insert(hold.account.clone(), hold.clone());
+        self.accounts.holds.insert(hold.clone());
         self.decisions.push_back(Decision::Hold(hold));
     }
 
     /// Ends the holds that are over.
     pub(super) fn release_over(&mut self, now: SystemTime) {
-        let holds = &mut self.accounts.holds;
-        let over: Vec<Box<str>> = holds
-            .values()
-            .filter(|hold| hold.end.is_over_at(now))
-            .map(|hold| hold.account.clone())
-            .collect();
-        for account in over {
-            holds.remove(&account);
+        while let Some(hold) = self.accounts.holds.pop_over(now) {
             self.decisions.push_back(Decision::Release {
-                account,
+                account: hold.account,
                 pardon: Pardon::Expired,
             });
         }
@@ -227,15 +218,7 @@ impl Judge {
 
     /// When the next hold is over.
     pub(super) fn next_release(&self) -> Option<SystemTime> {
-        let ends = self
-            .accounts
-            .holds
-            .values()
-            .filter_map(|hold| match hold.end {
-                End::At(at) => Some(at),
-                End::Never => None,
-            });
-        ends.min()
+        self.accounts.holds.next_end()
     }
 }
 

@@ -10,7 +10,6 @@ mod live;
 mod registry;
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -20,7 +19,14 @@ use self::{
     live::Live,
     registry::{Entry, Registry},
 };
-use super::name::key;
+pub(super) use self::{
+    live::LIVE_MAX,
+    registry::{ACCOUNTS_MAX, STRANGERS_MAX},
+};
+use super::{
+    holds::{HOLDS_MAX, Holds},
+    name::key,
+};
 use crate::{
     account::{self, Account, BASELINE_DAYS_MIN, Day, LiveSession},
     decision::Hold,
@@ -28,8 +34,6 @@ use crate::{
     rule::{Counter, Distinct, Measure, Moment, Per, Reach, RuleSettings, Subjects, is_near, span},
 };
 
-/// Most accounts that are held back at once; a rule that wants one more only tells of it.
-pub(crate) const HOLDS_MAX: usize = 10_000;
 /// How far apart two programs may tell of one failed login.
 const RETOLD_WITHIN: Duration = Duration::from_secs(3);
 
@@ -51,7 +55,7 @@ pub(super) struct Accounts {
     rules: Vec<Rule>,
     registry: Registry,
     live: Live,
-    pub(super) holds: BTreeMap<Box<str>, Hold>,
+    pub(super) holds: Holds,
 }
 
 /// A rule on accounts.
@@ -183,7 +187,7 @@ impl Accounts {
             rules: Vec::new(),
             registry: Registry::new(),
             live: Live::new(),
-            holds: BTreeMap::new(),
+            holds: Holds::default(),
         }
     }
 
@@ -331,7 +335,7 @@ impl Accounts {
             }
         }
         for hold in holds.into_iter().take(HOLDS_MAX) {
-            self.holds.insert(hold.account.clone(), hold);
+            self.holds.insert(hold);
         }
     }
 
@@ -402,6 +406,16 @@ impl Accounts {
 
     pub(super) fn live(&self) -> impl Iterator<Item = &LiveSession> {
         self.live.iter()
+    }
+
+    /// Known accounts, names that nobody has logged in to, and names in all.
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        let (known, strangers) = self.registry.len();
+        (known, strangers, self.registry.names())
+    }
+
+    pub(super) fn live_len(&self) -> usize {
+        self.live.len()
     }
 
     /// Known accounts, and names that nobody has logged in to.

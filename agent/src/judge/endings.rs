@@ -122,7 +122,6 @@ impl Endings {
     }
 
     /// Sessions and addresses that are remembered.
-    #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
         (self.failed.len(), self.accounts.len())
     }

@@ -183,7 +183,6 @@ impl Pieces {
     }
 
     /// Bytes kept.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.texts.len() + self.pieces.len() * size_of::<Piece>()
     }

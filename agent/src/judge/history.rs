@@ -98,6 +98,11 @@ impl History {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.past.len()
+    }
+
     fn remember(&mut self, new: Remembered) {
         let net = new.past.net;
         let lengths = &mut self.lengths[family(&net)];

@@ -92,7 +92,6 @@ impl NearMisses {
     }
 
     /// How many came near, and how many reached a limit, of those that are remembered.
-    #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
         (self.near.len(), self.reached.len())
     }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Most that the judge is quiet about; beyond it what was told longest ago may be told once more.
-const QUIET_MAX: usize = 1 << 16;
+pub(super) const QUIET_MAX: usize = 1 << 16;
 /// Entries that are looked at only now and then are kept at most so long: as a ban is at most remembered.
 const QUIET_LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
@@ -70,6 +70,11 @@ impl Quiet {
     /// Only these rules are left.
     pub(super) fn keep(&mut self, is_left: impl Fn(&RuleName) -> bool) {
         self.counted.retain(|rule, _| is_left(rule));
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.until.len()
     }
 
     pub(super) fn forget(&mut self, now: Moment) {

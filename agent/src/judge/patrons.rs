@@ -34,6 +34,11 @@ impl Patrons {
         self.accounts.get(&account_key(account)).is_some()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
     pub(super) fn forget(&mut self, now: Moment) {
         while self.accounts.pop_idle(now, REMEMBERED).is_some() {}
     }

@@ -147,7 +147,11 @@ impl Regulars {
         changed.into_iter().filter_map(known).collect()
     }
 
-    #[cfg(test)]
+    /// How many are to be stored.
+    pub(super) fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }

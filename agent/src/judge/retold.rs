@@ -20,7 +20,7 @@ use crate::{
 /// How far apart the tellings of one failure may be: auth delays its answer by two seconds, and clocks and queues differ.
 const WITHIN: Duration = Duration::from_secs(3);
 /// Most hosts whose failures are remembered; the one longest without a failure is forgotten.
-const HOSTS_MAX: usize = 8192;
+pub(super) const HOSTS_MAX: usize = 8192;
 /// How long a host is remembered: one log is read behind another.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Most failures of a host that are remembered.
@@ -168,6 +168,11 @@ impl Retold {
             }
         }
         Some(untold)
+    }
+
+    /// Hosts that are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.failures.len()
     }
 
     /// Forgets what can no longer be told again at `now`.

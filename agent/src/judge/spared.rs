@@ -115,6 +115,11 @@ impl SparedHosts {
         self.hosts.values()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
     pub(super) fn forget(&mut self, now: Moment) {
         while self.hosts.pop_idle(now, REMEMBERED).is_some() {}
     }

@@ -10,7 +10,7 @@ use crate::rule::{Moment, Tracked};
 /// Neighbours count together when they were banned within this time of each other (research D-11).
 const WITHIN: Duration = Duration::from_secs(3_600);
 /// Most networks that are watched; the one longest without a ban inside is forgotten.
-const WATCHED_MAX: usize = 16_384;
+pub(super) const WATCHED_MAX: usize = 16_384;
 
 /// How many banned neighbours make the net of `length` around them banned (research D-11: three /64 of a /56, four /56 of a
 /// /48; the first step is for hosts told apart by more than 64 bits).
@@ -88,6 +88,11 @@ impl Neighbours {
         };
         self.watched.remove(&wide);
         Some(widened)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.watched.len()
     }
 
     pub(super) fn forget(&mut self, now: Moment) {

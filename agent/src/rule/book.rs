@@ -74,7 +74,6 @@ impl Book {
     }
 
     /// Bytes that the records take beside themselves.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{Moment, NetKey, Tracked, moment::whole_millis};
 
 /// Most hosts (and networks) whose good events are counted; the one longest without one is forgotten.
-const GOOD_HOSTS_MAX: usize = 65_536;
+pub(crate) const GOOD_HOSTS_MAX: usize = 65_536;
 
 /// Parts of a window that are counted apart. What leaves the window leaves by such a part, so that good is remembered for up
 /// to an eighth longer than the window: an error in favour of the host.
@@ -103,6 +103,11 @@ impl Goods {
                 .collect(),
             hosts: Tracked::new(GOOD_HOSTS_MAX),
         }
+    }
+
+    /// Hosts that they are counted of.
+    pub(crate) fn len(&self) -> usize {
+        self.hosts.len()
     }
 
     /// No rule asks for them.

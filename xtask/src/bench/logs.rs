@@ -3,6 +3,7 @@
 
 mod analyze;
 mod effort;
+mod flood;
 mod judge;
 pub mod mix;
 mod peers;
@@ -39,6 +40,8 @@ enum Part {
     /// A million hosts: offences a second, and memory
     // First, while this process has no memory of other parts to use again.
     Judge,
+    /// Ten million addresses and accounts: every table within its bound
+    Flood,
     /// Reading lines, and judging what they say
     Pipeline,
     /// `mailwall analyze` whole: one core, all cores, memory
@@ -77,6 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
         pin(&last_of(&all)?)?;
         match part {
             Part::Judge => judge::run(effort, &mut report)?,
+            Part::Flood => flood::run(&mut report)?,
             Part::Pipeline => pipeline::run(effort, &mut report)?,
             Part::Analyze => analyze::run(effort, &all, &mut report)?,
             Part::Peers => peers::run(effort, &mut report)?,

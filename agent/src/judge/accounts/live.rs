@@ -119,6 +119,10 @@ impl Live {
         open.map(|connection| &connection.shown)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.sessions.len() == 0
     }

@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::SystemTime};
 
+use foldhash::quality::RandomState;
+
 use super::count::Count;
 use crate::{
     account::Account,
@@ -32,7 +34,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Registry {
     /// A number for each name, so that a name is kept once.
-    ids: HashMap<Arc<str>, u64>,
+    ids: HashMap<Arc<str>, u64, RandomState>,
     next: u64,
     known: Tracked<u64, Entry>,
     strangers: Tracked<u64, Entry>,
@@ -61,7 +63,7 @@ impl Entry {
 impl Registry {
     pub(super) fn new() -> Self {
         Self {
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             next: 0,
             known: Tracked::new(ACCOUNTS_MAX),
             strangers: Tracked::new(STRANGERS_MAX),
@@ -71,13 +73,14 @@ impl Registry {
     /// The account of that name, remembered from here on. Once something of it `succeeded` it is no stranger any more.
     pub(super) fn touch(&mut self, name: &str, at: SystemTime, succeeded: bool) -> &mut Entry {
         let lower = lower(name);
-        let id = match self.ids.get(&*lower) {
-            Some(&id) => id,
+        let (id, new_name) = match self.ids.get(&*lower) {
+            Some(&id) => (id, None),
             None => {
                 let id = self.next;
                 self.next += 1;
-                self.ids.insert(lower.as_ref().into(), id);
-                id
+                let name: Arc<str> = lower.as_ref().into();
+                self.ids.insert(Arc::clone(&name), id);
+                (id, Some(name))
             }
         };
         let is_known = self.known.get(&id).is_some();
@@ -89,7 +92,10 @@ impl Registry {
             true => &mut self.known,
             false => &mut self.strangers,
         };
-        let fresh = || stranger.unwrap_or_else(|| Entry::new(lower.as_ref().into(), at));
+        let fresh = || {
+            let named = || new_name.unwrap_or_else(|| lower.as_ref().into());
+            stranger.unwrap_or_else(|| Entry::new(named(), at))
+        };
         let (entry, displaced) = table.touch(id, Moment::from(at), fresh);
         if let Some(displaced) = displaced {
             self.ids.remove(&displaced.account.name);
@@ -124,6 +130,11 @@ impl Registry {
         while let Some(gone) = self.strangers.pop_idle(now, age) {
             self.ids.remove(&gone.account.name);
         }
+    }
+
+    /// How many names are kept: as many as there are entries.
+    pub(super) fn names(&self) -> usize {
+        self.ids.len()
     }
 
     /// How many are known, and how many are strangers.
