@@ -1,6 +1,5 @@
 //! An attack from ever new addresses, with ever new accounts, under the rules of all presets at once: no table grows beyond its bound,
 //! and no ban in force is forgotten. Ten million of them are played by `cargo xtask bench logs flood`.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod stream;
 
