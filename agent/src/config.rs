@@ -18,6 +18,7 @@ mod report;
 pub mod reset;
 mod rule;
 mod source;
+mod store;
 mod text;
 mod then;
 
@@ -41,6 +42,7 @@ pub use self::{
     preset::{PRESETS, Preset},
     report::DailyReport,
     source::{Log, SourceConfig},
+    store::StoreConfig,
 };
 pub use crate::rule::GROUPS;
 use crate::{
@@ -81,6 +83,8 @@ pub struct Config {
     pub notifiers: Vec<NotifierSettings>,
     /// `[report]`: the report of the day by e-mail.
     pub report: Option<DailyReport>,
+    /// `[store]`: what the database may take.
+    pub store: StoreConfig,
     /// `[metrics]`: where metrics are served.
     pub metrics: MetricsConfig,
 }
@@ -180,7 +184,7 @@ impl Config {
             &[
                 "filter", "allow", "spare", "breaker", "honeypot", "source", "patterns", "pattern",
                 "rules", "rule", "ban", "control", "limit", "policy", "report", "notify",
-                "control", "limit", "metrics",
+                "control", "limit", "metrics", "store",
             ],
         )?;
         let ban = then::read_ban(&top)?;
@@ -203,6 +207,7 @@ impl Config {
             policy: policy::read(&top)?,
             notifiers: notify::read(&top)?,
             report: report::read(&top)?,
+            store: store::read(&top)?,
             metrics: metrics::read(&top)?,
         })
     }

@@ -8,6 +8,7 @@ mod lock;
 mod read;
 mod regular;
 mod schema;
+mod size;
 mod tally;
 mod timeline;
 mod write;
@@ -62,6 +63,8 @@ pub struct Store {
     commits: u32,
     /// Rows added to the tally since it was last cut back.
     tallied: usize,
+    /// Most bytes of the database.
+    max_bytes: u64,
     _lock: Lock,
 }
 
@@ -218,6 +221,7 @@ impl Store {
                 path,
                 commits: 0,
                 tallied: 0,
+                max_bytes: u64::MAX,
                 _lock: lock,
             },
             bans: contents.bans,

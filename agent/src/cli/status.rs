@@ -11,7 +11,7 @@ use super::{
     time,
 };
 use crate::{
-    control::protocol::{Answer, Interface, PolicyView, Request, Status},
+    control::protocol::{Answer, DatabaseView, Interface, PolicyView, Request, Status},
     line,
 };
 
@@ -31,10 +31,9 @@ const PROBLEM_MAX: usize = 1024;
 /// running.
 ///
 /// --plain: one fact a line, its name first: version, pid, started, mode, ports, bans, allowed, dropped, drops_per_s, tracked,
-/// over_rate, over_concurrent; then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), limit NETWORK
+/// over_rate, over_concurrent, database (bytes in use, and at most); then interface NAME MODE PROBLEM BUFFERS NOTE (BUFFERS is multi-buffer or empty), limit NETWORK
 /// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, policy LISTEN STATE CONNECTIONS REQUESTS HELD
-/// REFUSED LATE GARBAGE LAST_GARBAGE, policy_answer ACTION GIVEN OBSERVED, and problem TEXT, one line for each.
-/// PER_MINUTE CONCURRENT COUNTS, source NAME STATE LAG_BYTES LAST_LINE PROBLEM, notifier NAME KIND TOLD WAITING LOST
+/// REFUSED LATE GARBAGE LAST_GARBAGE, policy_answer ACTION GIVEN OBSERVED, notifier NAME KIND TOLD WAITING LOST
 /// FAILING_SINCE, and problem TEXT, one line for each.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
@@ -137,7 +136,7 @@ fn lists(status: &Status) -> String {
     format!(", of lists: {}", shown.join(", "))
 }
 
-fn facts(status: &Status) -> [(&'static str, String); 7] {
+fn facts(status: &Status) -> [(&'static str, String); 8] {
     let ports: Vec<String> = status.ports.iter().map(ToString::to_string).collect();
     let ports = ports.join(", ");
     let observing = status.mode == "observe";
@@ -173,12 +172,30 @@ fn facts(status: &Status) -> [(&'static str, String); 7] {
             "TRACKED",
             count(status.tracked, "host with offences", "hosts with offences"),
         ),
+        ("DATABASE", database(status.database)),
         (
             "RUNNING",
             format!("for {}, pid {}", time::coarse(status.uptime_s), status.pid),
         ),
         ("VERSION", status.version.clone()),
     ]
+}
+
+fn database(database: Option<DatabaseView>) -> String {
+    const MIB: u64 = 1 << 20;
+    match database {
+        Some(DatabaseView { bytes, max_bytes }) => format!(
+            "{} MiB of at most {}",
+            grouped(bytes.div_ceil(MIB)),
+            grouped(max_bytes / MIB)
+        ),
+        None => "cannot be read".to_owned(),
+    }
+}
+
+/// `BYTES MAX_BYTES`; empty where it cannot be read.
+fn database_plain(database: Option<DatabaseView>) -> String {
+    database.map_or_else(String::new, |of| format!("{} {}", of.bytes, of.max_bytes))
 }
 
 fn policy(service: &PolicyView) -> String {
@@ -284,6 +301,7 @@ fn plain(status: &Status, console: &mut Console) -> Result<(), Failure> {
         ("tracked", status.tracked.to_string()),
         ("over_rate", status.limits.over_rate.to_string()),
         ("over_concurrent", status.limits.over_concurrent.to_string()),
+        ("database", database_plain(status.database)),
     ];
     let text = |text: &str| line::escaped(text.as_bytes(), PROBLEM_MAX);
     let maybe = |value: &Option<String>| text(value.as_deref().unwrap_or_default());

@@ -99,6 +99,7 @@ fn try_write(config: &Config, out: &mut String) -> fmt::Result {
         writeln!(out, "group = {}", quoted(group))?;
     }
 
+    writeln!(out, "\n[store]\nmax_mb = {}", config.store.max_mb())?;
     write_policy(&config.policy, out)?;
     write_metrics(config, out)?;
 

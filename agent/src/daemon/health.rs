@@ -148,12 +148,33 @@ impl Daemon {
                 .map(|e| format!("bans are not saved: {e}")),
         );
         problems.extend(health.store_aside.iter().cloned());
+        problems.extend(self.store_problem());
         problems.extend(self.policy.problem());
         problems.extend(self.kick_problem());
         problems.extend(self.metrics.problem());
         problems.extend(self.intake.problems(self.clock.now()));
         problems.extend(self.notifier_problems());
         problems
+    }
+
+    /// Says how much the database may take.
+    pub(super) fn bound_store(&mut self) {
+        if let Err(err) = self.store.bound(self.config.store.max_bytes) {
+            self.health.note_stored(Err(err));
+        }
+    }
+
+    /// That what must be kept is more than the database may take.
+    fn store_problem(&self) -> Option<String> {
+        let max = self.config.store;
+        let size = self.store.size().ok()?;
+        (size > max.max_bytes).then(|| {
+            format!(
+                "the database takes {} MiB, and [store] max_mb is {}: bans and their history are more than that; raise it",
+                size >> 20,
+                max.max_mb()
+            )
+        })
     }
 
     /// Looks at what changes by itself.

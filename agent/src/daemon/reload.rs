@@ -25,6 +25,7 @@ impl Daemon {
         self.judge.reconfigure(start::judge_settings(&self.config));
         self.renew_allowlist();
         self.renew_clemency();
+        self.bound_store();
         self.fill_filter();
         self.limit_connections();
         self.attach();
@@ -115,6 +116,14 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             Some(listen) => format!("[policy]: {listen}"),
             None => "[policy]: no service".to_owned(),
         },
+    );
+    note(
+        old.store != new.store,
+        format!(
+            "[store] max_mb: {} -> {}",
+            old.store.max_mb(),
+            new.store.max_mb()
+        ),
     );
     note(
         old.metrics != new.metrics,

@@ -207,7 +207,9 @@ fn open(
     config: &Config,
     clock: &Clock,
 ) -> Result<(Opened, control::Listener), RunError> {
-    let opened = Store::open(&paths.state_dir, clock)?;
+    let mut opened = Store::open(&paths.state_dir, clock)?;
+    opened.store.bound(config.store.max_bytes)?;
+    opened.store.shrink()?;
     let listener = control::listen(&paths.run_dir, config.control.group.as_deref())?;
     Ok((opened, listener))
 }

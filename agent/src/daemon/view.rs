@@ -10,6 +10,9 @@ use crate::{
     control::protocol::{
         AllowList, AllowView, Counters, DelayView, Interface, PacketCounter, RuleList, RuleView,
         SCHEMA, Source, SourceList, Status, ThenView,
+        AllowList, AllowView, BanList, BanSort, BanView, Counters, DatabaseView, DelayView,
+        EvidenceView, Interface, PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList,
+        Status, ThenView,
     },
     duration,
     rule::{Length, Per, Then},
@@ -59,6 +62,10 @@ impl Daemon {
             limits: self.limits_view(),
             policy: self.policy_view(),
             notifiers: self.notify_list().notifiers,
+            database: self.store.size().ok().map(|bytes| DatabaseView {
+                bytes,
+                max_bytes: self.config.store.max_bytes,
+            }),
             problems: self.problems(),
         }
     }

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use rusqlite::{Connection, OpenFlags, Result, Transaction, params};
 
-use super::{BUSY_TIMEOUT, Store, StoreError, timeline::Now};
+use super::{BUSY_TIMEOUT, Store, StoreError, size, timeline::Now};
 use crate::{
     clock::Clock,
     tally::{NetTally, Tallied, TallyRow, TallySort},
@@ -71,6 +71,7 @@ impl Store {
             self.tallied = 0;
             prune(&transaction, timeline.now_ms(now), ROWS_MAX)?;
         }
+        size::make_room(&transaction, self.max_bytes)?;
         Ok(transaction.commit()?)
     }
 

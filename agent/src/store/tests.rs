@@ -1,7 +1,7 @@
 //! What is put into the database is found there again, whatever happened to the host, the file or the clocks.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     os::unix::fs::FileExt as _,
     time::{Duration, SystemTime},
 };
@@ -658,4 +658,57 @@ fn bans_of_a_net_are_counted_over_restarts_with_when_it_was_seen() {
             .iter()
             .all(|row| row.sort == crate::tally::TallySort::Host)
     );
+#[test]
+fn a_database_that_is_full_gives_up_the_oldest_counts_and_nothing_else() {
+    const MAX: u64 = 2 << 20;
+    let state = State::new();
+    let mut opened = state.open();
+    let ban = state.ban("203.0.113.7/32", 10 * HOUR);
+    opened
+        .store
+        .commit_at(&[Decision::Ban(ban)], &[], &state.now)
+        .unwrap();
+    opened.store.bound(MAX).unwrap();
+    for hour in (0..60).rev() {
+        let rows: Vec<_> = (0..2000_u32)
+            .map(|host| {
+                let [_, _, third, fourth] = host.to_be_bytes();
+                offences(&format!("198.51.{third}.{fourth}/32"), hour, 1, &state)
+            })
+            .collect();
+        opened.store.add_tally_at(&rows, &state.now).unwrap();
+        assert!(opened.store.size().unwrap() <= MAX, "hour {hour}");
+    }
+    let rows = |store: &Store| {
+        let reader = store.tally_reader_at(&state.now);
+        reader.read(Duration::from_hours(100)).unwrap()
+    };
+    let found = rows(&opened.store);
+    let newest = found.iter().map(|row| row.last_ago).min().unwrap();
+    let oldest = found.iter().map(|row| row.first_ago).max().unwrap();
+    assert!(newest < Duration::from_hours(1), "{newest:?}");
+    assert!(oldest < Duration::from_hours(50), "{oldest:?}");
+    // Even where nothing fits, the newest hour and the bans stay.
+    opened.store.bound(1).unwrap();
+    let found = rows(&opened.store);
+    assert!(
+        found
+            .iter()
+            .all(|row| row.first_ago < Duration::from_hours(1))
+    );
+    assert!(!found.is_empty());
+    drop(opened);
+    let file = || {
+        fs::metadata(state.dir.path().join(FILE_NAME))
+            .unwrap()
+            .len()
+    };
+    let before = file();
+    let mut opened = state.open();
+    assert_eq!(opened.bans.len(), 1);
+    opened.store.bound(1 << 20).unwrap();
+    opened.store.shrink().unwrap();
+    drop(opened);
+    assert!(file() < before / 2, "{} of {before}", file());
+    assert_eq!(state.open().bans.len(), 1);
 }

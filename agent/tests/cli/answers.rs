@@ -2,9 +2,9 @@
 
 use jiff::{Span, Timestamp};
 use mailwall::control::protocol::{
-    AllowList, AllowView, Answer, BanCheck, BanList, BanView, Counters, EventLog, EvidenceView,
-    Interface, LimitView, Limits, LoggedEvent, PacketCounter, PolicyAnswers, PolicyView, RuleList,
-    RuleView, SCHEMA, Source, SourceList, Status, ThenView,
+    AllowList, AllowView, Answer, BanCheck, BanList, BanView, Counters, DatabaseView, EventLog,
+    EvidenceView, Interface, LimitView, Limits, LoggedEvent, PacketCounter, PolicyAnswers,
+    PolicyView, RuleList, RuleView, SCHEMA, Source, SourceList, Status, ThenView,
 };
 use mailwall_common::{Family, Verdict};
 
@@ -45,6 +45,10 @@ pub fn status() -> Status {
         },
         policy: Some(policy()),
         notifiers: Vec::new(),
+        database: Some(DatabaseView {
+            bytes: (11 << 20) + 4096,
+            max_bytes: 512 << 20,
+        }),
         problems: Vec::new(),
     }
 }

@@ -40,6 +40,7 @@ fn status_of_a_healthy_agent() {
             DROPPED    88 310 packets dropped, 12.4/s of late
             LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
             TRACKED    212 hosts with offences
+            DATABASE   12 MiB of at most 512
             RUNNING    for 3d, pid 812
             VERSION    0.1.0
             POLICY     unix:/run/mailwall/policy.sock, 7 connections; 88 443 requests; 88 120 dunno; 311 sleep; 12 421; 3 would have been 450; 2 held now; 1 closed for garbage; the last at 2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
@@ -67,6 +68,7 @@ fn status_of_a_healthy_agent() {
             tracked	212
             over_rate	1204
             over_concurrent	17
+            database	11538432 536870912
             interface	eth0	native		multi-buffer	guards all of eth0, for eth0.5
             limit		30	10	address
             source	/var/log/mail.log	following	4096	LAST_LINE	
@@ -81,7 +83,7 @@ fn status_of_a_healthy_agent() {
         status(answers::status()),
         "status --json",
         expect![[r#"
-            {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"lists":{"spamhaus-drop":2},"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lag_s":0,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"policy":{"listen":"unix:/run/mailwall/policy.sock","listening":true,"connections":7,"requests":88443,"answers":[{"action":"dunno","given":88120,"observed":0},{"action":"sleep","given":311,"observed":0},{"action":"421","given":12,"observed":0},{"action":"450","given":0,"observed":3}],"held":2,"refused":0,"late":0,"garbage":1,"last_garbage":"2026-08-19T09:10:11Z: not name=value: \"GET / HTTP/1.1\\\\x0d\""},"notifiers":[],"problems":[]}
+            {"schema":1,"version":"0.1.0","pid":812,"started":"2026-08-19T07:00:00Z","uptime_s":263643,"mode":"enforce","ports":[25,465,587],"interfaces":[{"name":"eth0","mode":"native","multi_buffer":true,"problem":null,"note":"guards all of eth0, for eth0.5"}],"bans":1374,"lists":{"spamhaus-drop":2},"allowed":14,"dropped":88310,"drops_per_s":12.44,"tracked":212,"sources":[{"name":"/var/log/mail.log","state":"following","position":1258291,"lag_bytes":4096,"lag_s":0,"lines":9120,"understood":1204,"ignored":7915,"refused":1,"unknown":0,"cut":0,"lost":12,"last_line":"LAST_LINE","problem":null}],"limits":{"in_force":[{"network":null,"per_minute":30,"concurrent":10,"counts":"address","description":"30 a minute, 10 open for each source"}],"over_rate":1204,"over_concurrent":17,"lost_events":0},"policy":{"listen":"unix:/run/mailwall/policy.sock","listening":true,"connections":7,"requests":88443,"answers":[{"action":"dunno","given":88120,"observed":0},{"action":"sleep","given":311,"observed":0},{"action":"421","given":12,"observed":0},{"action":"450","given":0,"observed":3}],"held":2,"refused":0,"late":0,"garbage":1,"last_garbage":"2026-08-19T09:10:11Z: not name=value: \"GET / HTTP/1.1\\\\x0d\""},"notifiers":[],"database":{"bytes":11538432,"max_bytes":536870912},"problems":[]}
             [0]"#]],
     );
 }
@@ -102,6 +104,7 @@ fn status_has_problems_first() {
             DROPPED    88 310 packets would have been dropped, 12.4/s of late
             LIMITS     none on connections
             TRACKED    212 hosts with offences
+            DATABASE   12 MiB of at most 512
             RUNNING    for 3d, pid 812
             VERSION    0.1.0
             POLICY     unix:/run/mailwall/policy.sock, 7 connections; 88 443 requests; 88 120 dunno; 311 sleep; 12 421; 3 would have been 450; 2 held now; 1 closed for garbage; the last at 2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"
@@ -131,6 +134,7 @@ fn status_has_problems_first() {
             tracked	212
             over_rate	0
             over_concurrent	0
+            database	11538432 536870912
             interface	eth0	generic	the driver cannot do XDP		
             interface	wg0		no such device		
             source	/var/log/mail.log	following	4096	LAST_LINE	
@@ -190,6 +194,7 @@ fn status_with_nothing_to_guard() {
             DROPPED    88 310 packets dropped, 0/s of late
             LIMITS     30 a minute, 10 open for each source; 1 204 SYNs refused over the rate, 17 over the open connections
             TRACKED    no hosts with offences
+            DATABASE   12 MiB of at most 512
             RUNNING    for 3d, pid 812
             VERSION    0.1.0
             POLICY     unix:/run/mailwall/policy.sock, 7 connections; 88 443 requests; 88 120 dunno; 311 sleep; 12 421; 3 would have been 450; 2 held now; 1 closed for garbage; the last at 2026-08-19T09:10:11Z: not name=value: "GET / HTTP/1.1\\x0d"

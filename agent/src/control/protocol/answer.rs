@@ -146,8 +146,20 @@ pub struct Status {
     /// Who is told of decisions.
     #[serde(default)]
     pub notifiers: Vec<NotifierView>,
+    /// What the database takes; `null` where it cannot be read.
+    #[serde(default)]
+    pub database: Option<DatabaseView>,
     /// What is wrong, worst first; empty when all is well.
     pub problems: Vec<String>,
+}
+
+/// The database.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DatabaseView {
+    /// Bytes in use.
+    pub bytes: u64,
+    /// How many it may take: `[store] max_mb`.
+    pub max_bytes: u64,
 }
 
 /// The policy service, since it began to listen.
