@@ -127,6 +127,28 @@ pub fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| Reverse(finding.level));
 }
 
+/// What findings are about, the first word or words of [`Finding::topic`]: each is a heading of `docs/troubleshooting.md`.
+pub const TOPICS: [&str; 18] = [
+    "privileges",
+    "configuration",
+    "kernel",
+    "program",
+    "memory",
+    "lockdown",
+    "tracepoint",
+    "kernel types",
+    "BPF file system",
+    "kicks",
+    "routes",
+    "interface",
+    "container",
+    "listeners",
+    "clients",
+    "state folder",
+    "run folder",
+    "source",
+];
+
 fn ok(topic: &str, text: impl Into<String>) -> Finding {
     Finding {
         topic: topic.to_owned(),
@@ -169,6 +191,47 @@ mod tests {
             )
         });
         lines.collect()
+    }
+
+    /// The text of a file of this part of the agent, without its tests.
+    fn code(path: &Path) -> String {
+        let text = std::fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        code.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_finding_has_its_heading_in_the_troubleshooting_page() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(here.join("../docs/troubleshooting.md")).unwrap();
+        for topic in TOPICS {
+            assert!(page.contains(&format!("\n## {topic}\n")), "{topic}");
+        }
+        // Every topic that the code names is one of them.
+        let folder = std::fs::read_dir(here.join("src/doctor")).unwrap();
+        let files = folder.map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.is_file());
+        let mut found = 0;
+        for file in files.chain([here.join("src/cli/doctor.rs")]) {
+            let code = code(&file);
+            let openings = [
+                "TOPIC: &str = \"",
+                "ok( \"",
+                "warning( \"",
+                "problem( \"",
+                "wrong( \"",
+            ];
+            let inline = ["ok(\"", "warning(\"", "problem(\"", "wrong(\""];
+            for opening in openings.into_iter().chain(inline) {
+                for rest in code.split(opening).skip(1) {
+                    let topic = rest.split('"').next().unwrap();
+                    let is_known = TOPICS.contains(&topic);
+                    assert!(is_known, "{topic:?} of {} is not in TOPICS", file.display());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found >= 8, "only {found} topics were found in the code");
     }
 
     #[test]

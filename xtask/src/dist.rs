@@ -190,6 +190,12 @@ fn tarball(stage: &Path, profile: Profile) -> Result<PathBuf> {
     let others = others.map(|name| root.join(name));
     let service = ["mailwall.service", "mailwall.sysusers", "mailwall.tmpfiles"];
     let service = service.map(|name| root.join("agent/package").join(name));
+    run_quietly(
+        Command::new("cp")
+            .arg("--recursive")
+            .arg(root.join("docs"))
+            .arg(&whole),
+    )?;
     for path in others.iter().chain(&service) {
         let name = path.file_name().context("a file has a name")?;
         fs::copy(path, whole.join(name)).with_context(|| format!("copy {}", path.display()))?;

@@ -57,7 +57,8 @@ for page in man1/mailwall man1/mailwall-ban-add man1/mailwall-config-check man5/
 done
 in_root bash -c '. /usr/share/bash-completion/completions/mailwall && complete -p mailwall' > /dev/null ||
     fail "bash cannot complete its commands"
-for file in zsh/vendor-completions/_mailwall fish/vendor_completions.d/mailwall.fish doc/mailwall/README.md; do
+for file in zsh/vendor-completions/_mailwall fish/vendor_completions.d/mailwall.fish doc/mailwall/README.md \
+    doc/mailwall/troubleshooting.md doc/mailwall/from-fail2ban.md doc/mailwall/grafana.json; do
     [ -s "$root/usr/share/$file" ] || fail "lacks /usr/share/$file"
 done
 sed -i 's/^interfaces = .*/interfaces = ["lo"]/' "$root/etc/mailwall/mailwall.toml"
