@@ -42,6 +42,7 @@ mod readers;
 mod room;
 mod settings;
 mod shared;
+mod spares;
 mod table;
 mod trace;
 mod tracefs;
@@ -68,12 +69,14 @@ use load::{Entry, Programs};
 use maps::Maps;
 use pins::{Pinned, Pins};
 use settings::SettingsEntry;
+use spares::Spares;
 use trace::Trace;
 use tracepoint::Tracepoint;
 
 /// The filter in the kernel.
 pub struct Filter {
     pins: Pins,
+    spares: Spares,
     programs: Programs,
     maps: Maps,
     settings: SettingsEntry,
@@ -138,6 +141,7 @@ impl Filter {
             tracepoint: None,
             tracepoint_number: None,
             pins,
+            spares: Spares::default(),
             programs,
             maps,
             settings,
@@ -145,6 +149,7 @@ impl Filter {
             trace: None,
         };
         filter.migrate();
+        filter.spares.renew(&filter.pins);
         Ok(filter)
     }
 
@@ -156,6 +161,15 @@ impl Filter {
     pub fn hand_over(&mut self, uid: u32, gid: u32) -> Result<(), FilterError> {
         self.tracepoint_number = tracefs::tracepoint().ok();
         self.pins.hand_over(uid, gid)
+    }
+
+    /// Pins again what is not pinned any more, because somebody unmounted the BPF file system or cleaned it out: what is not
+    /// pinned goes with the agent. Tells whether there was something; then connections may be counted no longer.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn pin_again(&mut self) -> Result<bool, FilterError> {
+        self.spares.restore(&self.pins)
     }
 
     /// The bans in the maps, with their ends as the kernel has them: those of addresses are rounded up to its steps (134 ms), and a

@@ -61,6 +61,8 @@ pub struct Store {
     timeline: Timeline,
     path: PathBuf,
     commits: u32,
+    /// How long a commit waits for who holds the database.
+    patience: Duration,
     /// Rows added to the tally since it was last cut back.
     tallied: usize,
     /// Most bytes of the database.
@@ -116,6 +118,14 @@ pub enum StoreError {
         /// Its format.
         found: i64,
     },
+    /// Another program holds the database.
+    #[error(
+        "the database {} is locked by another program, such as a backup or a sqlite3 shell; end that, then start mailwall again", path.display()
+    )]
+    Held {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The database cannot be opened.
     #[error("cannot open the database {}", path.display())]
     Open {
@@ -166,7 +176,16 @@ impl Store {
         checkpoints: &[(String, Checkpoint)],
         clock: &Clock,
     ) -> Result<(), StoreError> {
-        self.commit_at(decisions, checkpoints, &Now::of(clock))
+        let committed = self.commit_at(decisions, checkpoints, &Now::of(clock));
+        // Bans come into force behind their commit: who holds the database for long makes them wait once.
+        let patience = match committed {
+            Ok(()) => BUSY_TIMEOUT,
+            Err(_) => Duration::ZERO,
+        };
+        if self.patience != patience && self.connection.busy_timeout(patience).is_ok() {
+            self.patience = patience;
+        }
+        committed
     }
 
     /// Puts manual entries on the allowlist.
@@ -220,6 +239,7 @@ impl Store {
                 timeline,
                 path,
                 commits: 0,
+                patience: BUSY_TIMEOUT,
                 tallied: 0,
                 max_bytes: u64::MAX,
                 _lock: lock,
@@ -267,6 +287,14 @@ impl Store {
     }
 }
 
+fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked)
+    )
+}
+
 /// Why a database was not opened.
 #[derive(Debug)]
 enum OpenError {
@@ -286,6 +314,7 @@ impl OpenError {
         match self {
             Self::Newer(found) => StoreError::Newer { path, found },
             Self::Unreadable(what) => StoreError::Unreadable { path, what },
+            Self::Failed(source) if is_busy(&source) => StoreError::Held { path },
             Self::Failed(source) => StoreError::Open { path, source },
             Self::File(source) => StoreError::Directory {
                 path: path.parent().unwrap_or(&path).to_owned(),

@@ -207,12 +207,23 @@ impl Tally {
             .collect()
     }
 
+    /// Takes back what was taken and could not be written.
+    pub fn give_back(&mut self, rows: Vec<Tallied>) {
+        for row in rows {
+            self.add_count(row.at, row.who, row.kind, row.count);
+        }
+    }
+
     /// Offences that were counted for nobody.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
     fn add(&mut self, at: SystemTime, who: Tallier, kind: &'static str) {
+        self.add_count(at, who, kind, 1);
+    }
+
+    fn add_count(&mut self, at: SystemTime, who: Tallier, kind: &'static str, more: u32) {
         let since = at
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -231,6 +242,11 @@ impl Tally {
             self.entries.insert(key, 1);
         } else if !is_net {
             self.left_out += 1;
+            *count = count.saturating_add(more);
+        } else if self.entries.len() < ENTRIES_MAX {
+            self.entries.insert(key, more);
+        } else {
+            self.left_out += u64::from(more);
         }
     }
 }

@@ -182,12 +182,16 @@ impl Daemon {
             }
         }
         self.carry_out_decisions();
+        let mut warnings = self.ban_warnings(&request.nets);
+        warnings.extend(self.health.unsaved().map(|why| {
+            format!("in force, but not saved: a restart of mailwall would lose it ({why})")
+        }));
         Ok(BanAdded {
             schema: SCHEMA,
             added,
             renewed,
             ends: self.end_view(end),
-            warnings: self.ban_warnings(&request.nets),
+            warnings,
         })
     }
 

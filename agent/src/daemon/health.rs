@@ -7,7 +7,7 @@ use std::{
 };
 
 use mailwall_common::Verdict;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Daemon, start};
 use crate::{
@@ -33,6 +33,7 @@ pub(super) struct Health {
     filter: Option<String>,
     filled: Option<String>,
     attach: Option<String>,
+    pins: Option<String>,
 }
 
 impl Health {
@@ -49,6 +50,7 @@ impl Health {
             filter: None,
             filled: None,
             attach: None,
+            pins: None,
         }
     }
 
@@ -96,7 +98,7 @@ impl Health {
 
     pub(super) fn set_store_aside(&mut self, aside: &Path) {
         let text = format!(
-            "the database could not be read and was set aside as {}; escalation history and manual allow entries in it are not in force",
+            "the database could not be read and was set aside as {}; escalation history and manual allow entries in it are not in force, and what was logged while mailwall was down was not read",
             aside.display()
         );
         error!("{text}");
@@ -113,6 +115,11 @@ impl Health {
         self.attach = problem;
     }
 
+    /// Why the database cannot be written, while it cannot.
+    pub(super) fn unsaved(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
     fn needs_filling(&self) -> bool {
         self.filled.is_some()
     }
@@ -126,6 +133,7 @@ impl Daemon {
         if let Some(text) = &health.filter {
             problems.push(format!("nothing is filtered: {text}"));
         }
+        problems.extend(health.pins.iter().cloned());
         problems.extend(health.attach.iter().cloned());
         if let Some(filter) = &self.filter {
             problems.extend(filter.attachments().iter().filter_map(|attachment| {
@@ -183,6 +191,7 @@ impl Daemon {
         self.sample_drops(now);
         self.keep_limits(now);
         self.stages.forget(now);
+        self.keep_pins();
         self.look_for_files();
         self.look_at_providers();
         self.serve_metrics();
@@ -227,6 +236,33 @@ impl Daemon {
             }
         }
         self.carry_out();
+    }
+
+    /// Sees to it that what is in the kernel stays there without the agent.
+    fn keep_pins(&mut self) {
+        let Some(filter) = &mut self.filter else {
+            return;
+        };
+        match filter.pin_again() {
+            Ok(false) => self.health.pins = None,
+            Ok(true) => {
+                let dir = self.paths.bpffs_dir.display();
+                warn!("what was pinned under {dir} was gone; it is pinned again");
+                self.health.pins = None;
+                self.limit_connections();
+                self.attach();
+            }
+            Err(err) => {
+                let text = format!(
+                    "bans hold only while mailwall runs, because what was pinned is gone: {:#}",
+                    anyhow::Error::from(err)
+                );
+                if self.health.pins.as_ref() != Some(&text) {
+                    error!("{text}");
+                }
+                self.health.pins = Some(text);
+            }
+        }
     }
 
     fn retry(&mut self) {

@@ -66,10 +66,13 @@ impl Daemon {
             return;
         }
         if let Err(error) = self.store.add_tally(&rows, &self.clock) {
-            warn!(
-                counts = rows.len(),
-                "not in any report, for they cannot be saved: {error}"
-            );
+            if self.health.unsaved().is_none() {
+                warn!(
+                    counts = rows.len(),
+                    "not in reports yet, for they cannot be saved: {error}"
+                );
+            }
+            self.tally.give_back(rows);
         }
     }
 

@@ -87,6 +87,10 @@ impl Filter {
         names: &[String],
         choice: AttachChoice,
     ) -> &[Attachment] {
+        if self.pin_again().is_err() {
+            // What holds the programs is not where it is looked for, so nothing is touched.
+            return &self.attached.list;
+        }
         if let Err(error) = self.pins.take_over_links() {
             warn!("{:#}", anyhow::Error::from(error));
         }
@@ -118,6 +122,7 @@ impl Filter {
             }
         }
         self.attached.list = attachments;
+        self.spares.renew(&self.pins);
         &self.attached.list
     }
 

@@ -160,7 +160,7 @@ fn create_at(
     bpf(BPF_LINK_CREATE, &mut attributes).and_then(descriptor)
 }
 
-/// Pins a link, so that it stays.
+/// Pins a link, or another object, so that it stays.
 ///
 /// # Errors
 /// When something is there already, or it is no place for a pin.
@@ -232,7 +232,11 @@ pub fn detach(path: &Path) -> io::Result<()> {
     bpf(BPF_LINK_DETACH, &mut attributes).map(drop)
 }
 
-fn open(path: &Path) -> io::Result<OwnedFd> {
+/// Whatever is pinned at `path`.
+///
+/// # Errors
+/// When there is nothing, or it may not be opened.
+pub fn open(path: &Path) -> io::Result<OwnedFd> {
     let pathname = CString::new(path.as_os_str().as_bytes())?;
     let mut attributes = ObjPath {
         pathname: pathname.as_ptr() as u64,

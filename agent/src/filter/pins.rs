@@ -33,7 +33,8 @@ const MOUNT_SOURCE: &str = "mailwall";
 /// What they are mounted with, and as what the kernel shows that.
 const MODE: &str = "mode=0700";
 const SHOWN_MODE: &str = "mode=700";
-const NEEDS_ROOT: &str = "it takes root (CAP_SYS_ADMIN to mount a BPF file system)";
+/// What to do where a pin cannot be made or changed.
+pub const NEEDS_ROOT: &str = "it takes root (CAP_SYS_ADMIN to mount a BPF file system)";
 
 /// The folder of the pins.
 #[derive(Debug)]
@@ -61,12 +62,25 @@ impl Pins {
     /// # Errors
     /// When that cannot be done.
     pub fn open(bpffs_dir: &Path) -> Result<Self, FilterError> {
-        if !is_on_bpffs(bpffs_dir)? {
-            mount_bpffs(bpffs_dir)?;
-        }
         let pins = Self::existing(bpffs_dir);
-        make_dir(&pins.dir)?;
+        pins.make()?;
         Ok(pins)
+    }
+
+    /// Makes the folder if need be, on a BPF file system, mounted if need be.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub fn make(&self) -> Result<(), FilterError> {
+        if !is_on_bpffs(&self.root)? {
+            mount_bpffs(&self.root)?;
+        }
+        make_dir(&self.dir)
+    }
+
+    /// Where the pins are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The folder under `bpffs_dir`, whether it is there or not.
