@@ -365,7 +365,7 @@ fn open_database(path: &Path, now: &Now) -> Result<(Connection, Timeline, Conten
     // What is not read below may be broken too, and would fail each commit. Takes 0.05 s for 100,000 bans.
     let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if check != "ok" {
-        return Err(OpenError::Unreadable(check));
+        return Err(failure_in(&check).unwrap_or(OpenError::Unreadable(check)));
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let timeline = read::timeline(&transaction, now)?;
@@ -377,6 +377,16 @@ fn open_database(path: &Path, now: &Now) -> Result<(Connection, Timeline, Conten
     transaction.commit()?;
     connection.execute_batch("PRAGMA shrink_memory")?;
     Ok((connection, timeline, contents))
+}
+
+/// Why a check could not be done, if that was the reason for its complaint: it goes on without a page that cannot be had, also
+/// for want of memory, and tells the code. Then nothing is known to be wrong with the database.
+fn failure_in(check: &str) -> Option<OpenError> {
+    let (_, code) = check.split_once("error code=")?;
+    let digits: String = code.chars().take_while(char::is_ascii_digit).collect();
+    let failure = rusqlite::ffi::Error::new(digits.parse().ok()?);
+    let failed = OpenError::from(rusqlite::Error::SqliteFailure(failure, None));
+    matches!(failed, OpenError::Failed(_)).then_some(failed)
 }
 
 /// Makes the file if it is not there; SQLite gives its other files the same mode.

@@ -711,4 +711,23 @@ fn a_database_that_is_full_gives_up_the_oldest_counts_and_nothing_else() {
     drop(opened);
     assert!(file() < before / 2, "{} of {before}", file());
     assert_eq!(state.open().bans.len(), 1);
+#[test]
+fn a_check_that_lacked_memory_or_met_a_failing_disk_says_nothing_of_the_database() {
+    let check = |code: i32| {
+        format!(
+            "*** in database main ***\nTree 5 page 539: unable to get the page. error code={code}"
+        )
+    };
+    for code in [7, 10, 266, 13] {
+        let failure = super::failure_in(&check(code));
+        assert!(
+            matches!(failure, Some(super::OpenError::Failed(_))),
+            "{code}"
+        );
+    }
+    assert!(
+        super::failure_in(&check(11)).is_none(),
+        "a page that is broken"
+    );
+    assert!(super::failure_in("Tree 5 page 539: btreeInitPage() returns 11").is_none());
 }
