@@ -40,7 +40,8 @@
 //! - One task owns all state. There is no lock around bans; other tasks hold only ends of channels.
 //! - Times in the core are those of the steady clock ([`clock`]): setting the host's clock moves neither windows nor bans.
 //! - An address is taken only from where the mail program itself writes it. Two candidates are no event.
-//! - Every table, queue and line has a bound with a name.
+//! - Every table, queue and line has a bound with a name. When a map of the filter is full, the automatic ban in it that ends
+//!   soonest gives way to a new one; a ban by hand or of a list never does: without room for it, it is refused whole.
 //! - Nothing imports [`cli`], and only it [`daemon`]; the core imports no edge; edges do not import each other. A test checks it.
 
 // Vocabulary: plain data.

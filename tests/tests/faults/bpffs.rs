@@ -1,0 +1,44 @@
+//! The BPF file system is unmounted, or what is pinned there is removed, under a running agent.
+
+use std::{fs, time::Duration};
+
+use mailwall_tests::Testbed;
+use nix::mount::{MntFlags, umount2};
+
+use crate::{Scene, scene::host, so_many};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn pins_that_are_taken_away_are_told_and_put_back_and_bans_hold_throughout() {
+    let bed = Testbed::new().unwrap();
+    let scene = Scene::new(&bed);
+    let mut agent = scene.start();
+    for round in 0..so_many(2, 3) {
+        scene.offend(20 * round..20 * round + 10);
+        scene.ban(agent.setup(), host(2 * round), HOUR);
+        scene.ask(&agent);
+        let own = bed.bpffs().join("mailwall");
+        match round % 3 {
+            0 => fs::remove_dir_all(own.join("2")).unwrap(),
+            1 => umount2(&bed.bpffs(), MntFlags::MNT_DETACH).unwrap(),
+            // The agent has mounted one.
+            _ => umount2(&own, MntFlags::MNT_DETACH).unwrap(),
+        }
+        scene.ask_the_kernel();
+        scene.offend(20 * round + 10..20 * round + 20);
+        scene.ban(agent.setup(), host(2 * round + 1), HOUR);
+        scene.ask(&agent);
+        // Once it has put them back, bans hold without it.
+        agent
+            .until("pins again", &["status"], |status| {
+                let is_well = status["problems"].as_array()?.is_empty();
+                (is_well && bed.bpffs().join("mailwall/2/SETTINGS").exists()).then_some(())
+            })
+            .unwrap();
+        let setup = scene.kill(agent);
+        scene.ask_the_kernel();
+        agent = setup.start().unwrap();
+        scene.ask(&agent);
+    }
+}
