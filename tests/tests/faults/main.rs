@@ -14,7 +14,6 @@ mod interface;
 mod journal;
 mod kill;
 mod ledger;
-mod map;
 mod memory;
 mod rotation;
 mod scene;
