@@ -229,7 +229,7 @@ impl Tally {
             .unwrap_or_default();
         let key = (since.as_secs() / 3600, who, kind);
         if let Some(count) = self.entries.get_mut(&key) {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(more);
             return;
         }
         let is_net = key.1.sort() == TallySort::Net;
@@ -239,13 +239,8 @@ impl Tally {
         };
         if has_room {
             self.nets += usize::from(is_net);
-            self.entries.insert(key, 1);
-        } else if !is_net {
-            self.left_out += 1;
-            *count = count.saturating_add(more);
-        } else if self.entries.len() < ENTRIES_MAX {
             self.entries.insert(key, more);
-        } else {
+        } else if !is_net {
             self.left_out += u64::from(more);
         }
     }

@@ -8,11 +8,8 @@ use crate::{
     ban::{End, Origin, RuleName},
     clock::Clock,
     control::protocol::{
-        AllowList, AllowView, Counters, DelayView, Interface, PacketCounter, RuleList, RuleView,
-        SCHEMA, Source, SourceList, Status, ThenView,
-        AllowList, AllowView, BanList, BanSort, BanView, Counters, DatabaseView, DelayView,
-        EvidenceView, Interface, PacketCounter, RuleList, RuleView, SCHEMA, Source, SourceList,
-        Status, ThenView,
+        AllowList, AllowView, Counters, DatabaseView, DelayView, Interface, PacketCounter,
+        RuleList, RuleView, SCHEMA, Source, SourceList, Status, ThenView,
     },
     duration,
     rule::{Length, Per, Then},

@@ -658,6 +658,8 @@ fn bans_of_a_net_are_counted_over_restarts_with_when_it_was_seen() {
             .iter()
             .all(|row| row.sort == crate::tally::TallySort::Host)
     );
+}
+
 #[test]
 fn a_database_that_is_full_gives_up_the_oldest_counts_and_nothing_else() {
     const MAX: u64 = 2 << 20;
@@ -711,6 +713,8 @@ fn a_database_that_is_full_gives_up_the_oldest_counts_and_nothing_else() {
     drop(opened);
     assert!(file() < before / 2, "{} of {before}", file());
     assert_eq!(state.open().bans.len(), 1);
+}
+
 #[test]
 fn a_check_that_lacked_memory_or_met_a_failing_disk_says_nothing_of_the_database() {
     let check = |code: i32| {
