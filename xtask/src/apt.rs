@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 /// What the test bed needs.
-pub const TEST_BED: [Program; 5] = [
+pub const TEST_BED: [Program; 7] = [
     Program {
         name: "ip",
         package: "iproute2",
@@ -39,7 +39,17 @@ pub const TEST_BED: [Program; 5] = [
         package: "tmux",
         purpose: "a terminal for mailwall top",
     },
-    // A library: known by its file.
+    Program {
+        name: "prlimit",
+        package: "util-linux",
+        purpose: "an agent that is short of memory",
+    },
+    // Libraries: known by their files.
+    Program {
+        name: "/usr/share/doc/libfaketime/copyright",
+        package: "libfaketime",
+        purpose: "a clock for the agent that tests can set",
+    },
     Program {
         name: "/usr/lib/python3/dist-packages/prometheus_client/parser.py",
         package: "python3-prometheus-client",

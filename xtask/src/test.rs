@@ -24,6 +24,20 @@ pub struct Options {
         default_missing_value = "only"
     )]
     kernels: Option<Kernels>,
+    /// Runs only the fault tests, all of each: 200 kills, a minute of 200,000 lines a second; half an hour in all
+    #[arg(long, conflicts_with_all = ["kernels", "soak"])]
+    faults: bool,
+    /// Runs only the soak test: a steady load for so many minutes, and what the agent needs of memory meanwhile
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["kernels", "filter"]
+    )]
+    soak: Option<u32>,
 }
 
 /// When the filter tests are run under Debian's kernels.
@@ -44,6 +58,10 @@ pub fn run(options: Options) -> Result<()> {
     let mut skips = Skips::default();
     let mut tally = Tally::default();
     let filter = options.filter.as_deref();
+    if options.faults || options.soak.is_some() {
+        run_faults(&mut tally, &mut skips, filter, options.soak)?;
+        return report(&tally, &skips, watch);
+    }
     if options.kernels != Some(Kernels::Only) {
         run_here(&mut tally, &mut skips, filter)?;
     }
@@ -83,6 +101,35 @@ fn run_here(tally: &mut Tally, skips: &mut Skips, filter: Option<&str>) -> Resul
         }
     }
     Ok(())
+}
+
+/// Runs the fault tests, all of each, or for so many minutes the soak test.
+fn run_faults(
+    tally: &mut Tally,
+    skips: &mut Skips,
+    filter: Option<&str>,
+    soak: Option<u32>,
+) -> Result<()> {
+    if let Bed::None = prepare(skips) {
+        return Ok(());
+    }
+    command::run(&mut repository::cargo(&["build", "--package", "mailwall"]))?;
+    let mut cargo = repository::cargo(&["test", "--package", "mailwall-tests", "--test", "faults"]);
+    match soak {
+        Some(minutes) => {
+            heading(&format!("soak test, {minutes} minutes"));
+            // What it prints is what it is run for.
+            cargo
+                .env("MAILWALL_SOAK_MINUTES", minutes.to_string())
+                .env("RUST_TEST_NOCAPTURE", "1");
+            tally.run("the soak test", cargo, Some("soak::"))
+        }
+        None => {
+            heading("fault tests, all of each");
+            cargo.env("MAILWALL_FAULTS", "whole");
+            tally.run("the fault tests", cargo, filter)
+        }
+    }
 }
 
 /// What the system tests can be run on.
