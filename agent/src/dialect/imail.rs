@@ -164,7 +164,7 @@ impl IMail {
         text: &[u8],
     ) -> Reading {
         if let Some(rest) = text.strip_prefix(b"connect ") {
-            return self.connect(line, service, key, brackets, rest);
+            return self.connect(line, key, brackets, rest);
         }
         let known = self.sessions.get(key).copied();
         let session = match known {
@@ -185,14 +185,7 @@ impl IMail {
     }
 
     /// `89.139.133.234 port 4085`, behind the server's own address.
-    fn connect(
-        &mut self,
-        line: &Line<'_>,
-        service: Service,
-        key: Key,
-        own: IpAddr,
-        text: &[u8],
-    ) -> Reading {
+    fn connect(&mut self, line: &Line<'_>, key: Key, own: IpAddr, text: &[u8]) -> Reading {
         let Some((address, rest)) = leading(text) else {
             return Reading::Unknown;
         };
@@ -220,7 +213,9 @@ impl IMail {
             is_bounce: false,
         };
         self.sessions.insert(key, session);
-        told(line, service, EventKind::Connect, session)
+        // Nor is it known whose words these are where the session's beginning was not seen: nothing is told of whom they name until
+        // the session goes on with the same address in its brackets.
+        Reading::Ignored
     }
 
     fn said(
