@@ -31,7 +31,7 @@ fn balanced() {
             non-smtp: 1 non-SMTP command from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
             too-many-errors: 3 sessions closed for their errors from an address in 1h, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
             offences: 20 points of offences from an address in 1d, if at least 90% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
-            network: 16 hosts with errors in a network (/24, IPv6 /48) in 1h, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
+            network: 16 hosts with errors in a network (/24, IPv6 /48) in 1h, unless the network did anything good in 1d or is a regular: ban for 10m
             account-addresses: 11 hosts with events of an account in 1d: notify
             account-unusual: 50 accepted messages of an account in a day, if that is 500% of its mean of 30 days: notify
             account-recipients: 1000 recipients of messages of an account in 1d: notify
@@ -107,8 +107,8 @@ fn stop_spammers() {
     check(
         "stop-spammers",
         &expect![[r#"
-        session-errors: 5 errors in one session: ban until removed
-    "#]],
+            session-errors: 5 errors in one session: ban until removed, end its connections
+        "#]],
     );
 }
 

@@ -41,10 +41,14 @@ impl RuleSettings {
                 format!(" on {}", names.join(", "))
             }
         };
+        let who = match self.per {
+            Per::Network => "the network",
+            _ => "the host",
+        };
         let share = match self.bad_share {
             0 => String::new(),
             100 => format!(
-                ", unless the host did anything good in {} or is a regular",
+                ", unless {who} did anything good in {} or is a regular",
                 span(good_window(self.window))
             ),
             share => format!(
