@@ -27,17 +27,18 @@ use super::{
 use crate::{control, duration};
 
 const EXAMPLES: &str = "EXAMPLES
-  mailwall top                            # bans, rules, hosts, sources and events, every second
+  mailwall top                            # bans, rules, hosts, accounts, logs and events
   mailwall top --every 10s                # over a slow line
   mailwall top --color never              # where colours are hard to read";
 
 /// How long a key, or news, may wait to be seen.
 const TURN: Duration = Duration::from_millis(50);
 
-/// Watch bans, rules, hosts and logs on a live screen
+/// Watch bans, rules, hosts, accounts and logs on a live screen
 ///
-/// Keys: arrows and Tab or 1 to 5 to move, Enter for the evidence of a ban, b to ban, B to ban the network around it, u to unban, a to allow, / to filter, s to
-/// sort, ? for help, q to quit. Whatever changes something asks first. When the agent does not run, it waits for it.
+/// Keys: arrows and Tab or 1 to 6 to move, Enter for the evidence of a ban, b to ban, B to ban the network around it, u to
+/// unban, a to allow, / to filter, s to sort, ? for help, q to quit. Whatever changes something asks first. When the agent does
+/// not run, it waits for it.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {

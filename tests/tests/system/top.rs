@@ -153,10 +153,11 @@ fn bans_are_seen_made_and_ended_by_keys() {
     wait_for_pardon(&agent, "203.0.113.9/32");
 
     for (key, title) in [
-        ("2", "WHAT IT DOES"),
+        ("2", "NEAR"),
         ("3", "SCORE"),
-        ("4", "mail.log"),
-        ("5", "unban"),
+        ("4", "ADDRESSES"),
+        ("5", "mail.log"),
+        ("6", "unban"),
     ] {
         terminal.press(&[key]);
         terminal.shows(title);

@@ -203,7 +203,7 @@ impl App {
             KeyCode::BackTab | KeyCode::Left | KeyCode::Char('h') => {
                 self.turn_to(self.tab as usize + Tab::ALL.len() - 1);
             }
-            KeyCode::Char(digit @ '1'..='5') => self.turn_to(digit as usize - '1' as usize),
+            KeyCode::Char(digit @ '1'..='6') => self.turn_to(digit as usize - '1' as usize),
             KeyCode::Char('s') => {
                 let order = &mut self.orders[self.tab as usize];
                 *order = (*order + 1) % self.tab.orders().len();

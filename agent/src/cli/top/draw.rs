@@ -33,7 +33,7 @@ const CURVE_WIDTH: u16 = 60;
 
 const HELP: &[(&str, &str)] = &[
     ("up down j k", "another row; PgUp PgDn Home End further"),
-    ("Tab left right 1-5", "another page"),
+    ("Tab left right 1-6", "another page"),
     ("s", "another order of the rows"),
     ("/", "only rows that hold a text; Esc shows all again"),
     (
@@ -214,17 +214,6 @@ fn draw_tabs(frame: &mut Frame<'_>, area: Rect, app: &App, look: Look) {
         },
         |total| format!(" of {}", grouped(total as u64)),
     );
-    let mut right = format!("{}{of}", grouped(left as u64));
-    if app.tab.orders().len() > 1 {
-        right.push_str(&format!(" by {}", app.order()));
-    }
-    if !app.filter.is_empty() {
-        right.push_str(&format!(
-            " with \"{}\"",
-            line::escaped(app.filter.as_bytes(), 30)
-        ));
-    }
-    frame.render_widget(Line::from(spans), area);
     let used: u16 = Tab::ALL
         .iter()
         .map(|tab| tab.title().len() as u16 + 4)
@@ -234,6 +223,21 @@ fn draw_tabs(frame: &mut Frame<'_>, area: Rect, app: &App, look: Look) {
         width: area.width.saturating_sub(used),
         ..area
     };
+    let count = format!("{}{of}", grouped(left as u64));
+    let filter = match app.filter.as_str() {
+        "" => String::new(),
+        filter => format!(" with \"{}\"", line::escaped(filter.as_bytes(), 30)),
+    };
+    let order = match app.tab.orders().len() {
+        ..=1 => String::new(),
+        _ => format!(" by {}", app.order()),
+    };
+    let mut right = format!("{count}{order}{filter}");
+    if right.len() > usize::from(room.width) {
+        // The order is what one has chosen oneself, and sees in the rows.
+        right = format!("{count}{filter}");
+    }
+    frame.render_widget(Line::from(spans), area);
     frame.render_widget(
         Line::styled(right, look.faint()).alignment(Alignment::Right),
         room,

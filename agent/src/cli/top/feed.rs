@@ -15,8 +15,8 @@ use crate::{
     control::{
         self, ClientError,
         protocol::{
-            Answer, BanCheck, BanFilter, BanList, BanSort, EventLog, HostList, Request, RuleList,
-            Status,
+            AccountList, AccountSort, Answer, BanCheck, BanFilter, BanList, BanSort, EventLog,
+            HostList, Request, RuleList, Status,
         },
     },
     duration as span,
@@ -26,6 +26,8 @@ use crate::{
 const BANS_MAX: usize = 1000;
 /// Most hosts of a page.
 const HOSTS_MAX: usize = 200;
+/// Most accounts of a page.
+const ACCOUNTS_MAX: usize = 200;
 /// Most events of a page.
 const EVENTS_MAX: usize = 500;
 
@@ -35,6 +37,7 @@ pub(super) enum View {
     Bans(BanSort),
     Rules,
     Hosts,
+    Accounts(AccountSort),
     Sources,
     Events,
 }
@@ -54,6 +57,7 @@ pub(super) enum Page {
     Bans(BanSort, BanList),
     Rules(RuleList),
     Hosts(HostList),
+    Accounts(AccountSort, AccountList),
     Sources,
     Events(EventLog),
 }
@@ -171,6 +175,13 @@ fn look(socket: &Path, view: View) -> Result<Snapshot, String> {
             Answer::HostList(list) => Page::Hosts(list),
             _ => return Err(other()),
         },
+        View::Accounts(sort) => {
+            let limit = ACCOUNTS_MAX;
+            match ask(socket, &Request::AccountList { sort, limit })? {
+                Answer::AccountList(list) => Page::Accounts(sort, list),
+                _ => return Err(other()),
+            }
+        }
         View::Sources => Page::Sources,
         View::Events => {
             let request = Request::Events {

@@ -11,7 +11,10 @@ use crate::{
         paint::Tone,
         time,
     },
-    control::protocol::{BanSort, BanView, EventLog, HostView, LoggedEvent, RuleView, Source},
+    control::protocol::{
+        AccountSort, AccountView, BanSort, BanView, EventLog, HostView, LoggedEvent, RuleView,
+        Source,
+    },
 };
 
 /// One of the pages.
@@ -20,15 +23,17 @@ pub(super) enum Tab {
     Bans,
     Rules,
     Hosts,
+    Accounts,
     Sources,
     Events,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Bans,
         Self::Rules,
         Self::Hosts,
+        Self::Accounts,
         Self::Sources,
         Self::Events,
     ];
@@ -38,6 +43,7 @@ impl Tab {
             Self::Bans => "Bans",
             Self::Rules => "Rules",
             Self::Hosts => "Hosts",
+            Self::Accounts => "Accounts",
             Self::Sources => "Sources",
             Self::Events => "Events",
         }
@@ -47,8 +53,9 @@ impl Tab {
     pub(super) const fn orders(self) -> &'static [&'static str] {
         match self {
             Self::Bans => &["added", "ends", "drops"],
-            Self::Rules => &["tried", "breaches", "tracked"],
+            Self::Rules => &["tried", "near", "breaches", "tracked"],
             Self::Hosts => &["score", "latest", "offences"],
+            Self::Accounts => &["addresses", "messages", "recipients", "failed", "latest"],
             Self::Sources => &["config", "lag", "refused"],
             Self::Events => &["latest"],
         }
@@ -64,6 +71,13 @@ impl Tab {
             }),
             Self::Rules => View::Rules,
             Self::Hosts => View::Hosts,
+            Self::Accounts => View::Accounts(match order {
+                1 => AccountSort::Messages,
+                2 => AccountSort::Recipients,
+                3 => AccountSort::Failures,
+                4 => AccountSort::Last,
+                _ => AccountSort::Addresses,
+            }),
             Self::Sources => View::Sources,
             Self::Events => View::Events,
         }
@@ -85,6 +99,7 @@ impl Tab {
             number("LIMIT", 7, 2),
             text("WINDOW", 7, 2),
             number("TRACKED", 11, 0),
+            number("NEAR", 9, 0),
             number("BREACHES", 11, 0),
             text("WHAT IT DOES", 0, 1),
         ];
@@ -96,6 +111,17 @@ impl Tab {
             text("WHAT", 18, 0),
             text("SERVICE", 7, 1),
             text("BANNED", 6, 0),
+        ];
+        const ACCOUNTS: &[Column] = &[
+            text("ACCOUNT", 40, 0),
+            number("ADDRESSES", 9, 0),
+            number("MESSAGES", 10, 0),
+            number("MEAN", 8, 3),
+            number("RECIPIENTS", 10, 1),
+            number("FAILED", 8, 0),
+            number("WRONG", 7, 2),
+            text("LAST", 10, 1),
+            text("HELD", 4, 0),
         ];
         const SOURCES: &[Column] = &[
             text("SOURCE", 60, 0),
@@ -122,6 +148,7 @@ impl Tab {
             Self::Bans => BANS,
             Self::Rules => RULES,
             Self::Hosts => HOSTS,
+            Self::Accounts => ACCOUNTS,
             Self::Sources => SOURCES,
             Self::Events => EVENTS,
         }
@@ -141,8 +168,9 @@ impl Tab {
             (Self::Rules, Page::Rules(list)) => {
                 let mut rules: Vec<&RuleView> = list.rules.iter().collect();
                 match order {
-                    1 => rules.sort_by_key(|rule| std::cmp::Reverse(rule.breaches)),
-                    2 => rules.sort_by_key(|rule| std::cmp::Reverse(rule.tracked)),
+                    1 => rules.sort_by_key(|rule| std::cmp::Reverse(rule.near)),
+                    2 => rules.sort_by_key(|rule| std::cmp::Reverse(rule.breaches)),
+                    3 => rules.sort_by_key(|rule| std::cmp::Reverse(rule.tracked)),
                     _ => {}
                 }
                 Some(rules.into_iter().map(rule).collect())
@@ -155,6 +183,11 @@ impl Tab {
                     _ => {}
                 }
                 Some(hosts.into_iter().map(host).collect())
+            }
+            (Self::Accounts, Page::Accounts(sort, list))
+                if self.view(order) == View::Accounts(*sort) =>
+            {
+                Some(list.accounts.iter().map(account).collect())
             }
             (Self::Sources, _) => {
                 let mut sources: Vec<&Source> = snapshot.status.sources.iter().collect();
@@ -175,6 +208,7 @@ impl Tab {
         match &snapshot.page {
             Page::Bans(_, list) => Some(list.total),
             Page::Hosts(list) => Some(list.total),
+            Page::Accounts(_, list) => Some(list.total),
             Page::Rules(_) | Page::Sources | Page::Events(_) => None,
         }
     }
@@ -203,6 +237,7 @@ fn rule(rule: &RuleView) -> Row {
         grouped(u64::from(rule.limit)),
         rule.window_s.map_or_else(String::new, time::coarse),
         grouped(rule.tracked as u64),
+        grouped(rule.near as u64),
         grouped(rule.breaches),
         rule.description.clone(),
     ];
@@ -226,6 +261,27 @@ fn host(host: &HostView) -> Row {
     ];
     let tone = if host.banned { Tone::Normal } else { Tone::Odd };
     Row::new(host.net.to_string(), cells).tone(tone)
+}
+
+fn account(account: &AccountView) -> Row {
+    let mean = account.messages_mean;
+    let cells = [
+        account.account.clone(),
+        grouped(account.addresses as u64),
+        grouped(account.messages),
+        mean.map_or_else(String::new, |mean| format!("{mean:.1}")),
+        grouped(account.recipients),
+        grouped(account.failures),
+        grouped(account.bounces),
+        time::ago(account.last_s),
+        if account.held { "yes" } else { "no" }.to_owned(),
+    ];
+    let tone = if account.held {
+        Tone::Bad
+    } else {
+        Tone::Normal
+    };
+    Row::new(account.account.clone(), cells).tone(tone)
 }
 
 fn source(source: &Source) -> Row {
@@ -306,7 +362,7 @@ pub(super) fn net_of(tab: Tab, row: &Row) -> Option<&str> {
     let column = match tab {
         Tab::Bans | Tab::Hosts => 0,
         Tab::Events => 2,
-        Tab::Rules | Tab::Sources => return None,
+        Tab::Rules | Tab::Accounts | Tab::Sources => return None,
     };
     row.cells
         .get(column)
