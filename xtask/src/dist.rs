@@ -5,6 +5,7 @@
 
 mod check;
 mod manual;
+mod unit;
 
 use std::{
     env, fs,
@@ -66,6 +67,7 @@ pub fn run(options: Options) -> Result<()> {
     if options.check {
         let next = package_of_next_version(profile)?;
         check::run(&package, &next)?;
+        unit::run(&package)?;
     }
     Ok(())
 }

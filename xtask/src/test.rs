@@ -1,6 +1,6 @@
 //! `cargo xtask test`: prepares, runs every test that this machine can run, and ends with a line that counts them.
 
-mod kernels;
+pub mod kernels;
 mod tally;
 
 use anyhow::{Result, bail};

@@ -12,7 +12,7 @@ use crate::{apt, command::run_quietly, roots};
 /// `$1` is the root, `$2` the package, `$3` one that is newer. Each step ends with what must be true after it.
 const SCRIPT: &str = include_str!("check.sh");
 /// Release of Debian.
-const SUITE: &str = "bookworm";
+pub(super) const SUITE: &str = "bookworm";
 
 /// Runs it.
 pub fn run(package: &Path, newer: &Path) -> Result<()> {

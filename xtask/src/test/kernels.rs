@@ -11,14 +11,17 @@ mod workshop;
 
 use std::{
     fs,
+    path::Path,
     sync::{Mutex, PoisonError, mpsc},
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use guest::Report;
 use image::Image;
-use workshop::Workshop;
+pub use machine::Ending;
+pub use workshop::Workshop;
 
 use super::{Tally, heading};
 use crate::{apt, skips::Skips};
@@ -116,7 +119,24 @@ pub fn run(tally: &mut Tally, skips: &mut Skips, filter: Option<&str>) -> Result
     })
 }
 
-fn prepare() -> Result<Workshop> {
+/// Boots the root of a Debian 12 under its own kernel; the root's first process is `/init`.
+///
+/// # Errors
+/// When the kernel cannot be had, or the machine not be started.
+pub fn boot_root(root: &Path, limit: Duration, hear: impl FnMut(&str)) -> Result<Ending> {
+    let workshop = prepare()?;
+    let Kernel { series, suites, .. } = KERNELS[1];
+    let image = Image::ensure(&workshop, series, suites)?;
+    let initramfs = workshop.draft()?.join("initramfs");
+    initramfs::pack(root, &initramfs)?;
+    machine::boot(&image.kernel, &initramfs, limit, hear)
+}
+
+/// What is needed to boot machines, and the folder for it.
+///
+/// # Errors
+/// When they cannot be booted here.
+pub fn prepare() -> Result<Workshop> {
     ensure!(
         cfg!(target_arch = "x86_64"),
         "kernels are only fetched for x86-64"

@@ -70,7 +70,7 @@ pub fn make(
     fs::write(&init, script(&loads, programs, filter))?;
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
     let archive = folder.join("initramfs");
-    tree.pack(&archive)?;
+    pack(&tree.0, &archive)?;
     Ok(archive)
 }
 
@@ -168,24 +168,25 @@ impl Tree {
         }
         Ok(here)
     }
+}
 
-    fn pack(&self, archive: &Path) -> Result<()> {
-        let listed = run_quietly(Command::new("find").arg(".").current_dir(&self.0))?;
-        let mut cpio = Command::new("cpio")
-            .args(["--create", "--format=newc", "--owner=0:0", "--quiet"])
-            .current_dir(&self.0)
-            .stdin(Stdio::piped())
-            .stdout(File::create(archive)?)
-            .spawn()
-            .context("start cpio")?;
-        let mut input = cpio.stdin.take().context("the input is piped")?;
-        let written = input.write_all(listed.as_bytes());
-        drop(input);
-        let status = cpio.wait()?;
-        written.context("tell cpio the files")?;
-        ensure!(status.success(), "cpio: {status}");
-        Ok(())
-    }
+/// Packs a folder as the file system of a machine.
+pub fn pack(tree: &Path, archive: &Path) -> Result<()> {
+    let listed = run_quietly(Command::new("find").arg(".").current_dir(tree))?;
+    let mut cpio = Command::new("cpio")
+        .args(["--create", "--format=newc", "--owner=0:0", "--quiet"])
+        .current_dir(tree)
+        .stdin(Stdio::piped())
+        .stdout(File::create(archive)?)
+        .spawn()
+        .context("start cpio")?;
+    let mut input = cpio.stdin.take().context("the input is piped")?;
+    let written = input.write_all(listed.as_bytes());
+    drop(input);
+    let status = cpio.wait()?;
+    written.context("tell cpio the files")?;
+    ensure!(status.success(), "cpio: {status}");
+    Ok(())
 }
 
 /// Libraries that a program loads; none when it is a static one.
