@@ -14,6 +14,7 @@ mod interface;
 mod journal;
 mod kill;
 mod ledger;
+mod map;
 mod memory;
 mod rotation;
 mod scene;
