@@ -108,7 +108,11 @@ pub fn run(options: &Options, binary: &Path) -> Result<()> {
     for rate in [None, Some(options.rate)] {
         match of_fail2ban(rounds, rate) {
             Ok(measured) => table.row(row("fail2ban", &measured)),
-            Err(why) => report.skip("fail2ban", format!("{why:#}")),
+            Err(why) => {
+                let when = rate.map_or_else(String::new, |rate| format!(", {rate} lines/s"));
+                report.skip(format!("fail2ban{when}"), format!("{why:#}"));
+                break;
+            }
         }
     }
     report.table(table);

@@ -15,8 +15,10 @@ use crate::{command, peers};
 /// How long it may take to start.
 const WITHIN: Duration = Duration::from_secs(60);
 /// Where its action puts addresses: as early as nftables sees a packet.
-const RULES: &str = "table inet bench { set banned { type ipv4_addr; } \
-                     chain first { type filter hook prerouting priority raw; ip saddr @banned drop; } }";
+const RULES: &str = "table inet bench {
+    set banned { type ipv4_addr; }
+    chain first { type filter hook prerouting priority raw; ip saddr @banned drop; }
+}";
 
 /// See the module. Dropping it ends it.
 pub struct Fail2ban(Child);
