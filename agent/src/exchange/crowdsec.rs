@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::{
     Entry, Format, Imported, Options, Read,
     imported::{Place, shown},
+    json::parsed,
     net,
-    text::whole,
 };
 
 pub(super) const FORMAT: Format = Format {
@@ -44,18 +44,10 @@ struct Record {
 }
 
 fn read(input: &mut dyn BufRead, options: &Options, into: &mut Imported) -> io::Result<()> {
-    let text = whole(input)?;
+    let hint = "make it with cscli decisions list -o json";
     // Without any decision it prints null.
-    let alerts: Option<Vec<Alert>> = match serde_json::from_slice(&text) {
-        Ok(alerts) => alerts,
-        Err(error) => {
-            into.mistake_with(
-                error.line() as u64,
-                format!("no list of alerts: {}", shown(error.to_string().as_bytes())),
-                "make it with cscli decisions list -o json",
-            );
-            return Ok(());
-        }
+    let Some(alerts) = parsed::<Option<Vec<Alert>>>(input, "list of alerts", hint, into)? else {
+        return Ok(());
     };
     let records = alerts
         .unwrap_or_default()

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Entry, Format, Imported, Options, Read, Remarks,
@@ -44,18 +44,29 @@ struct Record {
     reason: String,
 }
 
-fn read(input: &mut dyn BufRead, options: &Options, into: &mut Imported) -> io::Result<()> {
+/// The whole input as one JSON value; `None` when it is no such value, which is a mistake then.
+///
+/// # Errors
+/// When the input cannot be read.
+pub(super) fn parsed<T: DeserializeOwned>(
+    input: &mut dyn BufRead,
+    what: &str,
+    hint: &str,
+    into: &mut Imported,
+) -> io::Result<Option<T>> {
     let text = whole(input)?;
-    let list: List = match serde_json::from_slice(&text) {
-        Ok(list) => list,
-        Err(error) => {
-            into.mistake_with(
-                error.line() as u64,
-                format!("no list of bans: {}", shown(error.to_string().as_bytes())),
-                r#"it looks like {"schema":1,"bans":[{"net":"203.0.113.7/32","ends":null}]}"#,
-            );
-            return Ok(());
-        }
+    Ok(serde_json::from_slice(&text)
+        .map_err(|error| {
+            let why = shown(error.to_string().as_bytes());
+            into.mistake_with(error.line() as u64, format!("no {what}: {why}"), hint);
+        })
+        .ok())
+}
+
+fn read(input: &mut dyn BufRead, options: &Options, into: &mut Imported) -> io::Result<()> {
+    let hint = r#"it looks like {"schema":1,"bans":[{"net":"203.0.113.7/32","ends":null}]}"#;
+    let Some(list) = parsed::<List>(input, "list of bans", hint, into)? else {
+        return Ok(());
     };
     if list.schema != SCHEMA {
         into.mistake_with(
