@@ -14,11 +14,11 @@ use std::{
 
 use mailwall_tests::{
     Agent, Client, DOVECOT_2_3, DOVECOT_2_4, EXIM_ASKING, Outcome, Server, Setup, Software,
-    Testbed, eventually, server_root, skip,
+    Testbed, eventually,
 };
 use serde_json::Value;
 
-use crate::{config, must};
+use crate::{config, must, with_server};
 
 /// How long a message may take.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -34,29 +34,24 @@ fn attacked(
     more: &str,
     run: impl FnOnce(&Testbed, &Server, &Agent<'_>),
 ) {
-    let root = server_root(software.name).unwrap();
-    if !software.is_whole(&root) {
-        skip(test, &format!("{} is not there", root.display()));
-        return;
-    }
-    let bed = Testbed::new().unwrap();
-    let server = Server::start(&bed, software).unwrap();
-    let tell = bed.dir().join("tell");
-    let script = format!(
-        "#!/bin/sh\nprintf '%s %s %s\\n%s\\n' \"$MAILWALL_TOPIC\" \"$MAILWALL_RULE\" \"$MAILWALL_ACCOUNT\" \
-         \"$MAILWALL_TEXT\" >> {}\n",
-        told_at(&bed).display()
-    );
-    fs::write(&tell, script).unwrap();
-    fs::set_permissions(&tell, fs::Permissions::from_mode(0o755)).unwrap();
-    let more = format!(
-        "{more}\n[filter]\nports = [25, 143]\n\n[policy]\nlisten = \"inet:127.0.0.1:10040\"\n\n\
-         [[notify]]\ncommand = [\"{}\"]\n",
-        tell.display()
-    );
-    let config = config(server.log(), "10m", &more);
-    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
-    run(&bed, &server, &agent);
+    with_server(test, software, |bed, server| {
+        let tell = bed.dir().join("tell");
+        let script = format!(
+            "#!/bin/sh\nprintf '%s %s %s\\n%s\\n' \"$MAILWALL_TOPIC\" \"$MAILWALL_RULE\" \"$MAILWALL_ACCOUNT\" \
+             \"$MAILWALL_TEXT\" >> {}\n",
+            told_at(bed).display()
+        );
+        fs::write(&tell, script).unwrap();
+        fs::set_permissions(&tell, fs::Permissions::from_mode(0o755)).unwrap();
+        let more = format!(
+            "{more}\n[filter]\nports = [25, 143]\n\n[policy]\nlisten = \"inet:127.0.0.1:10040\"\n\n\
+             [[notify]]\ncommand = [\"{}\"]\n",
+            tell.display()
+        );
+        let config = config(server.log(), "10m", &more);
+        let agent = Setup::new(bed, &config).unwrap().start().unwrap();
+        run(bed, server, &agent);
+    });
 }
 
 fn told_at(bed: &Testbed) -> PathBuf {

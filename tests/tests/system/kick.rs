@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use mailwall_tests::{
     Agent, DOVECOT_2_3, DOVECOT_2_4, EXIM_ASKING, ImapSession, POSTFIX_ASKING, Server, Session,
-    Setup, Software, Testbed, server_root, skip,
+    Setup, Software, Testbed,
 };
 use serde_json::Value;
 
-use crate::{config, wait_for_ban};
+use crate::{config, wait_for_ban, with_server};
 
 /// The address that several people share.
 const OFFICE: &str = "203.0.113.7";
@@ -16,18 +16,6 @@ const ELSEWHERE: &str = "198.51.100.20";
 /// Postfix asks in vain for a while, where nobody answers.
 const POLICY: &str = "[policy]\nlisten = \"inet:127.0.0.1:10040\"\n";
 const GUARDED: &str = "[filter]\nports = [25, 143, 587]\n";
-
-/// A mail server of that kind in a test bed. Nothing, said loudly, when its root could not be made.
-fn with_server(test: &str, software: &Software, run: impl FnOnce(&Testbed, &Server)) {
-    let root = server_root(software.name).unwrap();
-    if !software.is_whole(&root) {
-        skip(test, &format!("{} is not there", root.display()));
-        return;
-    }
-    let bed = Testbed::new().unwrap();
-    let server = Server::start(&bed, software).unwrap();
-    run(&bed, &server);
-}
 
 fn guard<'a>(bed: &'a Testbed, server: &Server, more: &str) -> Setup<'a> {
     let config = config(server.log(), "10m", &format!("{GUARDED}\n{more}"));

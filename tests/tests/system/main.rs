@@ -36,7 +36,8 @@ mod upgrade;
 use std::fs;
 
 use mailwall_tests::{
-    Agent, Setup, Testbed, config, find_ban, must, wait_for_ban, wait_for_pardon,
+    Agent, Server, Setup, Software, Testbed, config, find_ban, must, server_root, skip,
+    wait_for_ban, wait_for_pardon,
 };
 use serde_json::Value;
 
@@ -49,6 +50,18 @@ fn quiet_agent<'a>(bed: &'a Testbed, more: &str) -> Agent<'a> {
     fs::write(&log, "").unwrap();
     let config = config(&log, "10m", more);
     Setup::new(bed, &config).unwrap().start().unwrap()
+}
+
+/// A mail server of that kind in a test bed. Nothing, said loudly, when its root could not be made.
+fn with_server(test: &str, software: &Software, run: impl FnOnce(&Testbed, &Server)) {
+    let root = server_root(software.name).unwrap();
+    if !software.is_whole(&root) {
+        skip(test, &format!("{} is not there", root.display()));
+        return;
+    }
+    let bed = Testbed::new().unwrap();
+    let server = Server::start(&bed, software).unwrap();
+    run(&bed, &server);
 }
 
 /// Guesses recipients from `address` until the mail host answers no more, which is because `net` is banned.

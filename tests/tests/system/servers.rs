@@ -6,11 +6,11 @@ use std::{
 };
 
 use mailwall_tests::{
-    Agent, Client, DOVECOT_2_3, DOVECOT_2_4, EXIM, OPENSMTPD, Outcome, SENDMAIL, Server, Setup,
-    Software, Testbed, server_root, skip,
+    Agent, Client, DOVECOT_2_3, DOVECOT_2_4, EXIM, OPENSMTPD, Outcome, SENDMAIL, Setup, Software,
+    Testbed,
 };
 
-use crate::{MANY, config, wait_for_ban};
+use crate::{MANY, config, wait_for_ban, with_server};
 
 /// How long a client waits for a reply.
 const REPLY_WITHIN: Duration = Duration::from_secs(60);
@@ -18,17 +18,12 @@ const REPLY_WITHIN: Duration = Duration::from_secs(60);
 /// A mail server of that kind, and the agent that follows its log, guarding the ports of mail and of mailboxes. Nothing, said
 /// loudly, when its root could not be made.
 fn follow(test: &str, software: &Software, run: impl FnOnce(&Testbed, &Agent<'_>)) {
-    let root = server_root(software.name).unwrap();
-    if !software.is_whole(&root) {
-        skip(test, &format!("{} is not there", root.display()));
-        return;
-    }
-    let bed = Testbed::new().unwrap();
-    let server = Server::start(&bed, software).unwrap();
-    let ports = "[filter]\nports = [25, 110, 143, 465, 587]\n";
-    let config = config(server.log(), "10m", ports);
-    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
-    run(&bed, &agent);
+    with_server(test, software, |bed, server| {
+        let ports = "[filter]\nports = [25, 110, 143, 465, 587]\n";
+        let config = config(server.log(), "10m", ports);
+        let agent = Setup::new(bed, &config).unwrap().start().unwrap();
+        run(bed, &agent);
+    });
 }
 
 /// Misbehaves from `address`, again and again, until the mail host answers no more, which is because of a ban; `once` tells
