@@ -42,6 +42,7 @@ mod readers;
 mod room;
 mod settings;
 mod shared;
+mod shortcuts;
 mod spares;
 mod table;
 mod trace;

@@ -1,7 +1,8 @@
 //! What the filter (kernel) and the agent (userspace) agree on byte for byte: map names, shapes, capacities, keys, values
 //! and counters. Nothing here allocates, reads a clock or decides anything.
 //!
-//! A change of any map's shape (type, key, value, capacity, flags) is a change of [`ABI`].
+//! A change of any map's shape (type, key, value, capacity, flags) is a change of [`ABI`]; a new map whose content follows from that of
+//! others is none.
 #![cfg_attr(not(any(feature = "user", test)), no_std)]
 
 mod address;
@@ -13,6 +14,7 @@ mod maps;
 mod presence;
 mod program;
 mod settings;
+mod shortcut;
 pub mod socket_record;
 mod verdict;
 
@@ -31,6 +33,9 @@ pub use maps::{
 pub use presence::{ANY_WORDS_V4, Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, Presence};
 pub use program::program_name;
 pub use settings::{MODE_ENFORCE, MODE_OBSERVE, Settings};
+pub use shortcut::{
+    PREFIX_LENGTHS_V4_WORDS, PrefixLength, SHORTCUT_LINES, Shortcut, ShortcutKey, ShortcutLine,
+};
 pub use verdict::{Family, TOTALS_LEN, Verdict};
 
 #[cfg(feature = "user")]

@@ -26,6 +26,10 @@ pub mod map_name {
     pub const PRESENCE_V4: &str = "PRESENCE_V4";
     /// ARRAY (mmapable) of `u64`, the [`Cell`](crate::Cell)s of IPv6.
     pub const PRESENCE_V6: &str = "PRESENCE_V6";
+    /// ARRAY (mmapable) of `u64`, the [`PrefixLength`](crate::PrefixLength)s of IPv4.
+    pub const PREFIX_LENGTHS_V4: &str = "PREFIX_LENGTHS_V4";
+    /// ARRAY (mmapable) of [`ShortcutLine`](crate::ShortcutLine).
+    pub const SHORTCUTS_V4: &str = "SHORTCUTS_V4";
     /// LPM trie, [`NetworkV4`](crate::NetworkV4) to [`BanSlot`](crate::BanSlot).
     pub const NETWORKS_V4: &str = "NETWORKS_V4";
     /// LPM trie, [`NetworkV6`](crate::NetworkV6) to [`BanSlot`](crate::BanSlot).
@@ -123,6 +127,15 @@ pub struct MapShape {
     pub max_entries: u32,
     /// `BPF_F_*` flags of creation.
     pub flags: u32,
+    /// Whether what is in it follows from other maps, and it came with a later version of this ABI: where it is missing, it is made.
+    pub is_derived: bool,
+}
+
+impl MapShape {
+    const fn derived(mut self) -> Self {
+        self.is_derived = true;
+        self
+    }
 }
 
 const fn shape<K, V>(name: &'static str, kind: MapKind, max_entries: u32, flags: u32) -> MapShape {
@@ -133,15 +146,16 @@ const fn shape<K, V>(name: &'static str, kind: MapKind, max_entries: u32, flags:
         value_size: size_of::<V>() as u32,
         max_entries,
         flags,
+        is_derived: false,
     }
 }
 
 /// Every map of this [`ABI`].
-pub const MAPS: [MapShape; 20] = {
+pub const MAPS: [MapShape; 22] = {
     use crate::{
         BUCKETS, Bucket, EVENTS_BYTES, EventRing, LIMITS_CAPACITY, LINES_V4, LINES_V6, Limit,
-        LineV4, LineV6, NetworkV4, NetworkV6, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, Settings,
-        TOTALS_LEN,
+        LineV4, LineV6, NetworkV4, NetworkV6, PREFIX_LENGTHS_V4_WORDS, PRESENCE_V4_WORDS,
+        PRESENCE_V6_WORDS, SHORTCUT_LINES, Settings, ShortcutLine, TOTALS_LEN,
     };
     use MapKind::{Array, LpmTrie, PerCpuArray, RingBuf};
     [
@@ -149,6 +163,15 @@ pub const MAPS: [MapShape; 20] = {
         shape::<u32, LineV6>(map_name::PREFIXES_V6, Array, LINES_V6, MMAPABLE),
         shape::<u32, u64>(map_name::PRESENCE_V4, Array, PRESENCE_V4_WORDS, MMAPABLE),
         shape::<u32, u64>(map_name::PRESENCE_V6, Array, PRESENCE_V6_WORDS, MMAPABLE),
+        shape::<u32, u64>(
+            map_name::PREFIX_LENGTHS_V4,
+            Array,
+            PREFIX_LENGTHS_V4_WORDS,
+            MMAPABLE,
+        )
+        .derived(),
+        shape::<u32, ShortcutLine>(map_name::SHORTCUTS_V4, Array, SHORTCUT_LINES, MMAPABLE)
+            .derived(),
         shape::<NetworkV4, BanSlot>(
             map_name::NETWORKS_V4,
             LpmTrie,

@@ -6,7 +6,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::{
     AddressV4, AddressV6, BanRecord, BanSlot, Bucket, Counted, Family, Limit, LimitEvent,
-    LimitEventKind, LineV4, LineV6, NetworkV4, NetworkV6, PrefixV6, Settings, SourceKey, Verdict,
+    LimitEventKind, LineV4, LineV6, NetworkV4, NetworkV6, PrefixV6, Settings, ShortcutLine,
+    SourceKey, Verdict,
 };
 
 // SAFETY: transparent over an integer: no padding, every bit pattern is a value.
@@ -31,6 +32,8 @@ unsafe impl aya::Pod for Settings {}
 unsafe impl aya::Pod for LineV4 {}
 // SAFETY: `repr(C)` of integers that fill its 64 bytes: no padding, every bit pattern is a value.
 unsafe impl aya::Pod for LineV6 {}
+// SAFETY: `repr(C)` of integers that fill its 64 bytes: no padding, every bit pattern is a value.
+unsafe impl aya::Pod for ShortcutLine {}
 
 impl From<Ipv4Net> for NetworkV4 {
     fn from(net: Ipv4Net) -> Self {

@@ -12,7 +12,8 @@ use aya_ebpf::{
 use mailwall_common::{
     ALLOWED_CAPACITY, AddressV4, AddressV6, BAN_RECORDS_CAPACITY, BanEnd, BanRecord, BanSlot, Cell,
     KernelInstant, LINES_V4, LINES_V6, LineV4, LineV6, MODE_ENFORCE, NETWORKS_CAPACITY, PORT_WORDS,
-    PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6, Presence, Settings, neighbour,
+    PREFIX_LENGTHS_V4_WORDS, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixLength, PrefixV6,
+    Presence, SHORTCUT_LINES, Settings, Shortcut, ShortcutKey, ShortcutLine, neighbour,
 };
 
 use crate::{
@@ -35,6 +36,12 @@ static PRESENCE_V4: Array<u64, { PRESENCE_V4_WORDS as usize }, MMAPABLE> = Array
 
 #[btf_map]
 static PRESENCE_V6: Array<u64, { PRESENCE_V6_WORDS as usize }, MMAPABLE> = Array::new();
+
+#[btf_map]
+static PREFIX_LENGTHS_V4: Array<u64, { PREFIX_LENGTHS_V4_WORDS as usize }, MMAPABLE> = Array::new();
+
+#[btf_map]
+static SHORTCUTS_V4: Array<ShortcutLine, { SHORTCUT_LINES as usize }, MMAPABLE> = Array::new();
 
 #[btf_map]
 static NETWORKS_V4: LpmTrie<AddressV4, BanSlot, { NETWORKS_CAPACITY as usize }> = LpmTrie::new();
@@ -125,7 +132,10 @@ impl Tables for Maps {
     #[inline(always)]
     fn network_ban(&self, source: Source) -> Option<Found<Counter>> {
         let slot: BanSlot = match source {
-            Source::V4(address) => *NETWORKS_V4.get(&key_v4(address))?,
+            Source::V4(address) => match shortcut(address) {
+                Some(slot) => slot,
+                None => *NETWORKS_V4.get(&key_v4(address))?,
+            },
             Source::V6(address) => *NETWORKS_V6.get(&key_v6(address))?,
         };
         let record = BAN_RECORDS.get_ptr_mut(slot.index())?;
@@ -253,6 +263,23 @@ fn find_v6(index: u32, prefix: PrefixV6) -> Option<Found<Counter>> {
         let (keys, ends) = (&raw const (*line).keys, &raw const (*line).ends);
         find(prefix.word(), keys, ends, &raw mut (*line).drops)
     }
+}
+
+/// The record of the narrowest banned network around an address, where the trie need not be asked.
+#[inline(always)]
+fn shortcut(address: AddressV4) -> Option<BanSlot> {
+    let word = PREFIX_LENGTHS_V4.get(PrefixLength::word_of(address.slash_24()))?;
+    let len = PrefixLength::in_word(*word, address.slash_24()).bits()?;
+    let key = ShortcutKey::around(address, len);
+    let line = SHORTCUTS_V4.get_ptr_mut(key.line(SETTINGS.get(0)?.seed))?;
+    for entry in 0..ShortcutLine::ENTRIES {
+        // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes words whole.
+        let word = unsafe { (&raw const (*line).entries[entry]).read_volatile() };
+        if let Some(slot) = Shortcut::slot_of(word, key) {
+            return Some(slot);
+        }
+    }
+    None
 }
 
 #[inline(always)]

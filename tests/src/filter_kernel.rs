@@ -73,6 +73,7 @@ impl Kernel {
         for (net, _) in &before.bans {
             self.maps().unban(net);
         }
+        self.maps().forget_shortcuts(&numbered(&before.bans));
         for net in &before.allowed {
             self.maps().set_allowed(net, false);
         }
@@ -84,6 +85,7 @@ impl Kernel {
         for (slot, (net, end)) in (0..).zip(&scene.bans) {
             self.maps().ban(net, slot, *end);
         }
+        self.maps().tell_shortcuts(&numbered(&scene.bans));
         self.drops = self.read_drops();
     }
 
@@ -258,6 +260,14 @@ pub fn object() -> Ebpf {
     load(OBJECT)
 }
 
+/// Each net with its place, which is its record if it is a network's.
+fn numbered(bans: &[(IpNet, KernelInstant)]) -> Vec<(IpNet, u32)> {
+    (0..)
+        .zip(bans)
+        .map(|(slot, (net, _))| (*net, slot))
+        .collect()
+}
+
 fn load(object: &[u8]) -> Ebpf {
     let mut loader = EbpfLoader::new();
     choose_clock(&mut loader);
@@ -292,6 +302,7 @@ fn shape(name: &str, map: &Map) -> MapShape {
         value_size: info.value_size(),
         max_entries: info.max_entries(),
         flags: info.map_flags(),
+        is_derived: agreed.is_derived,
     }
 }
 

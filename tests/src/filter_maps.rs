@@ -1,6 +1,7 @@
 //! Bans written into the object's maps by hand, so that the filter is tested without the agent's bookkeeping.
 
 use std::{
+    collections::BTreeMap,
     num::NonZeroUsize,
     ptr::NonNull,
     sync::atomic::{AtomicU64, Ordering},
@@ -10,11 +11,12 @@ use aya::{
     Ebpf, Pod,
     maps::{Array, LpmTrie, Map, RingBuf, lpm_trie::Key},
 };
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use mailwall_common::{
     AddressV4, AddressV6, BanEnd, BanRecord, BanSlot, BucketsInUse, Cell, KernelInstant, Limit,
-    LimitEvent, LimitsInForce, LineV4, LineV6, PRESENCE_V4_WORDS, PrefixV6, Settings, Ticks,
-    map_name, neighbour,
+    LimitEvent, LimitsInForce, LineV4, LineV6, PREFIX_LENGTHS_V4_WORDS, PRESENCE_V4_WORDS,
+    PrefixLength, PrefixV6, Settings, Shortcut, ShortcutKey, ShortcutLine, Ticks, map_name,
+    neighbour,
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -80,6 +82,38 @@ impl Maps<'_> {
                 self.mark(map_name::PRESENCE_V6, Cell::networks_v6(SEED, bits));
             }
             IpNet::V6(_) => self.change_settings(|settings| settings.wide_networks_v6 += 1),
+        }
+    }
+
+    /// Tells the ways past the trie for these IPv4 networks with these records, which are in it. Of the records only every second one is
+    /// told, so that the others are found in the trie.
+    pub fn tell_shortcuts(&mut self, networks: &[(IpNet, u32)]) {
+        let mut slots = BTreeMap::new();
+        for (network, slot) in v4_of(networks) {
+            slots.insert((network.prefix_len(), network), slot);
+        }
+        // The narrowest last.
+        for ((len, network), slot) in slots {
+            self.paint(network, PrefixLength::of(u32::from(len)));
+            let Some(key) = ShortcutKey::of(network.into()).filter(|_| slot % 2 == 0) else {
+                continue;
+            };
+            let mut line: ShortcutLine = self.get(map_name::SHORTCUTS_V4, key.line(SEED));
+            if let Some(free) = line.entries.iter_mut().find(|entry| **entry == 0) {
+                *free = Shortcut::new(key, BanSlot::new(slot)).word();
+            }
+            self.set(map_name::SHORTCUTS_V4, key.line(SEED), line);
+        }
+    }
+
+    /// Tells nothing of these any more.
+    pub fn forget_shortcuts(&mut self, networks: &[(IpNet, u32)]) {
+        for (network, _) in v4_of(networks) {
+            self.paint(network, PrefixLength::UNTOLD);
+            if let Some(key) = ShortcutKey::of(network.into()) {
+                let empty = ShortcutLine::default();
+                self.set(map_name::SHORTCUTS_V4, key.line(SEED), empty);
+            }
         }
     }
 
@@ -250,6 +284,21 @@ impl Maps<'_> {
         }
     }
 
+    fn paint(&mut self, network: Ipv4Net, told: PrefixLength) {
+        if network.prefix_len() < 10 {
+            // Of these nothing is told in any case.
+            return;
+        }
+        let first = network.network().to_bits() >> 8;
+        let last = network.broadcast().to_bits() >> 8;
+        let words = self.words(map_name::PREFIX_LENGTHS_V4, PREFIX_LENGTHS_V4_WORDS);
+        for slash_24 in first..=last {
+            let word = words.at(PrefixLength::word_of(slash_24));
+            let painted = told.put_into(word.load(Ordering::Relaxed), slash_24);
+            word.store(painted, Ordering::Relaxed);
+        }
+    }
+
     fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings: Settings = self.get(map_name::SETTINGS, 0);
         change(&mut settings);
@@ -279,10 +328,14 @@ struct Words {
 
 impl Words {
     fn or(&self, cell: Cell) {
-        let word = cell.word as usize;
+        self.at(cell.word).fetch_or(cell.mask, Ordering::Relaxed);
+    }
+
+    fn at(&self, word: u32) -> &AtomicU64 {
+        let word = word as usize;
         assert!(word < self.bytes.get() / size_of::<u64>());
         // SAFETY: the word is in the mapping, which lives as long as `self`.
-        unsafe { self.start.add(word).as_ref() }.fetch_or(cell.mask, Ordering::Relaxed);
+        unsafe { self.start.add(word).as_ref() }
     }
 }
 
@@ -309,6 +362,13 @@ fn place(net: &IpNet) -> Place {
         }
         IpNet::V4(_) | IpNet::V6(_) => Place::Network,
     }
+}
+
+fn v4_of(networks: &[(IpNet, u32)]) -> impl Iterator<Item = (Ipv4Net, u32)> + '_ {
+    networks.iter().filter_map(|(net, slot)| match net {
+        IpNet::V4(net) if net.prefix_len() < 32 => Some((net.trunc(), *slot)),
+        _ => None,
+    })
 }
 
 fn set_in_trie<V: Pod>(map: &mut Map, net: &IpNet, value: Option<V>) {

@@ -211,6 +211,42 @@ fn pinned_maps_of_another_shape_are_not_used_and_leave_no_gap() {
 }
 
 #[test]
+fn maps_that_follow_from_others_are_made_where_they_are_missing() {
+    in_namespaces(|dir| {
+        make_veth("guard0", "peer0");
+        let banned: Vec<(IpNet, KernelInstant)> =
+            ["198.51.100.0/24", "203.0.0.0/16", "192.0.2.7/32"]
+                .map(|net| (net.parse().unwrap(), KernelInstant::NEVER))
+                .into();
+        let mut filter = Filter::open(dir).unwrap();
+        filter.configure(&[25], false).unwrap();
+        filter.replace_all(&banned, &[]).unwrap();
+        filter.attach(&["guard0".to_owned()], AttachChoice::Auto);
+        let (link, _) = link_of(dir, "guard0");
+        drop(filter);
+        // As an agent left it that did not know of them.
+        for shape in MAPS.iter().filter(|shape| shape.is_derived) {
+            fs::remove_file(pin(dir, shape.name)).unwrap();
+        }
+        let mut filter = Filter::open(dir).unwrap();
+        assert_eq!(filter.kept().unwrap().len(), banned.len());
+        filter.attach(&["guard0".to_owned()], AttachChoice::Auto);
+        assert_eq!(link_of(dir, "guard0").0, link);
+        for (source, expected) in [
+            ([198, 51, 100, 9], XDP_DROP),
+            ([203, 0, 77, 9], XDP_DROP),
+            ([192, 0, 2, 7], XDP_DROP),
+            ([203, 1, 0, 9], XDP_PASS),
+        ] {
+            assert_eq!(syn(dir, source, 25), expected, "{source:?}");
+        }
+        for shape in MAPS.iter().filter(|shape| shape.is_derived) {
+            assert!(pin(dir, shape.name).exists(), "{}", shape.name);
+        }
+    });
+}
+
+#[test]
 fn links_of_another_version_are_taken_over() {
     in_namespaces(|dir| {
         make_veth("guard0", "peer0");

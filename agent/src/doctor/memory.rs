@@ -193,6 +193,7 @@ mod tests {
             value_size,
             max_entries: 100,
             flags,
+            is_derived: false,
         };
         assert_eq!(bytes(&shape(MapKind::Array, 12, 0), 4), 1600);
         assert_eq!(bytes(&shape(MapKind::PerCpuArray, 8, 0), 4), 3200);

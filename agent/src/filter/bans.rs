@@ -1,13 +1,13 @@
-//! The bans in the kernel's maps: single addresses in their lines, networks in tries with records, and the presence bits of
-//! both. Every change is made in an order in which nobody who is banned before and after it is let in meanwhile.
+//! The bans in the kernel's maps: single addresses in their lines, networks in tries with records and shortcuts to these, and the
+//! presence bits of both. Every change is made in an order in which nobody who is banned before and after it is let in meanwhile.
 
 use std::{collections::HashSet, io, net::IpAddr};
 
 use aya::Ebpf;
 use ipnet::IpNet;
 use mailwall_common::{
-    BAN_RECORDS_CAPACITY, BanSlot, KernelInstant, LINES_V4, LINES_V6, PRESENCE_V4_WORDS,
-    PRESENCE_V6_WORDS, Ticks, map_name,
+    BAN_RECORDS_CAPACITY, BanSlot, KernelInstant, LINES_V4, LINES_V6, PREFIX_LENGTHS_V4_WORDS,
+    PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, SHORTCUT_LINES, Ticks, map_name,
 };
 use tracing::warn;
 
@@ -21,6 +21,7 @@ use super::{
     room::{Full, Numbers},
     settings::SettingsEntry,
     shared::{SharedArray, SharedLineV4, SharedLineV6, SharedRecord},
+    shortcuts::Shortcuts,
     table::{Step, Table},
     tries::Tries,
 };
@@ -38,6 +39,7 @@ pub struct Bans {
     prefixes_v6: Addresses<SharedLineV6>,
     presence_v4: PresenceV4,
     presence_v6: PresenceV6,
+    shortcuts: Shortcuts,
     table: Table,
     tries: Tries,
     records: SharedArray<SharedRecord>,
@@ -56,11 +58,14 @@ impl Bans {
         let words_v6 = take_shared(ebpf, map_name::PRESENCE_V6, PRESENCE_V6_WORDS)?;
         let lines_v4 = take_shared(ebpf, map_name::ADDRESSES_V4, LINES_V4)?;
         let lines_v6 = take_shared(ebpf, map_name::PREFIXES_V6, LINES_V6)?;
+        let lengths = take_shared(ebpf, map_name::PREFIX_LENGTHS_V4, PREFIX_LENGTHS_V4_WORDS)?;
+        let shortcuts = take_shared(ebpf, map_name::SHORTCUTS_V4, SHORTCUT_LINES)?;
         let mut bans = Self {
             addresses_v4: Addresses::new(lines_v4, seed),
             prefixes_v6: Addresses::new(lines_v6, seed),
             presence_v4: PresenceV4::new(words_v4),
             presence_v6: PresenceV6::new(words_v6, seed),
+            shortcuts: Shortcuts::new(lengths, shortcuts, seed),
             table: Table::new(BAN_RECORDS_CAPACITY),
             tries: Tries::take(ebpf)?,
             records: take_shared(ebpf, map_name::BAN_RECORDS, BAN_RECORDS_CAPACITY)?,
@@ -225,12 +230,12 @@ impl Bans {
             self.undo(&done)?;
             return Err(error);
         }
-        for (network, _) in &networks {
-            if self.table.slot(*network).is_none() {
-                self.mark(*network, settings)?;
-            }
-        }
+        let mut entering = networks.clone();
+        entering.retain(|(network, _)| self.table.slot(*network).is_none());
         let steps = self.table.add(&networks);
+        for (network, _) in entering {
+            self.mark(network, settings)?;
+        }
         self.carry_out(&steps)?;
         for (place, end) in sooner {
             self.renew(place, end)?;
@@ -310,6 +315,7 @@ impl Bans {
         self.table = table;
         self.presence_v4.write(self.table.v4())?;
         self.presence_v6.write(self.table.v6())?;
+        self.shortcuts.write(self.table.v4())?;
         self.tell_wide(settings)?;
         self.out_of_step = false;
         Ok(())
@@ -337,6 +343,7 @@ impl Bans {
         self.prefixes_v6.release();
         self.presence_v4.release();
         self.presence_v6.release();
+        self.shortcuts.release();
         self.records.release();
         done
     }
@@ -346,6 +353,7 @@ impl Bans {
         self.prefixes_v6.hold()?;
         self.presence_v4.hold()?;
         self.presence_v6.hold()?;
+        self.shortcuts.hold()?;
         self.records.hold()
     }
 }

@@ -162,7 +162,7 @@ impl Pins {
             match MapInfo::from_pin(&path) {
                 Ok(info) => differences.extend(difference(shape, &info)),
                 Err(error) => match io_error(error) {
-                    error if error.kind() == io::ErrorKind::NotFound => missing.push(shape.name),
+                    error if error.kind() == io::ErrorKind::NotFound => missing.push(shape),
                     error if error.raw_os_error() == Some(libc::EPERM) => {
                         return Err(FilterError::Pins {
                             action: "look at the pinned map",
@@ -178,7 +178,8 @@ impl Pins {
         if missing.len() == MAPS.len() {
             return Ok(Pinned::None);
         }
-        differences.extend(missing.iter().map(|name| format!("{name} is missing")));
+        let missing = missing.iter().filter(|shape| !shape.is_derived);
+        differences.extend(missing.map(|shape| format!("{} is missing", shape.name)));
         if differences.is_empty() {
             return Ok(Pinned::Whole);
         }

@@ -59,7 +59,7 @@ impl PresenceV4 {
             wanted[cell.word as usize] |= cell.mask;
         }
         for (span, _) in networks.iter() {
-            let (first, last) = slash_24s(span);
+            let (first, last) = span.slash_24s();
             for (word, mask) in network_masks(first, last) {
                 wanted[word as usize] |= mask;
             }
@@ -93,7 +93,7 @@ impl PresenceV4 {
 
     /// A network is about to enter the trie.
     pub fn add_network(&self, span: Span) -> io::Result<()> {
-        let (first, last) = slash_24s(span);
+        let (first, last) = span.slash_24s();
         self.each_word(first, last, |word, mask| {
             word.fetch_or(mask, Ordering::AcqRel);
         })
@@ -101,15 +101,15 @@ impl PresenceV4 {
 
     /// A network has left the trie, in which the `remaining` are.
     pub fn remove_network(&self, span: Span, remaining: &Networks) -> io::Result<()> {
-        let (first, last) = slash_24s(span);
+        let (first, last) = span.slash_24s();
         let whole = span.widened_to(24);
-        if remaining.covers(whole) {
+        if remaining.narrowest_around(whole).is_some() {
             return Ok(());
         }
         // What lies between the networks that are left.
         let mut next = first;
         for inner in remaining.within(whole) {
-            let (inner_first, inner_last) = slash_24s(inner);
+            let (inner_first, inner_last) = inner.slash_24s();
             if inner_first > next {
                 self.clear_networks(next, inner_first - 1)?;
             }
@@ -354,14 +354,6 @@ fn present(kinds: u64) -> u64 {
         bits = (bits | bits >> shift) & mask;
     }
     bits
-}
-
-/// The first and the last /24 that an IPv4 network has a part in.
-fn slash_24s(span: Span) -> (u32, u32) {
-    let (octets, len) = span.as_v4();
-    let first = AddressV4::from_octets(octets).slash_24();
-    let more = 24_u32.saturating_sub(len);
-    (first, first + ((1 << more) - 1))
 }
 
 /// The words of a range of /24s, with the bits of their networks in them.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use aya::maps::MapData;
-use mailwall_common::{LineV4, LineV6};
+use mailwall_common::{LineV4, LineV6, ShortcutLine};
 
 /// A type that memory shared with the kernel can hold.
 ///
@@ -61,6 +61,16 @@ pub struct SharedLineV6 {
 // SAFETY: atomic integers, 64 bytes.
 unsafe impl Shared for SharedLineV6 {}
 
+/// [`ShortcutLine`] as both halves see it.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct SharedShortcutLine {
+    pub entries: [AtomicU64; ShortcutLine::ENTRIES],
+}
+
+// SAFETY: atomic integers, 64 bytes.
+unsafe impl Shared for SharedShortcutLine {}
+
 const _: () = {
     use std::mem::offset_of;
 
@@ -70,6 +80,7 @@ const _: () = {
     assert!(size_of::<SharedLineV4>() == size_of::<LineV4>());
     assert!(offset_of!(SharedLineV4, ends) == offset_of!(LineV4, ends));
     assert!(offset_of!(SharedLineV4, drops) == offset_of!(LineV4, drops));
+    assert!(size_of::<SharedShortcutLine>() == size_of::<ShortcutLine>());
     assert!(size_of::<SharedLineV6>() == size_of::<LineV6>());
     assert!(offset_of!(SharedLineV6, ends) == offset_of!(LineV6, ends));
     assert!(offset_of!(SharedLineV6, drops) == offset_of!(LineV6, drops));

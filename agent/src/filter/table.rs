@@ -12,6 +12,8 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use networks::Held;
 pub use networks::{Networks, Span};
 use slots::Slots;
 

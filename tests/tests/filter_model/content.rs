@@ -1,5 +1,5 @@
 //! What is in the maps, read raw, with everything that must hold whatever is banned: each key once and in its bucket, each
-//! network with a record of its own, and the presence words bit for bit what the entries need.
+//! network with a record of its own, and the presence words and ways past the trie bit for bit what the entries need.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,8 +8,9 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net};
 use mailwall_common::{
-    ANY_WORDS_V4, AddressV4, AddressV6, Cell, KernelInstant, LineV4, LineV6, PRESENCE_V4_WORDS,
-    PRESENCE_V6_WORDS, PrefixV6,
+    ANY_WORDS_V4, AddressV4, AddressV6, BanSlot, Cell, KernelInstant, LineV4, LineV6,
+    PREFIX_LENGTHS_V4_WORDS, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixLength, PrefixV6,
+    Shortcut, ShortcutKey, ShortcutLine,
 };
 
 use crate::{pinned::Pinned, universe::single};
@@ -69,8 +70,10 @@ impl Content {
         }
         let records = pinned.records.elements();
         let mut networks = BTreeMap::new();
+        let entered = pinned.networks();
+        check_shortcuts(pinned, &entered);
         let mut slots = BTreeSet::new();
-        for (net, slot) in pinned.networks() {
+        for (net, slot) in entered {
             assert!(slots.insert(slot), "{net} shares its record");
             assert!(!singles.contains_key(&net), "{net} is in lines and trie");
             let record = records[slot.index() as usize];
@@ -123,6 +126,51 @@ impl Content {
         assert_eq!(difference(pinned.presence_v6.elements(), &v6), None, "IPv6");
         assert_eq!(settings.wide_networks_v6, wide);
     }
+}
+
+/// The ways past the trie lead where its entries do, and are told of every network that there is room for.
+fn check_shortcuts(pinned: &Pinned, entered: &[(IpNet, BanSlot)]) {
+    let seed = pinned.settings().seed;
+    let mut lengths = vec![0; PREFIX_LENGTHS_V4_WORDS as usize];
+    let mut lines = BTreeMap::<u32, BTreeSet<u64>>::new();
+    // The narrowest last.
+    let mut v4: Vec<(Ipv4Net, BanSlot)> = entered
+        .iter()
+        .filter_map(|(net, slot)| match net {
+            IpNet::V4(net) => Some((*net, *slot)),
+            IpNet::V6(_) => None,
+        })
+        .collect();
+    v4.sort_by_key(|(net, _)| net.prefix_len());
+    for (net, slot) in v4 {
+        let told = PrefixLength::of(u32::from(net.prefix_len()));
+        if net.prefix_len() >= 10 {
+            for slash_24 in net.network().to_bits() >> 8..=net.broadcast().to_bits() >> 8 {
+                let word = &mut lengths[PrefixLength::word_of(slash_24) as usize];
+                *word = told.put_into(*word, slash_24);
+            }
+        }
+        if let Some(key) = ShortcutKey::of(net.into()) {
+            let line = lines.entry(key.line(seed)).or_default();
+            line.insert(Shortcut::new(key, slot).word());
+        }
+    }
+    let told = difference(pinned.prefix_lengths.elements(), &lengths);
+    assert_eq!(told, None, "lengths of prefixes");
+    for (index, line) in used(pinned.shortcuts.elements()) {
+        let held: BTreeSet<u64> = line.entries.into_iter().filter(|word| *word != 0).collect();
+        let all = lines.remove(&index).unwrap_or_default();
+        assert!(
+            held.is_subset(&all),
+            "line {index}: {held:x?}, not of {all:x?}"
+        );
+        assert_eq!(
+            held.len(),
+            all.len().min(ShortcutLine::ENTRIES),
+            "line {index}"
+        );
+    }
+    assert_eq!(lines, BTreeMap::new(), "networks without a shortcut");
 }
 
 /// The first word that is not as it should be: index, what it is, what it should be.

@@ -16,8 +16,8 @@ use aya::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use mailwall_common::{
-    ABI, BanRecord, BanSlot, Family, LineV4, LineV6, MAPS, Settings, Verdict, choose_clock,
-    map_name, program_name,
+    ABI, BanRecord, BanSlot, Family, LineV4, LineV6, MAPS, Settings, ShortcutLine, Verdict,
+    choose_clock, map_name, program_name,
 };
 use mailwall_tests::{
     filter_kernel::OBJECT,
@@ -36,6 +36,8 @@ pub struct Pinned {
     pub lines_v6: Mapped<LineV6>,
     pub presence_v4: Mapped<u64>,
     pub presence_v6: Mapped<u64>,
+    pub prefix_lengths: Mapped<u64>,
+    pub shortcuts: Mapped<ShortcutLine>,
     pub records: Mapped<BanRecord>,
     networks_v4: LpmTrie<MapData, [u8; 4], BanSlot>,
     networks_v6: LpmTrie<MapData, [u8; 16], BanSlot>,
@@ -55,6 +57,8 @@ impl Pinned {
             lines_v6: Mapped::new(dir, map_name::PREFIXES_V6),
             presence_v4: Mapped::new(dir, map_name::PRESENCE_V4),
             presence_v6: Mapped::new(dir, map_name::PRESENCE_V6),
+            prefix_lengths: Mapped::new(dir, map_name::PREFIX_LENGTHS_V4),
+            shortcuts: Mapped::new(dir, map_name::SHORTCUTS_V4),
             records: Mapped::new(dir, map_name::BAN_RECORDS),
             networks_v4: trie(map_name::NETWORKS_V4).try_into().unwrap(),
             networks_v6: trie(map_name::NETWORKS_V6).try_into().unwrap(),

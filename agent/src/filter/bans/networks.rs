@@ -15,14 +15,17 @@ use super::{
 };
 
 impl Bans {
-    /// Sets the presence of a network that is about to enter.
+    /// Sets the presence of a network that is in the table and about to enter the trie.
     pub(super) fn mark(
         &mut self,
         network: Network,
         settings: &mut SettingsEntry,
     ) -> Result<(), FilterError> {
         match network {
-            Network::V4(key) => self.presence_v4.add_network(span_v4(key))?,
+            Network::V4(key) => {
+                self.presence_v4.add_network(span_v4(key))?;
+                self.shortcuts.tell(span_v4(key), self.table.v4())?;
+            }
             Network::V6(key) => self.presence_v6.add_network(span_v6(key))?,
         }
         self.tell_wide(settings)
@@ -35,9 +38,11 @@ impl Bans {
         settings: &mut SettingsEntry,
     ) -> Result<(), FilterError> {
         match network {
-            Network::V4(key) => self
-                .presence_v4
-                .remove_network(span_v4(key), self.table.v4())?,
+            Network::V4(key) => {
+                self.shortcuts.tell(span_v4(key), self.table.v4())?;
+                self.presence_v4
+                    .remove_network(span_v4(key), self.table.v4())?;
+            }
             Network::V6(key) => self.presence_v6.remove_network(span_v6(key))?,
         }
         self.tell_wide(settings)
@@ -99,7 +104,17 @@ impl Bans {
             }
         }
         self.tries.enter(&enter)?;
+        for (network, slot) in &enter {
+            if let Network::V4(network) = network {
+                self.shortcuts.enter(*network, *slot)?;
+            }
+        }
         let networks: Vec<Network> = leave.iter().map(|(network, _)| *network).collect();
+        for network in &networks {
+            if let Network::V4(network) = network {
+                self.shortcuts.leave(*network)?;
+            }
+        }
         self.tries.leave(&networks)?;
         // Their records stay as they are: a packet that found an entry just before it went is judged as it would have been then,
         // also when another ban goes on holding it.

@@ -45,6 +45,13 @@ impl Span {
         (self.bits.to_be_bytes(), u32::from(self.len))
     }
 
+    /// The first and the last /24 that it has a part in, as an IPv4 network: the numbers that their 24 bits are.
+    pub fn slash_24s(self) -> (u32, u32) {
+        let first = (self.bits >> 104) as u32;
+        let more = 24_u32.saturating_sub(u32::from(self.len));
+        (first, first + ((1 << more) - 1))
+    }
+
     fn contains(self, other: Self) -> bool {
         self.len <= other.len && other.bits & mask(self.len) == self.bits
     }
@@ -116,10 +123,14 @@ impl Networks {
         self.by_span.iter().map(|(span, held)| (*span, held))
     }
 
-    /// Whether `span` itself or a network around it is banned.
-    pub fn covers(&self, span: Span) -> bool {
-        self.lengths_up_to(span.len)
-            .any(|len| self.by_span.contains_key(&Span::new(span.bits, len)))
+    /// `span` itself, if it is banned, or the narrowest banned network around it.
+    pub fn narrowest_around(&self, span: Span) -> Option<Span> {
+        let around = self
+            .lengths_up_to(span.len)
+            .map(|len| Span::new(span.bits, len));
+        around
+            .filter(|around| self.by_span.contains_key(around))
+            .last()
     }
 
     /// `span` itself, if it is banned, and the banned networks in it, in the order of their addresses.
