@@ -65,12 +65,20 @@ impl PrefixLength {
 pub struct Shortcut(u64);
 
 impl Shortcut {
-    /// To the record of a network, which a [`PrefixLength`] can tell of.
-    pub const fn new(key: ShortcutKey, slot: BanSlot) -> Self {
-        Self((key.0 as u64) << 32 | slot.index() as u64)
+    const MAY_BE_ALLOWED: u32 = 1 << 31;
+
+    /// To the record of a network, which a [`PrefixLength`] can tell of and of which the allowlist holds something or nothing.
+    pub const fn new(key: ShortcutKey, slot: BanSlot, may_be_allowed: bool) -> Self {
+        let flag = if may_be_allowed {
+            Self::MAY_BE_ALLOWED
+        } else {
+            0
+        };
+        Self((key.0 as u64) << 32 | (slot.index() | flag) as u64)
     }
 
     /// From the word in the line; `None` where there is none.
+    #[inline(always)]
     pub const fn from_word(word: u64) -> Option<Self> {
         if word == 0 {
             return None;
@@ -84,17 +92,21 @@ impl Shortcut {
     }
 
     /// Of which network.
+    #[inline(always)]
     pub const fn key(self) -> ShortcutKey {
         ShortcutKey((self.0 >> 32) as u32)
     }
 
-    /// The record that `word` leads to, if it is of this network.
+    /// Its record.
     #[inline(always)]
-    pub const fn slot_of(word: u64, key: ShortcutKey) -> Option<BanSlot> {
-        if (word >> 32) as u32 != key.0 {
-            return None;
-        }
-        Some(BanSlot::new(word as u32))
+    pub const fn slot(self) -> BanSlot {
+        BanSlot::new(self.0 as u32 & !Self::MAY_BE_ALLOWED)
+    }
+
+    /// Whether the allowlist may hold sources of the network. Where this says no, it does not.
+    #[inline(always)]
+    pub const fn may_be_allowed(self) -> bool {
+        self.0 as u32 & Self::MAY_BE_ALLOWED != 0
     }
 }
 
@@ -115,6 +127,13 @@ impl ShortcutKey {
             Some(len) => Some(Self::around(AddressV4::from_octets(network.octets()), len)),
             None => None,
         }
+    }
+
+    /// The first and the last address of the network.
+    pub const fn addresses(self) -> (u32, u32) {
+        let hosts = u32::MAX >> (self.0 & 0xff);
+        let first = self.0 & !0xff;
+        (first, first | hosts)
     }
 
     /// The line in which it is looked for. `seed` is that in [`Settings`](crate::Settings).
@@ -167,20 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn a_shortcut_is_found_by_every_address_of_its_network_and_no_other() {
+    fn a_shortcut_is_of_every_address_of_its_network_and_no_other() {
         let network = NetworkV4::new(20, [203, 0, 112, 0]);
         let key = ShortcutKey::of(network).unwrap();
-        let word = Shortcut::new(key, BanSlot::new(77)).word();
-        let found = |octets| {
-            let key = ShortcutKey::around(AddressV4::from_octets(octets), 20);
-            Shortcut::slot_of(word, key)
-        };
-        assert_eq!(found([203, 0, 112, 0]), Some(BanSlot::new(77)));
-        assert_eq!(found([203, 0, 127, 255]), Some(BanSlot::new(77)));
-        assert_eq!(found([203, 0, 128, 0]), None);
-        let narrower = ShortcutKey::around(AddressV4::from_octets([203, 0, 112, 1]), 21);
-        assert_eq!(Shortcut::slot_of(word, narrower), None);
-        assert_eq!(Shortcut::from_word(word).unwrap().key(), key);
+        let found = |octets, len| ShortcutKey::around(AddressV4::from_octets(octets), len) == key;
+        assert!(found([203, 0, 112, 0], 20) && found([203, 0, 127, 255], 20));
+        assert!(!found([203, 0, 128, 0], 20) && !found([203, 0, 112, 1], 21));
+        for may_be_allowed in [false, true] {
+            let word = Shortcut::new(key, BanSlot::new(77), may_be_allowed).word();
+            let shortcut = Shortcut::from_word(word).unwrap();
+            assert_eq!((shortcut.key(), shortcut.slot()), (key, BanSlot::new(77)));
+            assert_eq!(shortcut.may_be_allowed(), may_be_allowed);
+        }
+        let (first, last) = key.addresses();
+        assert_eq!(first.to_be_bytes(), [203, 0, 112, 0]);
+        assert_eq!(last.to_be_bytes(), [203, 0, 127, 255]);
         for len in [0, 8, 25, 32] {
             assert_eq!(ShortcutKey::of(NetworkV4::new(len, [0; 4])), None);
         }

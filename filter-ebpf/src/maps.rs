@@ -131,19 +131,19 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn network_ban(&self, source: Source) -> Option<Found<Counter>> {
-        let slot: BanSlot = match source {
+        let (slot, may_be_allowed) = match source {
             Source::V4(address) => match shortcut(address) {
-                Some(slot) => slot,
-                None => *NETWORKS_V4.get(&key_v4(address))?,
+                Some(shortcut) => (shortcut.slot(), shortcut.may_be_allowed()),
+                None => (*NETWORKS_V4.get(&key_v4(address))?, true),
             },
-            Source::V6(address) => *NETWORKS_V6.get(&key_v6(address))?,
+            Source::V6(address) => (*NETWORKS_V6.get(&key_v6(address))?, true),
         };
         let record = BAN_RECORDS.get_ptr_mut(slot.index())?;
         // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes the word whole.
         let ends_ns = unsafe { (&raw const (*record).ends_ns).read_volatile() };
         Some(Found {
             end: KernelInstant::from_ns(ends_ns),
-            may_be_allowed: true,
+            may_be_allowed,
             // SAFETY: as above; nothing is read.
             counter: Counter(unsafe { &raw mut (*record).drops }),
         })
@@ -265,9 +265,9 @@ fn find_v6(index: u32, prefix: PrefixV6) -> Option<Found<Counter>> {
     }
 }
 
-/// The record of the narrowest banned network around an address, where the trie need not be asked.
+/// The way to the narrowest banned network around an address, where the trie need not be asked.
 #[inline(always)]
-fn shortcut(address: AddressV4) -> Option<BanSlot> {
+fn shortcut(address: AddressV4) -> Option<Shortcut> {
     let word = PREFIX_LENGTHS_V4.get(PrefixLength::word_of(address.slash_24()))?;
     let len = PrefixLength::in_word(*word, address.slash_24()).bits()?;
     let key = ShortcutKey::around(address, len);
@@ -275,8 +275,10 @@ fn shortcut(address: AddressV4) -> Option<BanSlot> {
     for entry in 0..ShortcutLine::ENTRIES {
         // SAFETY: the pointer is to an element of an array, which lives as long as the map; the agent writes words whole.
         let word = unsafe { (&raw const (*line).entries[entry]).read_volatile() };
-        if let Some(slot) = Shortcut::slot_of(word, key) {
-            return Some(slot);
+        if let Some(shortcut) = Shortcut::from_word(word)
+            && shortcut.key() == key
+        {
+            return Some(shortcut);
         }
     }
     None

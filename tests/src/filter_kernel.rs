@@ -85,7 +85,8 @@ impl Kernel {
         for (slot, (net, end)) in (0..).zip(&scene.bans) {
             self.maps().ban(net, slot, *end);
         }
-        self.maps().tell_shortcuts(&numbered(&scene.bans));
+        self.maps()
+            .tell_shortcuts(&numbered(&scene.bans), &scene.allowed);
         self.drops = self.read_drops();
     }
 

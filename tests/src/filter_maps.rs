@@ -87,7 +87,7 @@ impl Maps<'_> {
 
     /// Tells the ways past the trie for these IPv4 networks with these records, which are in it. Of the records only every second one is
     /// told, so that the others are found in the trie.
-    pub fn tell_shortcuts(&mut self, networks: &[(IpNet, u32)]) {
+    pub fn tell_shortcuts(&mut self, networks: &[(IpNet, u32)], allowed: &[IpNet]) {
         let mut slots = BTreeMap::new();
         for (network, slot) in v4_of(networks) {
             slots.insert((network.prefix_len(), network), slot);
@@ -100,7 +100,10 @@ impl Maps<'_> {
             };
             let mut line: ShortcutLine = self.get(map_name::SHORTCUTS_V4, key.line(SEED));
             if let Some(free) = line.entries.iter_mut().find(|entry| **entry == 0) {
-                *free = Shortcut::new(key, BanSlot::new(slot)).word();
+                let network = IpNet::V4(network);
+                let mut allowed = allowed.iter();
+                let is_asked = allowed.any(|net| net.contains(&network) || network.contains(net));
+                *free = Shortcut::new(key, BanSlot::new(slot), is_asked).word();
             }
             self.set(map_name::SHORTCUTS_V4, key.line(SEED), line);
         }

@@ -165,7 +165,9 @@ impl Bans {
                 _ => {}
             }
         }
-        self.addresses_v4.allow(Ranges::new(v4))?;
+        let v4 = Ranges::new(v4);
+        self.shortcuts.allow(v4.clone())?;
+        self.addresses_v4.allow(v4)?;
         Ok(self.prefixes_v6.allow(Ranges::new(v6))?)
     }
 

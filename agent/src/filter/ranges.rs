@@ -23,6 +23,12 @@ impl Ranges {
         let after = self.0.partition_point(|(first, _)| *first <= number);
         after > 0 && number <= self.0[after - 1].1
     }
+
+    /// Whether any number from the first to the last is one of them.
+    pub fn meets(&self, first: u64, last: u64) -> bool {
+        let after = self.0.partition_point(|(start, _)| *start <= last);
+        after > 0 && first <= self.0[after - 1].1
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +51,11 @@ mod tests {
             assert!(!ranges.holds(number), "{number}");
         }
         assert!(!Ranges::default().holds(0));
+        for (first, last) in [(0, 10), (30, 39), (31, 40), (0, 100), (u64::MAX, u64::MAX)] {
+            assert!(ranges.meets(first, last), "{first} to {last}");
+        }
+        for (first, last) in [(0, 9), (31, 39), (41, u64::MAX - 1)] {
+            assert!(!ranges.meets(first, last), "{first} to {last}");
+        }
     }
 }

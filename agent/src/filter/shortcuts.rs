@@ -13,6 +13,7 @@ use mailwall_common::{
 };
 
 use super::{
+    ranges::Ranges,
     shared::{SharedArray, SharedShortcutLine},
     table::{Networks, Span},
 };
@@ -26,6 +27,8 @@ pub struct Shortcuts {
     lengths: SharedArray<AtomicU64>,
     lines: SharedArray<SharedShortcutLine>,
     seed: u64,
+    /// What the allowlist holds; `None` while that is not known.
+    allowed: Option<Ranges>,
 }
 
 impl Shortcuts {
@@ -39,6 +42,7 @@ impl Shortcuts {
             lengths,
             lines,
             seed,
+            allowed: None,
         }
     }
 
@@ -52,7 +56,7 @@ impl Shortcuts {
             if let Some(key) = key_of(span) {
                 let line = &mut lines[key.line(self.seed) as usize];
                 if let Some(free) = line.entries.iter_mut().find(|entry| **entry == 0) {
-                    *free = Shortcut::new(key, held.slot).word();
+                    *free = self.shortcut(key, held.slot).word();
                 }
             }
         }
@@ -110,7 +114,7 @@ impl Shortcuts {
                 .iter()
                 .find(|entry| entry.load(Ordering::Acquire) == 0);
             if let Some(free) = free {
-                free.store(Shortcut::new(key, slot).word(), Ordering::Release);
+                free.store(self.shortcut(key, slot).word(), Ordering::Release);
             }
         })
     }
@@ -128,6 +132,29 @@ impl Shortcuts {
                 }
             }
         })
+    }
+
+    /// Notes at each whether the allowlist, which holds these addresses now, may hold a source of its network.
+    pub fn allow(&mut self, allowed: Ranges) -> io::Result<()> {
+        self.allowed = Some(allowed);
+        self.lines.with(0, SHORTCUT_LINES as usize, |lines| {
+            for entry in lines.iter().flat_map(|line| &line.entries) {
+                let word = entry.load(Ordering::Acquire);
+                if let Some(found) = Shortcut::from_word(word) {
+                    let noted = self.shortcut(found.key(), found.slot());
+                    if noted != found {
+                        entry.store(noted.word(), Ordering::Release);
+                    }
+                }
+            }
+        })
+    }
+
+    fn shortcut(&self, key: ShortcutKey, slot: BanSlot) -> Shortcut {
+        let (first, last) = key.addresses();
+        let allowed = self.allowed.as_ref();
+        let may_be_allowed = allowed.is_none_or(|allowed| allowed.meets(first.into(), last.into()));
+        Shortcut::new(key, slot, may_be_allowed)
     }
 
     /// See [`SharedArray::hold`].
@@ -188,15 +215,21 @@ mod tests {
         PrefixLength::in_word(word.unwrap(), slash_24).bits()
     }
 
-    fn slot(shortcuts: &Shortcuts, network: NetworkV4) -> Option<BanSlot> {
+    fn found(shortcuts: &Shortcuts, network: NetworkV4) -> Option<Shortcut> {
         let key = ShortcutKey::of(network).unwrap();
         shortcuts
             .lines
             .with(key.line(SEED), 1, |lines| {
-                let mut words = lines[0].entries.iter();
-                words.find_map(|word| Shortcut::slot_of(word.load(Ordering::Acquire), key))
+                let words = lines[0].entries.iter();
+                let mut found =
+                    words.filter_map(|word| Shortcut::from_word(word.load(Ordering::Acquire)));
+                found.find(|found| found.key() == key)
             })
             .unwrap()
+    }
+
+    fn slot(shortcuts: &Shortcuts, network: NetworkV4) -> Option<BanSlot> {
+        found(shortcuts, network).map(Shortcut::slot)
     }
 
     fn network(n: u32) -> NetworkV4 {
@@ -303,5 +336,27 @@ mod tests {
         assert_eq!(slot(&shortcuts, mates[3]), None);
         shortcuts.enter(mates[8], BanSlot::new(8)).unwrap();
         assert_eq!(slot(&shortcuts, mates[8]), Some(BanSlot::new(8)));
+    }
+
+    #[test]
+    fn the_allowlist_is_asked_where_it_may_hold_a_source() {
+        let mut shortcuts = shortcuts();
+        let [one, other] = [7, 8].map(|n| NetworkV4::new(24, [10, 0, n, 0]));
+        let asked = |shortcuts: &Shortcuts| {
+            [one, other].map(|network| found(shortcuts, network).unwrap().may_be_allowed())
+        };
+        shortcuts.enter(one, BanSlot::new(1)).unwrap();
+        shortcuts.enter(other, BanSlot::new(2)).unwrap();
+        assert_eq!(asked(&shortcuts), [true, true], "nothing is known");
+        let address = u64::from(u32::from_be_bytes([10, 0, 8, 200]));
+        shortcuts
+            .allow(Ranges::new(vec![(address, address)]))
+            .unwrap();
+        assert_eq!(asked(&shortcuts), [false, true]);
+        shortcuts.leave(other).unwrap();
+        shortcuts.allow(Ranges::default()).unwrap();
+        shortcuts.enter(other, BanSlot::new(3)).unwrap();
+        assert_eq!(asked(&shortcuts), [false, false]);
+        assert_eq!(slot(&shortcuts, other), Some(BanSlot::new(3)));
     }
 }

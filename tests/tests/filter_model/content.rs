@@ -71,7 +71,8 @@ impl Content {
         let records = pinned.records.elements();
         let mut networks = BTreeMap::new();
         let entered = pinned.networks();
-        check_shortcuts(pinned, &entered);
+        let allowed: BTreeSet<IpNet> = pinned.allowed().into_iter().collect();
+        check_shortcuts(pinned, &entered, &allowed);
         let mut slots = BTreeSet::new();
         for (net, slot) in entered {
             assert!(slots.insert(slot), "{net} shares its record");
@@ -83,10 +84,9 @@ impl Content {
         let content = Self {
             singles,
             networks,
-            allowed: pinned.allowed().into_iter().collect(),
+            allowed,
         };
         content.check_presence(pinned);
-        let meets = |net: &IpNet, other: &IpNet| net.contains(other) || other.contains(net);
         let is_asked = |net: &&IpNet| content.allowed.iter().any(|other| meets(net, other));
         let expected: BTreeSet<IpNet> = content.singles.keys().filter(is_asked).copied().collect();
         assert_eq!(asked, expected, "bans for which the allowlist is asked");
@@ -128,8 +128,12 @@ impl Content {
     }
 }
 
+fn meets(net: &IpNet, other: &IpNet) -> bool {
+    net.contains(other) || other.contains(net)
+}
+
 /// The ways past the trie lead where its entries do, and are told of every network that there is room for.
-fn check_shortcuts(pinned: &Pinned, entered: &[(IpNet, BanSlot)]) {
+fn check_shortcuts(pinned: &Pinned, entered: &[(IpNet, BanSlot)], allowed: &BTreeSet<IpNet>) {
     let seed = pinned.settings().seed;
     let mut lengths = vec![0; PREFIX_LENGTHS_V4_WORDS as usize];
     let mut lines = BTreeMap::<u32, BTreeSet<u64>>::new();
@@ -152,7 +156,9 @@ fn check_shortcuts(pinned: &Pinned, entered: &[(IpNet, BanSlot)]) {
         }
         if let Some(key) = ShortcutKey::of(net.into()) {
             let line = lines.entry(key.line(seed)).or_default();
-            line.insert(Shortcut::new(key, slot).word());
+            let net = IpNet::V4(net);
+            let is_asked = allowed.iter().any(|other| meets(&net, other));
+            line.insert(Shortcut::new(key, slot, is_asked).word());
         }
     }
     let told = difference(pinned.prefix_lengths.elements(), &lengths);
