@@ -15,18 +15,37 @@ pub(crate) fn run(text: &[u8], max: usize, is_in: impl Fn(u8) -> bool) -> usize 
             return number * LANES + length;
         }
     }
-    let length = rest.iter().take_while(|&&byte| is_in(byte)).count();
+    let length = match text.last_chunk() {
+        // What was looked at before is looked at again, and then left out.
+        Some(last) if !rest.is_empty() => {
+            let marks = marks(last, &is_in) >> (u8::BITS as usize * (LANES - rest.len()));
+            first(marks).min(rest.len())
+        }
+        _ => rest.iter().take_while(|&&byte| is_in(byte)).count(),
+    };
     chunks.len() * LANES + length
 }
 
 #[inline(always)]
 fn within(chunk: &[u8; LANES], is_in: impl Fn(u8) -> bool) -> usize {
+    first(marks(chunk, is_in))
+}
+
+/// All ones in place of each byte that `is_in` does not hold for.
+#[inline(always)]
+fn marks(chunk: &[u8; LANES], is_in: impl Fn(u8) -> bool) -> u128 {
     let mut marks = [0; LANES];
     for (mark, &byte) in marks.iter_mut().zip(chunk) {
         *mark = if is_in(byte) { 0 } else { u8::MAX };
     }
+    u128::from_le_bytes(marks)
+}
+
+/// How many bytes there are before the first mark.
+#[inline(always)]
+fn first(marks: u128) -> usize {
     // Of no mark there are 128 zeros: sixteen bytes.
-    (u128::from_le_bytes(marks).trailing_zeros() / u8::BITS) as usize
+    (marks.trailing_zeros() / u8::BITS) as usize
 }
 
 /// Whether a byte lies in a range, without a branch.

@@ -25,38 +25,30 @@ pub(super) fn stamp(line: &[u8]) -> Option<(Stamp, &[u8])> {
     padded(line).or_else(|| any(line))
 }
 
-/// As most loggers write it: the day padded, no fraction of the second.
+/// As most loggers write it: the day padded, no fraction of the second. `Mmm dd h` and `h:mm:ss ` are looked at as two words.
 fn padded(line: &[u8]) -> Option<(Stamp, &[u8])> {
-    let (head, rest) = line.split_first_chunk::<16>()?;
-    let &[
-        m0,
-        m1,
-        m2,
-        b' ',
-        d0,
-        d1,
-        b' ',
-        h0,
-        h1,
-        b':',
-        n0,
-        n1,
-        b':',
-        s0,
-        s1,
-        b' ',
-    ] = head
-    else {
-        return None;
-    };
-    let d0 = if d0 == b' ' { b'0' } else { d0 };
-    let is_number = |tens: u8, ones: u8| tens.is_ascii_digit() & ones.is_ascii_digit();
-    if !(is_number(d0, d1) & is_number(h0, h1) & is_number(n0, n1) & is_number(s0, s1)) {
+    const BLANKS: u64 = u64::from_le_bytes(*b"\0\0\0 \0\0 \0");
+    const COLONS: u64 = u64::from_le_bytes(*b"\0:\0\0:\0\0 ");
+    const OF_DATE: u64 = u64::from_le_bytes([0, 0, 0, 0xff, 0, 0, 0xff, 0]);
+    const OF_TIME: u64 = u64::from_le_bytes([0, 0xff, 0, 0, 0xff, 0, 0, 0xff]);
+    let (&date, rest) = line.split_first_chunk::<8>()?;
+    let (&time, rest) = rest.split_first_chunk::<8>()?;
+    let (head, tail) = (u64::from_le_bytes(date), u64::from_le_bytes(time));
+    if ((head & OF_DATE) ^ BLANKS) | ((tail & OF_TIME) ^ COLONS) != 0 {
         return None;
     }
-    let number = |tens: u8, ones: u8| (tens - b'0') * 10 + (ones - b'0');
-    let (day, hours) = (number(d0, d1), number(h0, h1));
-    let (minutes, seconds) = (number(n0, n1), number(s0, s1));
+    let [m0, m1, m2, _, d0, d1, _, h0] = date;
+    let [h1, _, n0, n1, _, s0, s1, _] = time;
+    let d0 = if d0 == b' ' { b'0' } else { d0 };
+    let digits = u64::from_le_bytes([d0, d1, h0, h1, n0, n1, s0, s1]);
+    let values = digits ^ u64::from_le_bytes([b'0'; 8]);
+    // Of each byte the upper half is zero where it is a digit.
+    if (values | values.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+        return None;
+    }
+    // Each second byte becomes the number that it is with the one before it.
+    let [_, day, _, hours, _, minutes, _, seconds] =
+        (values + (values << 8).wrapping_mul(10)).to_le_bytes();
     if !(1..=31).contains(&day) || hours > 23 || minutes > 59 || seconds > 60 {
         return None;
     }

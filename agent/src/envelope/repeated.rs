@@ -12,6 +12,9 @@ pub const REPEATS_MAX: i16 = 100;
 /// The message inside `message repeated 3 times: [ MESSAGE]`, as rsyslog reduces repeated messages, and how often it was
 /// written, at most [`REPEATS_MAX`] times; any other message once.
 pub fn repeated(message: &[u8]) -> (&[u8], i16) {
+    if message.first() != Some(&b'm') {
+        return (message, 1);
+    }
     let inside = || {
         let (times, rest) = times(message.strip_prefix(b"message repeated ")?)?;
         Some((rest.strip_prefix(b" times: [ ")?.strip_suffix(b"]")?, times))

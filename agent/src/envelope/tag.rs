@@ -18,6 +18,20 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
         [b'<', ..] => without_level(text)?,
         _ => text,
     };
+    // Most hosts are made of what both a tag and a host may have.
+    let end = run(text, HOST_MAX + 1, |byte| {
+        lanes::is_alphanumeric(byte) | lanes::between(byte, b'-', b'.') | (byte == b'_')
+    });
+    if (1..=HOST_MAX).contains(&end)
+        && text.get(end) == Some(&b' ')
+        && let Some((program, pid, message)) = tag(&text[end + 1..])
+    {
+        return Some((&text[..end], program, pid, message));
+    }
+    any_host_and_tag(text)
+}
+
+fn any_host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
     let end = tag_run(text);
     let (host, rest) = match text.get(end) {
         // What goes on with a blank is no tag; all but `:`, which addresses have, is in both sets.
@@ -41,11 +55,13 @@ pub(super) fn host_and_tag(text: &[u8]) -> Option<Tagged<'_>> {
 }
 
 /// `TAG: MESSAGE` or `TAG[PID]: MESSAGE`.
+#[inline]
 pub(super) fn tag(text: &[u8]) -> Option<(&[u8], Option<u32>, &[u8])> {
     tag_of(text, tag_run(text))
 }
 
 /// The same; the bytes of a tag end at `end`.
+#[inline]
 fn tag_of(text: &[u8], end: usize) -> Option<(&[u8], Option<u32>, &[u8])> {
     if end >= TAG_MAX {
         return None;
@@ -70,7 +86,15 @@ fn tag_of(text: &[u8], end: usize) -> Option<(&[u8], Option<u32>, &[u8])> {
 }
 
 /// What follows Solaris' `[ID 801593 mail.info] `.
+#[inline]
 fn without_id(message: &[u8]) -> &[u8] {
+    match message {
+        [b'[', b'I', b'D', b' ', ..] => without_any_id(message),
+        _ => message,
+    }
+}
+
+fn without_any_id(message: &[u8]) -> &[u8] {
     let inside = || {
         let rest = message.strip_prefix(b"[ID ")?;
         let (id, rest) = word(rest)?;
@@ -175,6 +199,7 @@ pub(super) const fn is_host_byte(byte: u8) -> bool {
 }
 
 /// How many of the first bytes of `text` may be of a tag.
+#[inline]
 fn tag_run(text: &[u8]) -> usize {
     run(text, HOST_MAX + 1, is_tag_byte)
 }
