@@ -139,29 +139,42 @@ pub struct Line<'a> {
     pub pid: Option<u32>,
     /// What the program said.
     pub message: &'a [u8],
+    /// Name of the dialect that reads it.
+    read_by: &'static str,
     stamp: Option<Stamp>,
     now: SystemTime,
     desk: &'a Desk,
 }
 
 impl<'a> Line<'a> {
-    fn new(envelope: &Envelope<'a>, now: SystemTime, desk: &'a Desk) -> Self {
+    fn new(
+        envelope: &Envelope<'a>,
+        read_by: &'static str,
+        now: SystemTime,
+        desk: &'a Desk,
+    ) -> Self {
         Self {
             host: envelope.host,
             program: envelope.program,
             pid: envelope.pid,
             message: envelope.message,
+            read_by,
             stamp: envelope.stamp,
             now,
             desk,
         }
     }
 
+    /// When it was written.
+    pub fn at(&self) -> SystemTime {
+        self.desk.dater.time(self.stamp, self.now)
+    }
+
     /// The event that it tells of, with the kind's own score and nobody's address.
-    #[inline]
+    #[inline(always)]
     pub fn event(&self, kind: EventKind, service: Service) -> Event {
         Event {
-            at: self.desk.dater.time(self.stamp, self.now),
+            at: self.at(),
             kind,
             address: None,
             port: None,
@@ -172,7 +185,7 @@ impl<'a> Line<'a> {
             bytes: None,
             session: None,
             score: kind.score(),
-            told_by: "",
+            told_by: self.read_by,
         }
     }
 

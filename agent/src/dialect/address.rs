@@ -10,7 +10,7 @@ pub(super) fn literal(text: &[u8]) -> Option<IpAddr> {
     if text.len() > LITERAL_MAX {
         return None;
     }
-    if let Some(address) = dotted_quad(text) {
+    if let Some((address, [])) = dotted_quad(text) {
         return Some(address.into());
     }
     let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
@@ -41,10 +41,10 @@ pub(super) fn leading(text: &[u8]) -> Option<(IpAddr, &[u8])> {
 /// The literal in brackets that `text` begins with, and what follows them.
 pub(super) fn bracketed(text: &[u8]) -> Option<(IpAddr, &[u8])> {
     let inside = text.strip_prefix(b"[")?;
-    let end = inside
-        .iter()
-        .take(LITERAL_MAX + 1)
-        .position(|&byte| byte == b']')?;
+    if let Some((address, [b']', rest @ ..])) = dotted_quad(inside) {
+        return Some((address.into(), rest));
+    }
+    let end = memchr::memchr(b']', &inside[..inside.len().min(LITERAL_MAX + 1)])?;
     Some((literal(&inside[..end])?, &inside[end + 1..]))
 }
 
@@ -65,8 +65,8 @@ pub(super) fn host(text: &[u8]) -> Option<(IpAddr, &[u8])> {
     })
 }
 
-/// What most addresses are: four decimal numbers without leading zeros.
-fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
+/// What most addresses are: four decimal numbers without leading zeros, and what follows them, which may be more of a number.
+fn dotted_quad(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let mut octets = [0; 4];
     let mut rest = text;
     for (index, octet) in octets.iter_mut().enumerate() {
@@ -88,7 +88,7 @@ fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
         }
         *octet = u8::try_from(value).ok()?;
     }
-    rest.is_empty().then(|| octets.into())
+    Some((octets.into(), rest))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     envelope::{Envelope, own_stamp},
     event::{EventKind, Service},
+    lanes,
 };
 
 /// Dovecot.
@@ -54,47 +55,50 @@ fn is_auth(process: &[u8]) -> bool {
     matches!(process, b"auth" | b"auth-worker" | b"dovecot-auth")
 }
 
-/// Processes that say nothing about clients who are not logged in.
-const SILENT: &[&[u8]] = &[
-    b"IMAP",
-    b"POP3",
-    b"anvil",
-    b"config",
-    b"deliver",
-    b"dict",
-    b"dict-async",
-    b"dict-expire",
-    b"director",
-    b"dns-client",
-    b"doveadm",
-    b"doveadm-server",
-    b"dsync-local",
-    b"dsync-server",
-    b"health-check",
-    b"imap",
-    b"imap-hibernate",
-    b"imap-urlauth",
-    b"imap-urlauth-worker",
-    b"indexer",
-    b"indexer-worker",
-    b"ipc",
-    b"lda",
-    b"lmtp",
-    b"log",
-    b"managesieve",
-    b"master",
-    b"old-stats",
-    b"pop3",
-    b"quota-status",
-    b"replicator",
-    b"script",
-    b"script-login",
-    b"ssl-build-param",
-    b"ssl-params",
-    b"stats",
-    b"submission",
-    b"welcome",
-];
+/// Whether it is a process that says nothing about clients who are not logged in.
+fn is_silent(process: &[u8]) -> bool {
+    matches!(
+        process,
+        b"IMAP"
+            | b"POP3"
+            | b"anvil"
+            | b"config"
+            | b"deliver"
+            | b"dict"
+            | b"dict-async"
+            | b"dict-expire"
+            | b"director"
+            | b"dns-client"
+            | b"doveadm"
+            | b"doveadm-server"
+            | b"dsync-local"
+            | b"dsync-server"
+            | b"health-check"
+            | b"imap"
+            | b"imap-hibernate"
+            | b"imap-urlauth"
+            | b"imap-urlauth-worker"
+            | b"indexer"
+            | b"indexer-worker"
+            | b"ipc"
+            | b"lda"
+            | b"lmtp"
+            | b"log"
+            | b"managesieve"
+            | b"master"
+            | b"old-stats"
+            | b"pop3"
+            | b"quota-status"
+            | b"replicator"
+            | b"script"
+            | b"script-login"
+            | b"ssl-build-param"
+            | b"ssl-params"
+            | b"stats"
+            | b"submission"
+            | b"welcome"
+    )
+}
 
 /// What a line of process `name` begins with: the process, its number or user in parentheses, and the rest.
 struct Process<'a> {
@@ -106,16 +110,16 @@ struct Process<'a> {
 impl<'a> Process<'a> {
     fn read(text: &'a [u8]) -> Option<Self> {
         const NAME_MAX: usize = 32;
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-        let end = text.iter().take(NAME_MAX).position(|byte| !is_name(byte))?;
+        let is_name = |byte: u8| lanes::is_alphanumeric(byte) | (byte == b'-');
+        let end = lanes::run(text, NAME_MAX, is_name);
         let (name, rest) = text.split_at(end);
-        (!name.is_empty() && matches!(rest.first()?, b':' | b'(' | b'<'))
+        (!name.is_empty() && end < NAME_MAX && matches!(rest.first()?, b':' | b'(' | b'<'))
             .then_some(Self { name, rest })
     }
 
     /// Whether it is one that Dovecot has.
     fn is_known(&self) -> bool {
-        is_auth(self.name) || login::service(self.name).is_some() || SILENT.contains(&self.name)
+        is_auth(self.name) || login::service(self.name).is_some() || is_silent(self.name)
     }
 }
 
@@ -166,7 +170,7 @@ impl Dovecot {
             };
         }
         if !is_auth(process.name) {
-            return match SILENT.contains(&process.name) {
+            return match is_silent(process.name) {
                 true => self.live.read(line, process.name, process.rest),
                 false => of_level(line, level),
             };
@@ -219,18 +223,19 @@ enum Level {
 }
 
 fn level(message: &[u8]) -> (Level, &[u8]) {
-    const WORDS: &[(&[u8], Level)] = &[
-        (b"Info: ", Level::Info),
-        (b"Debug: ", Level::Debug),
-        (b"Warning: ", Level::Warning),
-        (b"Error: ", Level::Error),
-        (b"Fatal: ", Level::Error),
-        (b"Panic: ", Level::Error),
-    ];
-    let word = WORDS
-        .iter()
-        .find_map(|(word, level)| Some((*level, message.strip_prefix(*word)?)));
-    word.unwrap_or((Level::Info, message))
+    let (word, level): (&[u8], _) = match message.first() {
+        Some(b'I') => (b"Info: ", Level::Info),
+        Some(b'D') => (b"Debug: ", Level::Debug),
+        Some(b'W') => (b"Warning: ", Level::Warning),
+        Some(b'E') => (b"Error: ", Level::Error),
+        Some(b'F') => (b"Fatal: ", Level::Error),
+        Some(b'P') => (b"Panic: ", Level::Error),
+        _ => return (Level::Info, message),
+    };
+    match message.strip_prefix(word) {
+        Some(rest) => (level, rest),
+        None => (Level::Info, message),
+    }
 }
 
 /// A line of no known shape: what is graver than information is the server's trouble.
@@ -263,9 +268,11 @@ fn number(text: &[u8]) -> Option<i16> {
 fn bracketed(text: &[u8]) -> Option<(&[u8], &[u8])> {
     const ID_MAX: usize = 128;
     let inside = text.strip_prefix(b"<")?;
-    let id = before(&inside[..inside.len().min(ID_MAX)], b">");
-    let is_id = id
-        .iter()
-        .all(|byte| byte.is_ascii_graphic() && *byte != b'<');
-    is_id.then(|| after(&inside[id.len()..], b">").map(|rest| (id, rest)))?
+    let is_id_byte = |byte| lanes::between(byte, b'!', b'~') & (byte != b'<') & (byte != b'>');
+    let (id, rest) = inside.split_at(lanes::run(inside, ID_MAX, is_id_byte));
+    match rest {
+        [b'>', rest @ ..] => Some((id, rest)),
+        rest if id.len() == ID_MAX => after(rest, b">").map(|rest| (id, rest)),
+        _ => None,
+    }
 }

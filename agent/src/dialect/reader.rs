@@ -119,19 +119,29 @@ impl Reader {
     }
 
     fn read_line(&mut self, line: &[u8], short: &[u8], now: SystemTime) -> Reading {
-        match envelope::read(short) {
-            Some((envelope, form @ "tai64n")) => match self.read_enveloped(&envelope, form, now) {
-                // Behind such a stamp there may be a form of a program's own, which looks tagged.
-                Reading::Ignored if self.recognition.dialect.is_none() => {
-                    self.read_wrapped(line, now)
-                }
-                reading => reading,
-            },
-            Some((envelope, form)) => self.read_enveloped(&envelope, form, now),
-            None => match envelope::repeat(short) {
+        let Some((envelope, form)) = envelope::read(short) else {
+            return match envelope::repeat(short) {
                 Some(repeat) => self.read_repeat(&repeat, now),
                 None => self.read_wrapped(line, now),
-            },
+            };
+        };
+        if form == "tai64n" {
+            return self.read_tai64n(&envelope, form, line, now);
+        }
+        self.read_enveloped(&envelope, form, now)
+    }
+
+    fn read_tai64n(
+        &mut self,
+        envelope: &Envelope<'_>,
+        form: &'static str,
+        line: &[u8],
+        now: SystemTime,
+    ) -> Reading {
+        match self.read_enveloped(envelope, form, now) {
+            // Behind such a stamp there may be a form of a program's own, which looks tagged.
+            Reading::Ignored if self.recognition.dialect.is_none() => self.read_wrapped(line, now),
+            reading => reading,
         }
     }
 
@@ -160,20 +170,30 @@ impl Reader {
             false => self.speakers.of(line.program),
         };
         let mut reading = match speaking.sole() {
-            Some(index) => self.read_by(index, &line, now, times),
-            None => self.read_by_first(speaking, &line, now, times),
+            Some(index) => self.read_by(index, &line, now),
+            None => self.read_by_first(speaking, &line, now),
         };
         let is_known = self.recognition.dialect.is_some() && !matches!(reading, Reading::Unknown);
         if !is_known {
-            match self.read_message(&line, now) {
-                Some(found) => reading = weighed(found, times),
-                None if self.recognition.dialect.is_none() => {
-                    self.recognition.lost = envelope::lost(line.program, message);
-                }
-                None => {}
-            }
+            self.read_further(&mut reading, &line, now);
+        }
+        if times > 1
+            && let Reading::Event(event) = &mut reading
+        {
+            event.score = event.score.times(times);
         }
         reading
+    }
+
+    /// What a line says that no dialect knows.
+    fn read_further(&mut self, reading: &mut Reading, line: &Envelope<'_>, now: SystemTime) {
+        match self.read_message(line, now) {
+            Some(found) => *reading = found,
+            None if self.recognition.dialect.is_none() => {
+                self.recognition.lost = envelope::lost(line.program, line.message);
+            }
+            None => {}
+        }
     }
 
     /// Several programs go by the name of `imapd`: the line is of the first that knows it.
@@ -182,11 +202,10 @@ impl Reader {
         speaking: Speaking,
         line: &Envelope<'_>,
         now: SystemTime,
-        times: i16,
     ) -> Reading {
         let mut unknown = Reading::Ignored;
         for index in speaking.indices() {
-            match self.read_by(index, line, now, times) {
+            match self.read_by(index, line, now) {
                 Reading::Unknown => unknown = Reading::Unknown,
                 known => return known,
             }
@@ -194,24 +213,12 @@ impl Reader {
         unknown
     }
 
-    /// What the dialect of that index reads in a line that stands for `times`.
-    fn read_by(
-        &mut self,
-        index: usize,
-        line: &Envelope<'_>,
-        now: SystemTime,
-        times: i16,
-    ) -> Reading {
+    /// What the dialect of that index reads in a line.
+    fn read_by(&mut self, index: usize, line: &Envelope<'_>, now: SystemTime) -> Reading {
         let (dialect, interpreter) = &mut self.interpreters[index];
-        let mut reading = interpreter.read(&Line::new(line, now, &self.desk));
+        let reading = interpreter.read(&Line::new(line, dialect.name, now, &self.desk));
         if self.recognition.dialect.is_none() || !matches!(reading, Reading::Unknown) {
             self.recognition.dialect = Some(dialect.name);
-        }
-        if let Reading::Event(event) = &mut reading {
-            event.told_by = dialect.name;
-            if times > 1 {
-                event.score = event.score.times(times);
-            }
         }
         reading
     }
@@ -225,7 +232,7 @@ impl Reader {
             .patterns
             .read_message(envelope.program, envelope.message)?;
         self.recognised_by = Some((index, false));
-        let line = Line::new(envelope, now, &self.desk);
+        let line = Line::new(envelope, "", now, &self.desk);
         Some(found.map_or(Reading::Unknown, |found| line.found(found)))
     }
 
@@ -252,7 +259,7 @@ impl Reader {
             pid: None,
             message: line,
         };
-        Some(Line::new(&envelope, now, &self.desk).found(found))
+        Some(Line::new(&envelope, "", now, &self.desk).found(found))
     }
 
     /// A line that says that the one before it was written again: read again, it says the same again.
@@ -366,7 +373,8 @@ impl Reader {
                 pid: None,
                 message,
             };
-            let reading = interpreter.read(&Line::new(&envelope, now, &self.desk));
+            let line = Line::new(&envelope, dialect.name, now, &self.desk);
+            let reading = interpreter.read(&line);
             match reading {
                 _ if self.only => {}
                 Reading::Event(_) => {}
@@ -376,7 +384,6 @@ impl Reader {
             return match reading {
                 Reading::Event(event) => Reading::Event(Event {
                     score: if self.only { event.score } else { Score::ZERO },
-                    told_by: dialect.name,
                     ..event
                 }),
                 reading => reading,

@@ -8,18 +8,35 @@ const WAYS: usize = 4;
 
 /// Sessions by key. A full table forgets, among the few that share a place, the one that was touched least recently.
 pub(super) struct Sessions<T> {
-    sets: Vec<[Option<Slot<T>>; WAYS]>,
+    sets: Vec<Set>,
+    /// The sessions themselves, [`WAYS`] of each set. Most keys that are looked up are not there, which their set alone tells.
+    values: Vec<Option<T>>,
     tick: u64,
 }
 
-struct Slot<T> {
-    key: Key,
-    touched: u64,
-    value: T,
+/// Whose sessions share a place: one line of the cache.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Set {
+    keys: [Key; WAYS],
+    /// When each was touched; 0 where there is none.
+    touched: [u64; WAYS],
+}
+
+impl Set {
+    fn way(&self, key: Key) -> Option<usize> {
+        (0..WAYS).find(|&way| self.keys[way] == key && self.touched[way] != 0)
+    }
+
+    /// A free one if there is one, else the one that was touched least recently.
+    fn oldest(&self) -> usize {
+        let touched = |&way: &usize| self.touched[way];
+        (0..WAYS).min_by_key(touched).unwrap_or(0)
+    }
 }
 
 /// What tells sessions apart, as a hash.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Key(u64);
 
 impl Key {
@@ -68,22 +85,26 @@ impl<T> Default for Sessions<T> {
     fn default() -> Self {
         Self {
             sets: Vec::new(),
+            values: Vec::new(),
             tick: 0,
         }
     }
 }
 
 impl<T> Sessions<T> {
+    /// Whether none was ever put in.
+    pub(super) fn is_unused(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// The session with that key.
     pub(super) fn get(&mut self, key: Key) -> Option<&mut T> {
+        let number = key.set();
+        let set = self.sets.get_mut(number)?;
+        let way = set.way(key)?;
         self.tick += 1;
-        let slot = self
-            .sets
-            .get_mut(key.set())?
-            .iter_mut()
-            .flatten()
-            .find(|slot| slot.key == key)?;
-        slot.touched = self.tick;
-        Some(&mut slot.value)
+        set.touched[way] = self.tick;
+        self.values[number * WAYS + way].as_mut()
     }
 
     /// The session with `key` if it `fits`, else a `fresh` one, after `change`. Without a key it is not kept.
@@ -97,51 +118,63 @@ impl<T> Sessions<T> {
     where
         T: Copy,
     {
-        let mut session = key
-            .and_then(|key| self.get(key).copied())
-            .filter(fits)
-            .unwrap_or_else(fresh);
-        change(&mut session);
-        if let Some(key) = key {
-            self.insert(key, session);
+        let Some(key) = key else {
+            let mut session = fresh();
+            change(&mut session);
+            return session;
+        };
+        let session = self.entry(key, fits, fresh);
+        change(session);
+        *session
+    }
+
+    /// The session with `key` if it `fits`, else a `fresh` one in its place.
+    pub(super) fn entry(
+        &mut self,
+        key: Key,
+        fits: impl FnOnce(&T) -> bool,
+        fresh: impl FnOnce() -> T,
+    ) -> &mut T {
+        let place = self.place(key);
+        if place.as_ref().is_some_and(|session| !fits(session)) {
+            *place = None;
         }
-        session
+        place.get_or_insert_with(fresh)
     }
 
     /// Puts a session in, in place of one with the same key.
     pub(super) fn insert(&mut self, key: Key, value: T) -> &mut T {
-        self.tick += 1;
-        if self.sets.is_empty() {
-            // Logs of other programs never make it.
-            self.sets.resize_with(SETS, Default::default);
-        }
-        let set = &mut self.sets[key.set()];
-        let place = set
-            .iter()
-            .position(|slot| slot.as_ref().is_some_and(|slot| slot.key == key))
-            .or_else(|| set.iter().position(Option::is_none))
-            .unwrap_or_else(|| oldest(set));
-        let slot = set[place].insert(Slot {
-            key,
-            touched: self.tick,
-            value,
-        });
-        &mut slot.value
+        self.place(key).insert(value)
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self
-            .sets
-            .get_mut(key.set())?
-            .iter_mut()
-            .find(|slot| slot.as_ref().is_some_and(|slot| slot.key == key))?;
-        slot.take().map(|slot| slot.value)
+        let number = key.set();
+        let set = self.sets.get_mut(number)?;
+        let way = set.way(key)?;
+        set.touched[way] = 0;
+        self.values[number * WAYS + way].take()
     }
-}
 
-fn oldest<T>(set: &[Option<Slot<T>>; WAYS]) -> usize {
-    let touched = |&place: &usize| set[place].as_ref().map_or(0, |slot| slot.touched);
-    (0..WAYS).min_by_key(touched).unwrap_or(0)
+    /// Where the session with `key` is, or is to be: then there is none.
+    fn place(&mut self, key: Key) -> &mut Option<T> {
+        if self.sets.is_empty() {
+            // Logs of other programs never make it.
+            self.sets.resize(SETS, Set::default());
+            self.values.resize_with(SETS * WAYS, || None);
+        }
+        let number = key.set();
+        let set = &mut self.sets[number];
+        let known = set.way(key);
+        let way = known.unwrap_or_else(|| set.oldest());
+        self.tick += 1;
+        set.keys[way] = key;
+        set.touched[way] = self.tick;
+        let value = &mut self.values[number * WAYS + way];
+        if known.is_none() {
+            *value = None;
+        }
+        value
+    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,87 @@
 //! Searching in the text of a line.
 
-/// Where `needle` first is.
-pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    // Letters, digits and blanks are everywhere in a log: what is looked for is the rarest byte of the needle.
-    let is_rare = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b' ';
-    let offset = needle.iter().position(is_rare).unwrap_or(0);
-    let &rare = needle.get(offset)?;
-    let last = text.len().checked_sub(needle.len())?;
-    let mut from = 0;
-    while from <= last {
-        from += memchr::memchr(rare, &text[from + offset..=last + offset])?;
-        if text[from..].starts_with(needle) {
-            return Some(from);
+/// What is searched for. Letters, digits and blanks are everywhere in a log, colons and commas in most places: the search is for the
+/// rarest byte of it, and only there is the rest compared.
+#[derive(Clone, Copy)]
+pub(super) struct Needle<'a> {
+    text: &'a [u8],
+    rarest: usize,
+}
+
+impl<'a> Needle<'a> {
+    /// Of a literal this is done by the compiler.
+    #[inline(always)]
+    pub(super) const fn new(text: &'a [u8]) -> Self {
+        let mut rarest = 0;
+        let mut at = 1;
+        while at < text.len() {
+            if FREQUENCIES[text[at] as usize] < FREQUENCIES[text[rarest] as usize] {
+                rarest = at;
+            }
+            at += 1;
         }
-        from += 1;
+        Self { text, rarest }
     }
-    None
+
+    /// Where it first is in `text`.
+    pub(super) fn find(self, text: &[u8]) -> Option<usize> {
+        let &rarest = self.text.get(self.rarest)?;
+        let last = text.len().checked_sub(self.text.len())?;
+        let mut from = 0;
+        while from <= last {
+            from += memchr::memchr(rarest, &text[from + self.rarest..=last + self.rarest])?;
+            if text[from..].starts_with(self.text) {
+                return Some(from);
+            }
+            from += 1;
+        }
+        None
+    }
+
+    /// Where it last is in `text`.
+    pub(super) fn rfind(self, text: &[u8]) -> Option<usize> {
+        let &rarest = self.text.get(self.rarest)?;
+        let mut end = text.len().checked_sub(self.text.len())? + 1;
+        while let Some(at) = memchr::memrchr(rarest, &text[self.rarest..end + self.rarest]) {
+            if text[at..].starts_with(self.text) {
+                return Some(at);
+            }
+            end = at;
+        }
+        None
+    }
+
+    /// What follows it, if it is in `text`.
+    pub(super) fn after(self, text: &[u8]) -> Option<&[u8]> {
+        self.find(text).map(|at| &text[at + self.text.len()..])
+    }
+}
+
+/// How common each byte is in a log, roughly.
+const FREQUENCIES: [u8; 256] = {
+    let mut frequencies = [0; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        frequencies[byte as usize] = match byte {
+            b' ' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => 2,
+            b':' | b',' | b'.' => 1,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    frequencies
+};
+
+/// Where `needle` first is.
+#[inline(always)]
+pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    Needle::new(needle).find(text)
 }
 
 /// Where `needle` last is.
+#[inline(always)]
 pub(super) fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let &first = needle.first()?;
-    let mut end = text.len().checked_sub(needle.len())? + 1;
-    while let Some(at) = text[..end].iter().rposition(|&byte| byte == first) {
-        if text[at..].starts_with(needle) {
-            return Some(at);
-        }
-        end = at;
-    }
-    None
+    Needle::new(needle).rfind(text)
 }
 
 /// The number that `text` is, in decimal digits.
@@ -44,11 +97,13 @@ pub(super) fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
 }
 
 /// What follows `separator`, if it is in `text`.
+#[inline(always)]
 pub(super) fn after<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
     find(text, separator).map(|at| &text[at + separator.len()..])
 }
 
 /// What stands before the last `separator`, and what follows it.
+#[inline(always)]
 pub(super) fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     rfind(text, separator).map(|at| (&text[..at], &text[at + separator.len()..]))
 }
@@ -63,13 +118,25 @@ pub(super) fn split_only<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u
 }
 
 /// What stands before `separator`; all of it if that is not in `text`.
+#[inline(always)]
 pub(super) fn before<'a>(text: &'a [u8], separator: &[u8]) -> &'a [u8] {
     find(text, separator).map_or(text, |at| &text[..at])
 }
 
 /// Whether `text` begins with one of `prefixes`.
 pub(super) fn starts_with_any(text: &[u8], prefixes: &[&[u8]]) -> bool {
-    prefixes.iter().any(|prefix| text.starts_with(prefix))
+    prefixes.iter().any(|prefix| starts_with(text, prefix))
+}
+
+/// Whether `text` begins with `prefix`. The first and the last byte tell most of a table that it does not, which costs no call.
+#[inline]
+pub(super) fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
+    let ([first, ..], [.., last]) = (prefix, prefix) else {
+        return true;
+    };
+    text.first() == Some(first)
+        && text.get(prefix.len() - 1) == Some(last)
+        && text.starts_with(prefix)
 }
 
 /// `text` without the blanks it begins with.
@@ -81,9 +148,11 @@ pub(super) fn without_blanks(text: &[u8]) -> &[u8] {
 /// What stands before the first `end` that is not within quotes, and what follows it. Mail programs take no
 /// address whose quotes are not closed.
 pub(super) fn until(text: &[u8], end: u8) -> Option<(&[u8], &[u8])> {
+    // Most hold neither quotes nor anything escaped.
+    let from = memchr::memchr3(end, b'"', b'\\', text)?;
     let mut is_quoted = false;
     let mut is_escaped = false;
-    for (at, &byte) in text.iter().enumerate() {
+    for (at, &byte) in text.iter().enumerate().skip(from) {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' => is_escaped = true,
@@ -139,10 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_is_found_whatever_the_needle_is_made_of() {
+    fn the_first_and_the_last_place_are_found_whatever_the_needle_is_made_of() {
         let naive = |text: &[u8], needle: &[u8]| {
             let mut windows = text.windows(needle.len());
             windows.position(|window| window == needle)
+        };
+        let naive_last = |text: &[u8], needle: &[u8]| {
+            let mut windows = text.windows(needle.len());
+            windows.rposition(|window| window == needle)
         };
         let text = b"a to=<b> a: to=<to=<c>: <<>: x  y";
         let needles: [&[u8]; 12] = [
@@ -151,8 +224,11 @@ mod tests {
         ];
         for needle in needles {
             assert_eq!(find(text, needle), naive(text, needle), "{needle:?}");
+            assert_eq!(rfind(text, needle), naive_last(text, needle), "{needle:?}");
         }
         assert_eq!((find(b"", b"a"), find(b"a", b"")), (None, None));
+        assert_eq!((rfind(b"", b"a"), rfind(b"a", b"")), (None, None));
         assert_eq!((find(b"ab", b"abc"), find(b"ab", b"ab")), (None, Some(0)));
+        assert_eq!((rfind(b"ab", b"abc"), rfind(b"ab", b"ab")), (None, Some(0)));
     }
 }

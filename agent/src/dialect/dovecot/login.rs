@@ -9,7 +9,7 @@ use super::{
         Line, Reading,
         address::literal,
         name,
-        text::{after, before, find, rfind, starts_with_any},
+        text::{Needle, find, rfind, starts_with, starts_with_any},
     },
     ATTEMPTS_MAX, bracketed,
     live::Live,
@@ -72,47 +72,46 @@ pub(super) fn read(
         Ok(client) => client,
         Err(reading) => return reading,
     };
-    let fresh = line.event(EventKind::Disconnect, service);
     let event = |kind: EventKind, score| Event {
-        kind,
         score,
         address: client.address,
         account: name(client.account),
-        ..fresh.clone()
+        ..line.event(kind, service)
     };
     let is_proxied = head.starts_with(b"proxy(") && find(head, b" started proxying to ").is_some();
     if matches!(head, b"Login" | b"Logged in") || is_proxied {
-        let (session, _) = told.end(line, &client, fresh.at);
+        let (session, _) = told.end(line, &client);
         live.begin(line, client.session, session);
-        let mut event = event(EventKind::AuthSuccess, EventKind::AuthSuccess.score());
-        event.session = Some(session);
-        event.port = client
-            .address
-            .and_then(|address| port(client.session, address));
-        return Reading::Event(event);
+        let address = client.address;
+        return Reading::Event(Event {
+            session: Some(session),
+            port: address.and_then(|address| port(client.session, address)),
+            ..event(EventKind::AuthSuccess, EventKind::AuthSuccess.score())
+        });
     }
-    if let Some((_, kind)) = HARMLESS.iter().find(|(text, _)| head.starts_with(text)) {
+    if let Some((_, kind)) = HARMLESS.iter().find(|(text, _)| starts_with(head, text)) {
         return Reading::Event(event(*kind, Score::ZERO));
     }
     let Some(reason) = reason::read(head) else {
         return Reading::Unknown;
     };
-    let (session, of_auth) = told.end(line, &client, fresh.at);
+    let (session, of_auth) = told.end(line, &client);
     let untold = reason.attempts.saturating_sub(of_auth);
     let times = match reason.kind {
         EventKind::AuthFailure | EventKind::AuthNotOffered | EventKind::AuthAborted => untold,
         _ => 1,
     };
     let score = reason.score.times(times.clamp(0, ATTEMPTS_MAX));
-    let mut event = event(reason.kind, score);
-    event.session = Some(session);
-    Reading::Event(event)
+    Reading::Event(Event {
+        session: Some(session),
+        ..event(reason.kind, score)
+    })
 }
 
 /// Splits a message into Dovecot's words and the fields of the client.
 fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = FIELDS.iter().filter_map(|field| find(message, field)).min();
-    if let Some(at) = at {
+    let mut colons = memchr::memchr_iter(b':', message);
+    if let Some(at) = colons.find(|&at| starts_with_any(&message[at..], FIELDS)) {
         return Some((&message[..at], &message[at + 1..]));
     }
     // Other fields come first: Dovecot's words end with a reason.
@@ -123,18 +122,25 @@ fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The client that `fields`, which begin with a blank, tell of.
 fn client(fields: &[u8]) -> Result<Client<'_>, Reading> {
     const RIP: &[u8] = b" rip=";
+    const SESSION: Needle<'_> = Needle::new(b", session=");
     let last = rfind(fields, RIP).ok_or(Reading::Unknown)?;
     let value = |at: usize| {
         let text = &fields[at + RIP.len()..];
-        before(before(text, b","), b" ")
+        &text[..memchr::memchr2(b',', b' ', text).unwrap_or(text.len())]
     };
     let text = value(last);
     let tail = &fields[last + RIP.len() + text.len()..];
     let is_ours = is_outside_a_name(text) && is_outside_a_name(tail);
-    let first = find(fields, RIP).unwrap_or(last);
-    let is_before_the_name = find(fields, b"user=<").is_some_and(|name| first < name);
-    if !is_ours || (is_before_the_name && value(first) != text) {
+    if !is_ours {
         return Err(Reading::Refused);
+    }
+    // As by default, the name comes first.
+    if !fields.starts_with(b" user=<") {
+        let first = find(fields, RIP).unwrap_or(last);
+        let is_before_the_name = find(fields, b"user=<").is_some_and(|name| first < name);
+        if is_before_the_name && value(first) != text {
+            return Err(Reading::Refused);
+        }
     }
     let address = match text {
         // From a Unix socket.
@@ -145,7 +151,7 @@ fn client(fields: &[u8]) -> Result<Client<'_>, Reading> {
         Some(named) => rfind(named, b">").map_or(b"".as_slice(), |end| &named[..end]),
         None => b"",
     };
-    let session = after(tail, b", session=").and_then(bracketed);
+    let session = SESSION.after(tail).and_then(bracketed);
     Ok(Client {
         address,
         account,
@@ -155,6 +161,6 @@ fn client(fields: &[u8]) -> Result<Client<'_>, Reading> {
 
 /// Whether `text`, which follows an address, closes no bracket that it did not open.
 fn is_outside_a_name(text: &[u8]) -> bool {
-    let first = text.iter().find(|byte| matches!(byte, b'<' | b'>'));
-    first != Some(&b'>')
+    let first = memchr::memchr2(b'<', b'>', text);
+    first.is_none_or(|at| text[at] == b'<')
 }

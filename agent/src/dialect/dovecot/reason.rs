@@ -1,7 +1,7 @@
 //! Why a login process let a client go: `(auth failed, 2 attempts in 6 secs)`, and 2.4's word after it, `(auth_failed)`.
 
 use super::{
-    super::text::{after, find},
+    super::text::{after, find, starts_with},
     number,
 };
 use crate::event::{EventKind, Score};
@@ -132,7 +132,7 @@ const GONE: &[&[u8]] = &[
 
 /// What `head`, the program's words before the fields of the client, says of a client that is gone.
 pub(super) fn read(head: &[u8]) -> Option<Reason> {
-    let gone = GONE.iter().find(|gone| head.starts_with(gone))?;
+    let gone = GONE.iter().find(|gone| starts_with(head, gone))?;
     let words = head[gone.len()..]
         .strip_prefix(b": ")
         .unwrap_or(&head[gone.len()..]);
@@ -142,7 +142,7 @@ pub(super) fn read(head: &[u8]) -> Option<Reason> {
     }
     let by_head = HEADS
         .iter()
-        .find(|(text, ..)| words.starts_with(text) || head.starts_with(text));
+        .find(|(text, ..)| starts_with(words, text) || starts_with(head, text));
     if let Some(&(_, kind, weighs)) = by_head {
         return Some(reason(kind, weighs, 1));
     }
@@ -153,7 +153,7 @@ pub(super) fn read(head: &[u8]) -> Option<Reason> {
     if text_of == b"no auth attempts" && words.starts_with(b"Too many ") {
         return Some(reason(EventKind::TooManyErrors, true, 1));
     }
-    if find(head, b"SSL_accept").is_some() && !weighs {
+    if !weighs && find(head, b"SSL_accept").is_some() {
         return Some(reason(EventKind::TlsFailure, false, 0));
     }
     Some(reason(kind, weighs, attempts(text)))
@@ -169,9 +169,11 @@ fn found(head: &[u8]) -> Option<(Option<&'static Row>, &[u8])> {
         let Some(inside) = rest.strip_suffix(b")") else {
             break;
         };
-        let at = inside.iter().rposition(|&byte| byte == b'(')?;
+        let at = memchr::memrchr(b'(', inside)?;
         let text = &inside[at + 1..];
-        let row = REASONS.iter().find(|(reason, ..)| text.starts_with(reason));
+        let row = REASONS
+            .iter()
+            .find(|(reason, ..)| starts_with(text, reason));
         if row.is_some() {
             return Some((row, text));
         }

@@ -11,7 +11,8 @@ const BYTES_MAX: usize = ADDRESS_AT + 16;
 
 /// The client's port, if `id` is such an id with the client's `address` in it: a proxy may hand on ids of its own.
 pub(super) fn port(id: &[u8], address: IpAddr) -> Option<u16> {
-    let bytes = decoded(id)?;
+    let mut place = [0; BYTES_MAX];
+    let bytes = decoded(id, &mut place)?;
     let named = bytes.get(ADDRESS_AT..)?;
     let is_its = match address.to_canonical() {
         IpAddr::V4(address) => {
@@ -24,31 +25,40 @@ pub(super) fn port(id: &[u8], address: IpAddr) -> Option<u16> {
 }
 
 /// Base64 of at most [`BYTES_MAX`] bytes, with or without `=` at its end.
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(BYTES_MAX);
+fn decoded<'a>(text: &[u8], place: &'a mut [u8; BYTES_MAX]) -> Option<&'a [u8]> {
+    let mut length = 0;
     let (mut bits, mut held) = (0_u32, 0);
     for &letter in text {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => break,
-            _ => return None,
+        let value = match VALUES[usize::from(letter)] {
+            NONE if letter == b'=' => break,
+            NONE => return None,
+            value => value,
         };
         bits = bits << 6 | u32::from(value);
         held += 6;
         if held >= 8 {
             held -= 8;
-            if bytes.len() == BYTES_MAX {
-                return None;
-            }
-            bytes.push((bits >> held & 0xff) as u8);
+            *place.get_mut(length)? = (bits >> held & 0xff) as u8;
+            length += 1;
         }
     }
-    Some(bytes)
+    Some(&place[..length])
 }
+
+/// What is no letter of base64.
+const NONE: u8 = u8::MAX;
+
+/// What each letter of base64 (RFC 4648) stands for.
+const VALUES: [u8; 256] = {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < LETTERS.len() {
+        values[LETTERS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {

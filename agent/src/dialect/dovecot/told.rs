@@ -62,14 +62,18 @@ impl Client<'_> {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
             IpAddr::V6(address) => address.octets(),
         };
-        let account = self.account_in_lower_case();
-        Some(Key::new(&[line.host, b"account", &octets, &account]))
+        let mut place = [0; ACCOUNT_MAX];
+        let account = self.account_in_lower_case(&mut place);
+        Some(Key::new(&[line.host, b"account", &octets, account]))
     }
 
     /// The login process may still have the name as the client wrote it.
-    fn account_in_lower_case(&self) -> Vec<u8> {
-        let account = &self.account[..self.account.len().min(ACCOUNT_MAX)];
-        account.to_ascii_lowercase()
+    fn account_in_lower_case<'a>(&self, place: &'a mut [u8; ACCOUNT_MAX]) -> &'a [u8] {
+        let length = self.account.len().min(ACCOUNT_MAX);
+        let account = &mut place[..length];
+        account.copy_from_slice(&self.account[..length]);
+        account.make_ascii_lowercase();
+        account
     }
 }
 
@@ -82,7 +86,7 @@ impl Told {
         passdb: &[u8],
         at: SystemTime,
     ) -> (SessionId, bool) {
-        let account = Key::new(&[&client.account_in_lower_case()]);
+        let account = Key::new(&[client.account_in_lower_case(&mut [0; ACCOUNT_MAX])]);
         let passdb = Key::new(&[passdb]);
         let Some(key) = client.by_session(line).or_else(|| client.by_account(line)) else {
             return (line.new_session(), false);
@@ -108,12 +112,11 @@ impl Told {
     }
 
     /// Ends a session as its login process does: its id, and how many of its failures auth told of.
-    pub(super) fn end(
-        &mut self,
-        line: &Line<'_>,
-        client: &Client<'_>,
-        at: SystemTime,
-    ) -> (SessionId, i16) {
+    pub(super) fn end(&mut self, line: &Line<'_>, client: &Client<'_>) -> (SessionId, i16) {
+        if self.failures.is_unused() {
+            // Auth tells of none, as by default.
+            return (line.new_session(), 0);
+        }
         let keys = [client.by_session(line), client.by_account(line)];
         let mut id = None;
         let mut count = 0_i16;
@@ -121,7 +124,7 @@ impl Told {
             let Some(failures) = self.failures.remove(key) else {
                 continue;
             };
-            if failures.is_of(client) && apart(failures.at, at) <= LASTS {
+            if failures.is_of(client) && apart(failures.at, line.at()) <= LASTS {
                 id = id.or(Some(failures.id));
                 count = count.saturating_add(failures.count);
             }
