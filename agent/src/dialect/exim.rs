@@ -53,19 +53,17 @@ fn speaks(program: &[u8]) -> bool {
 impl Interpreter for Exim {
     fn read(&mut self, line: &Line<'_>) -> Reading {
         let message = own::message(line.message);
-        let reading = match message::after_id(message) {
+        let mut reading = match message::after_id(message) {
             Some((id, text)) => self.of_message(line, id, text),
             None => self.of_connection(line, message),
         };
-        match reading {
-            Reading::Event(mut event) if event.is_offence() => {
-                if self.is_repeated(line, message, event.at) {
-                    event.score = Score::ZERO;
-                }
-                Reading::Event(event)
-            }
-            reading => reading,
+        if let Reading::Event(event) = &mut reading
+            && event.is_offence()
+            && self.is_repeated(line, message, event.at)
+        {
+            event.score = Score::ZERO;
         }
+        reading
     }
 
     fn open<'a>(&mut self, line: &'a [u8]) -> Option<Envelope<'a>> {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::text::find;
+use super::text::{find, starts_with};
 use crate::event::EventKind;
 
 /// Most of a reason that is looked at.
@@ -20,17 +20,44 @@ pub(super) fn of_words(text: &[u8]) -> Option<EventKind> {
     let mut best = WORDS.len();
     for at in 0..length {
         let text = &lower[at..];
+        if !may_begin(text) {
+            continue;
+        }
         let Some(candidates) = INDEX.get(usize::from(lower[at])) else {
             continue;
         };
         for (word, rank) in candidates {
-            if *rank < best && text.starts_with(word) {
+            if *rank < best && starts_with(text, word) {
                 best = *rank;
             }
         }
     }
     WORDS.get(best).map(|(_, kind)| *kind)
 }
+
+/// Whether one of [`WORDS`] may be what `text` begins with: few pairs of bytes are what one begins with.
+fn may_begin(text: &[u8]) -> bool {
+    let [first, second, ..] = text else {
+        return false;
+    };
+    SECONDS[usize::from(*first)] >> (second & 31) & 1 == 1
+}
+
+/// By the first byte of a word the lower five bits of the second byte, each as one bit.
+const SECONDS: [u32; 256] = {
+    let mut seconds = [0; 256];
+    let mut rank = 0;
+    while rank < WORDS.len() {
+        let words = WORDS[rank].0;
+        let mut at = 0;
+        while at < words.len() {
+            seconds[words[at][0] as usize] |= 1 << (words[at][1] & 31);
+            at += 1;
+        }
+        rank += 1;
+    }
+    seconds
+};
 
 /// A word, and its place in [`WORDS`].
 type Ranked = (&'static [u8], usize);

@@ -7,9 +7,10 @@
 use std::net::IpAddr;
 
 use super::super::{
-    address::{LITERAL_MAX, literal},
+    address::bracketed,
     text::{find, starts_with_any},
 };
+use crate::lanes;
 
 /// Longest name (RFC 1035).
 const NAME_MAX: usize = 255;
@@ -67,11 +68,7 @@ pub(super) fn after_any<'a>(text: &'a [u8], marker: &[u8], tails: &[&[u8]]) -> F
 fn begin<'a>(text: &'a [u8], tails: &[&[u8]], found: &mut Candidates<'a>) -> Option<&'a [u8]> {
     // Since 4.99, lines that had no tag have one.
     let text = text.strip_prefix(b"H=").unwrap_or(text);
-    let name = text
-        .iter()
-        .take(NAME_MAX)
-        .take_while(|&&byte| is_name_byte(byte))
-        .count();
+    let name = lanes::run(text, NAME_MAX, is_name_byte);
     let rest = match name {
         0 => text,
         _ => text[name..].strip_prefix(b" ")?,
@@ -129,13 +126,7 @@ impl<'a> Candidates<'a> {
 }
 
 fn address_and_port(text: &[u8]) -> Option<(Client, &[u8])> {
-    let inside = text.strip_prefix(b"[")?;
-    let end = inside
-        .iter()
-        .take(LITERAL_MAX + 1)
-        .position(|&byte| byte == b']')?;
-    let address = literal(&inside[..end])?;
-    let rest = &inside[end + 1..];
+    let (address, rest) = bracketed(text)?;
     let digits = match rest.strip_prefix(b":") {
         Some(port) => port
             .iter()
@@ -162,7 +153,7 @@ fn address_and_port(text: &[u8]) -> Option<(Client, &[u8])> {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/')
+    lanes::is_alphanumeric(byte) | lanes::between(byte, b'-', b'/') | (byte == b'_')
 }
 
 #[cfg(test)]

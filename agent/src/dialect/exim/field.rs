@@ -62,20 +62,15 @@ impl<'a> Fields<'a> {
 /// ` KEY=VALUE`, or a flag such as ` L` or ` K`.
 fn field(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let rest = text.strip_prefix(b" ")?;
-    for flag in [b"L".as_slice(), b"K", b"TFO", b"TFO*", b"DS"] {
-        if let Some(after) = rest.strip_prefix(flag)
-            && after.starts_with(b" ")
-        {
-            return Some((flag, b"", after));
-        }
-    }
     let key = rest
         .iter()
         .take(4)
         .take_while(|byte| byte.is_ascii_alphanumeric())
         .count();
-    let value = rest.get(key..)?.strip_prefix(b"=")?;
-    let key = &rest[..key];
+    let (key, value) = rest.split_at(key);
+    let Some(value) = value.strip_prefix(b"=") else {
+        return flag(rest).map(|(flag, after)| (flag, b"".as_slice(), after));
+    };
     if let Some((inside, after)) = value
         .strip_prefix(b"<")
         .and_then(|value| until(value, b'>'))
@@ -85,16 +80,19 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     if let Some((inside, after)) = value.strip_prefix(b"\"").and_then(quoted) {
         return Some((key, inside, after));
     }
-    let end = value
-        .iter()
-        .position(|&byte| byte == b' ')
-        .unwrap_or(value.len());
+    let end = memchr::memchr(b' ', value).unwrap_or(value.len());
     // `I=[192.0.2.1]:25: 535 ...`
     let end = match value[..end].strip_suffix(b":") {
         Some(value) => value.len(),
         None => end,
     };
     Some((key, &value[..end], &value[end..]))
+}
+
+/// `L`, `K` and the like, and what follows them: a blank.
+fn flag(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (flag, _) = text.split_at(memchr::memchr(b' ', &text[..text.len().min(5)])?);
+    matches!(flag, b"L" | b"K" | b"TFO" | b"TFO*" | b"DS").then_some((flag, &text[flag.len()..]))
 }
 
 /// What stands before the next `"` that is not escaped, and what follows it.

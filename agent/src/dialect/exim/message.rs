@@ -11,23 +11,30 @@ use super::{
     field::Fields,
     smtp::Refusal,
 };
-use crate::event::{EventKind, Score, Service};
+use crate::{
+    event::{Event, EventKind, Score, Service},
+    lanes,
+};
 
 /// Takes the id of a message off the front.
 pub(super) fn after_id(text: &[u8]) -> Option<(&[u8], &[u8])> {
     /// Lengths of the parts of an id, up to 4.96 and since.
     const FORMS: [[usize; 3]; 2] = [[6, 6, 2], [6, 11, 4]];
-    FORMS.iter().find_map(|form| {
-        let length = form.iter().sum::<usize>() + 2;
-        let (id, rest) = text.split_at_checked(length)?;
+    if !text.first()?.is_ascii_digit() {
+        return None;
+    }
+    FORMS.iter().find_map(|&[first, second, third]| {
+        let (id, rest) = text.split_at_checked(first + second + third + 2)?;
         let rest = rest.strip_prefix(b" ")?;
-        let mut parts = id.split(|&byte| byte == b'-');
-        let is_id = form.iter().all(|&length| {
-            parts.next().is_some_and(|part| {
-                part.len() == length && part.iter().all(u8::is_ascii_alphanumeric)
-            })
-        });
-        (is_id && id.first().is_some_and(u8::is_ascii_digit)).then_some((id, rest))
+        let (head, tail) = (id[..first].iter(), &id[first + 1..]);
+        let (middle, end) = (tail[..second].iter(), tail[second + 1..].iter());
+        let is_id = id[first] == b'-'
+            && tail[second] == b'-'
+            && head
+                .chain(middle)
+                .chain(end)
+                .all(|&byte| lanes::is_alphanumeric(byte));
+        is_id.then_some((id, rest))
     })
 }
 
@@ -85,17 +92,20 @@ impl Exim {
         } else {
             EventKind::MailAccepted
         };
-        let mut event = self.connections.event(line, client, kind, |session| {
+        let event = self.connections.event(line, client, kind, |session| {
             session.has_authenticated |= fields.login.is_some();
             kind.score()
         });
-        event.account = fields.account().and_then(name);
-        event.bytes = fields.size;
-        event.recipients = Fields::recipients(rest);
-        if let Some(account) = &event.account {
+        let account = fields.account().and_then(name);
+        if let Some(account) = &account {
             self.accounts.insert(message, account.clone());
         }
-        Reading::Event(event)
+        Reading::Event(Event {
+            account,
+            bytes: fields.size,
+            recipients: Fields::recipients(rest),
+            ..event
+        })
     }
 
     /// `bad@remote.example <x@y> R=dnslookup T=remote_smtp H=mx.remote.example [192.0.2.1]: SMTP error ...`: a message of

@@ -30,11 +30,10 @@ pub(super) fn envelope(line: &[u8]) -> Option<Envelope<'_>> {
 
 /// What follows the stamp and the process that Exim writes into its message to syslog (`syslog_timestamp`, `+pid`).
 pub(super) fn message(message: &[u8]) -> &[u8] {
-    let is_stamped = message.first().is_some_and(u8::is_ascii_digit);
-    let rest = match own_stamp(message) {
-        Some((_, rest)) if is_stamped => rest,
-        _ => message,
-    };
+    // The year is what a stamp of its own begins with; so may the id of a message.
+    let is_stamped = matches!(message, [b'0'..=b'9', _, _, _, b'-', ..]);
+    let stamp = if is_stamped { own_stamp(message) } else { None };
+    let rest = stamp.map_or(message, |(_, rest)| rest);
     pid(rest).1
 }
 

@@ -59,6 +59,7 @@ impl Connections {
     }
 
     /// An event of the connection that the line belongs to. `weigh` tells what it weighs, and changes the session.
+    #[inline]
     pub(super) fn event(
         &mut self,
         line: &Line<'_>,
@@ -66,29 +67,30 @@ impl Connections {
         kind: EventKind,
         weigh: impl FnOnce(&mut Session) -> Score,
     ) -> Event {
-        let mut event = line.event(kind, Service::Smtp);
+        let at = line.at();
+        let session = self.session(line, client, at);
+        session.at = at;
+        let score = weigh(session);
+        session.is_scored |= score > Score::ZERO;
+        Event {
+            at,
+            address: Some(client.address),
+            port: client.port,
+            session: session.id,
+            score,
+            ..line.event(kind, Service::Smtp)
+        }
+    }
+
+    /// The connection that a line of that time belongs to.
+    fn session(&mut self, line: &Line<'_>, client: Client, at: SystemTime) -> &mut Session {
         let (key, tells_apart) = key(line, client);
         let pause_max = if tells_apart { PAUSE_MAX } else { NEAR };
-        let session = self.sessions.update(
-            Some(key),
-            |session| session.address == client.address && session.is_near(event.at, pause_max),
-            || {
-                Session::new(
-                    tells_apart.then(|| line.new_session()),
-                    client.address,
-                    event.at,
-                )
-            },
-            |session| {
-                session.at = event.at;
-                event.score = weigh(session);
-                session.is_scored |= event.score > Score::ZERO;
-            },
-        );
-        event.address = Some(client.address);
-        event.port = client.port;
-        event.session = session.id;
-        event
+        self.sessions.entry(
+            key,
+            |session| session.address == client.address && session.is_near(at, pause_max),
+            || Session::new(tells_apart.then(|| line.new_session()), client.address, at),
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     field::Fields,
     reject,
 };
-use crate::event::{EventKind, Score, Service};
+use crate::event::{Event, EventKind, Score, Service};
 
 /// What Exim refused by itself, on a line that has what the client wrote before the client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -203,7 +203,7 @@ impl Exim {
     ) -> Reading {
         let reject = reject::read(text, is_temporary);
         let is_bounce = fields.sender == Some(b"") && !text.starts_with(b"connection ");
-        let mut event = self
+        let event = self
             .connections
             .event(line, client, reject.kind, |session| {
                 let is_own = fields.login.is_some() || session.has_authenticated;
@@ -215,9 +215,11 @@ impl Exim {
                 session.is_excused |= score == Score::ZERO;
                 score
             });
-        event.recipient = reject.recipient.and_then(name);
-        event.account = fields.account().and_then(name);
-        Reading::Event(event)
+        Reading::Event(Event {
+            recipient: reject.recipient.and_then(name),
+            account: fields.account().and_then(name),
+            ..event
+        })
     }
 
     /// `no host name found ...`, `no MAIL in SMTP connection ...`.
@@ -524,18 +526,19 @@ impl Exim {
             [b'5', ..] => EventKind::AuthFailure,
             _ => return Some(Reading::Unknown),
         };
-        let mut event = self.connections.event(line, client, kind, |session| {
+        let event = self.connections.event(line, client, kind, |session| {
             session.is_excused |= kind == EventKind::ServerFault;
             kind.score()
         });
-        event.account = after(answer, b" (set_id=")
-            .map(|account| {
-                account
-                    .strip_suffix(b")")
-                    .unwrap_or(before(account, b"): "))
-            })
-            .and_then(name);
-        Some(Reading::Event(event))
+        let account = after(answer, b" (set_id=").map(|account| {
+            account
+                .strip_suffix(b")")
+                .unwrap_or(before(account, b"): "))
+        });
+        Some(Reading::Event(Event {
+            account: account.and_then(name),
+            ..event
+        }))
     }
 
     fn from(&mut self, line: &Line<'_>, text: &[u8], tails: &[&[u8]], kind: EventKind) -> Reading {
