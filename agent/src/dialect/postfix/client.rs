@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::{
     Reading,
-    address::{LITERAL_MAX, literal},
+    address::{LITERAL_MAX, bracketed, literal},
 };
 use crate::lanes;
 
@@ -26,16 +26,14 @@ pub(super) struct Client {
 /// bracket is always that of the address.
 pub(super) fn client(text: &[u8]) -> Option<(Client, &[u8])> {
     let name = lanes::run(text, NAME_MAX, is_name_byte);
-    let inside = text[name..].strip_prefix(b"[")?;
-    let end = lanes::run(inside, LITERAL_MAX + 1, |byte| (byte != b']') & (byte != 0));
-    if inside.get(end) != Some(&b']') {
-        return None;
-    }
-    let address = match &inside[..end] {
-        b"unknown" => None,
-        text => Some(literal(text)?),
+    let (address, rest) = match text[name..].strip_prefix(b"[unknown]") {
+        Some(rest) => (None, rest),
+        None => {
+            let (address, rest) = bracketed(&text[name..])?;
+            (Some(address), rest)
+        }
     };
-    let (port, rest) = port(&inside[end + 1..]);
+    let (port, rest) = port(rest);
     Some((Client { address, port }, rest))
 }
 

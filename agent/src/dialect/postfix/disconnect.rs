@@ -25,43 +25,57 @@ impl Tally {
     /// Reads what follows the client. What is not a counter is passed over.
     pub(super) fn read(text: &[u8]) -> Self {
         let mut tally = Self::default();
-        for word in text.split(|&byte| byte == b' ') {
-            let Some(at) = word.iter().position(|&byte| byte == b'=') else {
-                continue;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let is_name = |byte: &&u8| !matches!(byte, b'=' | b' ');
+            let (name, after) = rest.split_at(rest.iter().take_while(is_name).count());
+            rest = match after {
+                [b'=', after @ ..] => {
+                    let (count, rest) = Count::read(after);
+                    if let Some(count) = count {
+                        tally.add(name, count);
+                    }
+                    rest
+                }
+                [_, after @ ..] => after,
+                [] => after,
             };
-            let Some(count) = Count::read(&word[at + 1..]) else {
-                continue;
-            };
-            let of = match &word[..at] {
-                b"commands" => continue,
-                b"auth" => &mut tally.auth,
-                b"rcpt" => &mut tally.rcpt,
-                b"data" | b"bdat" => &mut tally.data,
-                b"starttls" => &mut tally.starttls,
-                _ => &mut tally.other,
-            };
-            of.ok = of.ok.saturating_add(count.ok);
-            of.refused = of.refused.saturating_add(count.refused);
         }
         tally
+    }
+
+    fn add(&mut self, name: &[u8], count: Count) {
+        let of = match name {
+            b"commands" => return,
+            b"auth" => &mut self.auth,
+            b"rcpt" => &mut self.rcpt,
+            b"data" | b"bdat" => &mut self.data,
+            b"starttls" => &mut self.starttls,
+            _ => &mut self.other,
+        };
+        of.ok = of.ok.saturating_add(count.ok);
+        of.refused = of.refused.saturating_add(count.refused);
     }
 }
 
 impl Count {
-    /// `1` or `0/1`: accepted, and of how many.
-    fn read(text: &[u8]) -> Option<Self> {
-        let slash = text.iter().position(|&byte| byte == b'/');
-        let (ok, total) = match slash {
-            Some(at) => (number(&text[..at])?, number(&text[at + 1..])?),
-            None => {
-                let ok = number(text)?;
-                (ok, ok)
-            }
+    /// `1` or `0/1`: accepted, and of how many; and what follows the word. `None` if that is no count.
+    fn read(text: &[u8]) -> (Option<Self>, &[u8]) {
+        let (ok, rest) = number(text);
+        let (total, rest) = match rest {
+            [b'/', rest @ ..] => number(rest),
+            rest => (ok, rest),
         };
-        Some(Self {
-            ok,
-            refused: total.saturating_sub(ok),
-        })
+        match (ok, total, rest) {
+            (Some(ok), Some(total), [] | [b' ', ..]) => {
+                let refused = total.saturating_sub(ok);
+                (Some(Self { ok, refused }), rest)
+            }
+            _ => {
+                let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+                (None, &rest[end..])
+            }
+        }
     }
 
     /// Tried, and never accepted.
@@ -70,14 +84,16 @@ impl Count {
     }
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() {
-        return None;
+/// The number that `text` begins with, if it is one that fits, and what follows its digits.
+fn number(text: &[u8]) -> (Option<u32>, &[u8]) {
+    let mut value = Some(0_u32);
+    let mut rest = text;
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        let digit = u32::from(digit - b'0');
+        value = value.and_then(|value| value.checked_mul(10)?.checked_add(digit));
+        rest = after;
     }
-    digits.iter().try_fold(0_u32, |value, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
-        value.checked_mul(10)?.checked_add(digit)
-    })
+    (value.filter(|_| rest.len() < text.len()), rest)
 }
 
 #[cfg(test)]

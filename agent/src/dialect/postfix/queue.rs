@@ -13,7 +13,7 @@ use super::{
     after_queue_id,
     client::client,
 };
-use crate::event::{EventKind, Score, Service, SessionId};
+use crate::event::{Event, EventKind, Score, Service, SessionId};
 
 /// All messages that are on their way, as far as they are remembered.
 #[derive(Default)]
@@ -108,16 +108,16 @@ impl Queue {
             None if active.is_bounce => EventKind::BounceIn,
             _ => EventKind::MailAccepted,
         };
-        let mut event = line.event(kind, Service::Smtp);
-        event.address = message.address;
-        event.account.clone_from(&message.account);
-        event.session = Some(message.session);
-        event.recipients = active.recipients;
-        event.bytes = active.bytes;
-        if event.address.is_none() {
-            event.score = Score::ZERO;
-        }
-        Reading::Event(event)
+        let is_known = message.address.is_some();
+        Reading::Event(Event {
+            address: message.address,
+            account: message.account.clone(),
+            session: Some(message.session),
+            recipients: active.recipients,
+            bytes: active.bytes,
+            score: if is_known { kind.score() } else { Score::ZERO },
+            ..line.event(kind, Service::Smtp)
+        })
     }
 
     /// smtp, lmtp, local and others: `to=<a@example.net>, relay=..., dsn=5.1.1, status=bounced (...)`. Weighs nothing, but it
@@ -131,11 +131,12 @@ impl Queue {
         let Some(message) = message.filter(|message| message.account.is_some()) else {
             return Reading::Ignored;
         };
-        let mut event = line.event(EventKind::BounceOut, Service::Smtp);
-        event.account.clone_from(&message.account);
-        event.session = Some(message.session);
-        event.recipient = name(recipient);
-        Reading::Event(event)
+        Reading::Event(Event {
+            account: message.account.clone(),
+            session: Some(message.session),
+            recipient: name(recipient),
+            ..line.event(EventKind::BounceOut, Service::Smtp)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The code and the status stand before anything that a client can write, the reason right after what it is about.
 
-use super::super::text::{after, before, starts_with_any};
+use super::super::text::{after, before, starts_with, starts_with_any};
 use crate::event::{EventKind, Score};
 
 /// A refusal.
@@ -66,7 +66,7 @@ fn about_and_reason(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let mut first = None;
     while let Some(reason) = after(rest, b">: ") {
         let about = &quoted[..quoted.len() - reason.len() - b">: ".len()];
-        if REASONS.iter().any(|(head, _)| reason.starts_with(head)) {
+        if REASONS.iter().any(|(head, _)| starts_with(reason, head)) {
             return (Some(about), reason);
         }
         first.get_or_insert((Some(about), reason));
@@ -138,7 +138,7 @@ enum Because {
 }
 
 fn kind(stage: &[u8], status: &[u8], reason: &[u8], temporary: bool) -> EventKind {
-    let known = REASONS.iter().find(|(head, _)| reason.starts_with(head));
+    let known = REASONS.iter().find(|(head, _)| starts_with(reason, head));
     let Some(&(head, because)) = known else {
         return kind_by_status(stage, status);
     };

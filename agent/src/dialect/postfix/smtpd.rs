@@ -193,10 +193,11 @@ impl Smtpd {
             return Reading::Ignored;
         }
         let kind = EventKind::AuthSuccess;
-        let mut event = event_of(line, &session, kind, kind.score());
-        event.account = account;
-        event.port = client.port;
-        Reading::Event(event)
+        Reading::Event(Event {
+            account,
+            port: client.port,
+            ..event_of(line, &session, kind, kind.score())
+        })
     }
 
     fn reject(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
@@ -211,9 +212,10 @@ impl Smtpd {
             }
             session.weigh(score);
         });
-        let mut event = event_of(line, &session, reject.kind, score);
-        event.recipient = reject.recipient.and_then(name);
-        Reading::Event(event)
+        Reading::Event(Event {
+            recipient: reject.recipient.and_then(name),
+            ..event_of(line, &session, reject.kind, score)
+        })
     }
 
     /// What would have been refused, were it not for `warn_if_reject`.
@@ -223,9 +225,10 @@ impl Smtpd {
             Err(reading) => return reading,
         };
         let session = self.update(line, client, |_| {});
-        let mut event = event_of(line, &session, reject.kind, Score::ZERO);
-        event.recipient = reject.recipient.and_then(name);
-        Reading::Event(event)
+        Reading::Event(Event {
+            recipient: reject.recipient.and_then(name),
+            ..event_of(line, &session, reject.kind, Score::ZERO)
+        })
     }
 
     /// `END-OF-MESSAGE: 550 5.7.1 ...`: a filter's answer, on a line that names no client.
@@ -426,10 +429,12 @@ fn process(line: &Line<'_>) -> Option<Key> {
     Some(Key::new(&[line.host, line.program, &pid]))
 }
 
+#[inline]
 fn told(line: &Line<'_>, session: &Session, kind: EventKind, score: Score) -> Reading {
     Reading::Event(event_of(line, session, kind, score))
 }
 
+#[inline]
 fn event_of(line: &Line<'_>, session: &Session, kind: EventKind, score: Score) -> Event {
     Event {
         address: session.address,

@@ -11,7 +11,7 @@ use super::{
     Smtpd, event_of, process,
     session::Auth,
 };
-use crate::event::{EventKind, Score, Service};
+use crate::event::{Event, EventKind, Score, Service};
 
 impl Smtpd {
     pub(super) fn warning(&mut self, line: &Line<'_>, text: &[u8]) -> Reading {
@@ -76,10 +76,13 @@ impl Smtpd {
                 session.auth = auth;
             }
         });
-        let mut event = event_of(line, &session, kind, score);
-        if let Login::Failed { account } = login {
-            event.account = account.and_then(name);
-        }
-        Reading::Event(event)
+        let account = match login {
+            Login::Failed { account } => account.and_then(name),
+            _ => None,
+        };
+        Reading::Event(Event {
+            account,
+            ..event_of(line, &session, kind, score)
+        })
     }
 }
