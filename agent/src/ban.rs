@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -141,7 +142,7 @@ pub const LIST_PREFIX: &str = "list:";
 
 /// Name of a list of bans: lower-case letters, digits and hyphens, 1 to 32 of them.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ListName(Box<str>);
+pub struct ListName(Arc<str>);
 
 impl ListName {
     /// `None` when `name` is not a list's name.
@@ -167,7 +168,7 @@ impl fmt::Display for ListName {
 
 /// Name of a rule: lower-case letters, digits and hyphens, 1 to 32 of them; never `manual`, `kernel` or `breaker`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct RuleName(Box<str>);
+pub struct RuleName(Arc<str>);
 
 impl RuleName {
     /// `None` when `name` is not a rule's name.

@@ -193,13 +193,7 @@ impl Filter {
         allowed: &[IpNet],
     ) -> Result<(), FilterError> {
         self.set_allowed(allowed)?;
-        let unwanted = self.bans.other_than(bans)?;
-        if self.bans.check_room(bans).is_err() {
-            // Beside each other they do not fit.
-            bans::check_room_alone(bans)?;
-            self.unban(&unwanted)?;
-        }
-        self.ban(bans)?;
+        let unwanted = self.bans.replace(bans, &mut self.settings)?;
         if !unwanted.is_empty() {
             // A packet that has looked where the new bans are not yet must still find the old ones.
             readers::wait();

@@ -170,13 +170,8 @@ impl Judge {
         for past in history {
             self.history.restore(past);
         }
-        for ban in bans {
-            if self.bans.get(&ban.net).is_none() && self.bans.is_full_for(&ban.net) {
-                continue;
-            }
-            self.history.record(&ban);
-            self.bans.insert(ban);
-        }
+        let history = &mut self.history;
+        self.bans.restore(bans, |ban| history.record(ban));
     }
 
     /// Judges by `settings` from here on. Bans stay, and so does what unchanged rules have counted.
@@ -234,13 +229,11 @@ impl Judge {
     /// Asks `allowlist` from here on. Bans of nets that are wholly on it end.
     pub fn set_allowlist(&mut self, allowlist: Allowlist) {
         self.allowlist = allowlist;
-        let allowed: Vec<IpNet> = self
-            .bans
-            .iter()
-            .map(|ban| ban.net)
-            .filter(|net| self.allowlist.covering_net(*net).is_some())
-            .collect();
-        for net in allowed {
+        let covered = |ban: &&Ban| self.allowlist.covering_net(ban.net).is_some();
+        let of = |ban: &Ban| (ban.end, ban.net);
+        let mut allowed: Vec<_> = self.bans.each().filter(covered).map(of).collect();
+        allowed.sort_unstable();
+        for (_, net) in allowed {
             self.pardon(&net, Pardon::Allowed);
         }
     }

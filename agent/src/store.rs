@@ -18,12 +18,14 @@ use std::{
     fs::{DirBuilder, OpenOptions, Permissions},
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    thread::{self, ScopedJoinHandle},
     time::Duration,
 };
 
 use ipnet::IpNet;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tracing::{info, warn};
 
 pub use self::tally::TallyReader;
@@ -362,11 +364,44 @@ fn open_database(path: &Path, now: &Now) -> Result<(Connection, Timeline, Conten
     connection.pragma_update(None, "journal_size_limit", JOURNAL_MAX)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // What is not read below may be broken too, and would fail each commit. Takes 0.05 s for 100,000 bans.
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" {
-        return Err(failure_in(&check).unwrap_or(OpenError::Unreadable(check)));
-    }
+    // What is not read below may be broken too, and would fail each commit. Of a million bans that takes a while, so it is done
+    // meanwhile; nothing is committed before it.
+    let checked = thread::scope(|scope| {
+        let check = || check(path);
+        let checking = thread::Builder::new().spawn_scoped(scope, check);
+        read_all(&mut connection, now, fresh, || {
+            match checking.map(ScopedJoinHandle::join) {
+                Ok(Ok(checked)) => checked,
+                Ok(Err(panic)) => resume_unwind(panic),
+                Err(_) => check(),
+            }
+        })
+    });
+    let (timeline, contents) = checked?;
+    connection.execute_batch("PRAGMA shrink_memory")?;
+    Ok((connection, timeline, contents))
+}
+
+/// Reads what is in the database, and ends what is over; the last word has `check`.
+fn read_all(
+    connection: &mut Connection,
+    now: &Now,
+    fresh: bool,
+    check: impl FnOnce() -> Result<(), OpenError>,
+) -> Result<(Timeline, Contents), OpenError> {
+    let read = begin_to_read(connection, now, fresh);
+    // What is broken often cannot be read either: the check says best what is wrong.
+    check()?;
+    let (transaction, timeline, contents) = read?;
+    transaction.commit()?;
+    Ok((timeline, contents))
+}
+
+fn begin_to_read<'c>(
+    connection: &'c mut Connection,
+    now: &Now,
+    fresh: bool,
+) -> Result<(Transaction<'c>, Timeline, Contents), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let timeline = read::timeline(&transaction, now)?;
     write::end_bans(&transaction, timeline.now_ms(now))?;
@@ -374,9 +409,19 @@ fn open_database(path: &Path, now: &Now) -> Result<(Connection, Timeline, Conten
     tally::prune_at_start(&transaction, timeline.now_ms(now))?;
     write::timeline(&transaction, &timeline, now)?;
     let contents = read::all(&transaction, &timeline, now, fresh)?;
-    transaction.commit()?;
-    connection.execute_batch("PRAGMA shrink_memory")?;
-    Ok((connection, timeline, contents))
+    Ok((transaction, timeline, contents))
+}
+
+/// Whether the database at `path` is whole, as far as that is quickly found out.
+fn check(path: &Path) -> Result<(), OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match said.as_str() {
+        "ok" => Ok(()),
+        _ => Err(failure_in(&said).unwrap_or(OpenError::Unreadable(said))),
+    }
 }
 
 /// Why a check could not be done, if that was the reason for its complaint: it goes on without a page that cannot be had, also

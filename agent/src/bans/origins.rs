@@ -2,12 +2,14 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
+use foldhash::quality::RandomState;
+
 use crate::ban::Origin;
 
 /// Counts by the name of the origin; at most one a ban, and none of what has no ban.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    counts: HashMap<String, usize>,
+    counts: HashMap<String, usize, RandomState>,
 }
 
 impl Origins {
@@ -41,8 +43,8 @@ impl Origins {
 fn name(origin: &Origin) -> Cow<'_, str> {
     match origin {
         Origin::Rule(name) => Cow::Borrowed(name.as_str()),
-        Origin::Manual | Origin::Kernel | Origin::List(_) | Origin::Breaker => {
-            Cow::Owned(origin.to_string())
-        }
+        Origin::Manual => Cow::Borrowed("manual"),
+        Origin::Kernel => Cow::Borrowed("kernel"),
+        Origin::List(_) | Origin::Breaker => Cow::Owned(origin.to_string()),
     }
 }

@@ -67,13 +67,13 @@ impl Daemon {
         let now = self.clock.now();
         let bans = self.judge.bans();
         let is_wanted = |ban: &&Ban| is_wanted(ban, only, now);
-        let nets: Vec<IpNet> = bans.iter().filter(is_wanted).map(|ban| ban.net).collect();
+        let nets: Vec<IpNet> = bans.each().filter(is_wanted).map(|ban| ban.net).collect();
         let filter = self.filter.as_mut();
         let dropped = filter
             .and_then(|filter| filter.drops_of_each(&nets).ok())
             .unwrap_or_else(|| vec![None; nets.len()]);
         let mut listed: Vec<(&Ban, Option<u64>)> =
-            bans.iter().filter(is_wanted).zip(dropped).collect();
+            bans.each().filter(is_wanted).zip(dropped).collect();
         match sort {
             BanSort::Added => listed.sort_by_key(|(ban, _)| (ban.since, ban.net)),
             BanSort::Ends => listed.sort_by_key(|(ban, _)| (ban.end, ban.net)),

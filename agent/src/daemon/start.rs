@@ -1,5 +1,10 @@
 //! The start, in the order that leaves no gap: config, store, judge, maps filled, program in force, and only then the logs.
 
+use std::{
+    panic::resume_unwind,
+    thread::{self, ScopedJoinHandle},
+};
+
 use ipnet::IpNet;
 use mailwall_common::KernelInstant;
 use tokio::sync::mpsc;
@@ -55,7 +60,7 @@ impl Daemon {
         }?;
         let Opened {
             store,
-            mut bans,
+            bans,
             history,
             allowed,
             checkpoints,
@@ -69,18 +74,28 @@ impl Daemon {
         let (calls_in, calls) = mpsc::channel(CALLS_MAX);
         tokio::spawn(control::serve(listener, calls_in));
 
-        let filter = health.note_filter(Filter::open_with(&paths.bpffs_dir, tracing));
+        let mut judge = Judge::new(judge_settings(&config), Allowlist::new([]));
+        let opened = thread::scope(|scope| {
+            let open = || Filter::open_with(&paths.bpffs_dir, tracing);
+            // Of many bans, to read what the kernel has takes as long as to sort what the store had.
+            let opening = thread::Builder::new().spawn_scoped(scope, open);
+            judge.restore(bans, history);
+            match opening.map(ScopedJoinHandle::join) {
+                Ok(Ok(opened)) => opened,
+                Ok(Err(panic)) => resume_unwind(panic),
+                Err(_) => open(),
+            }
+        });
+        let filter = health.note_filter(opened);
         let kept = match &filter {
             // A lost store is no reason to let the banned in: the kernel still knows them.
             Some(filter) if fresh || set_aside.is_some() => kept_bans(filter, &clock),
             _ => Vec::new(),
         };
-        bans.extend(kept.iter().cloned());
+        judge.restore(kept.clone(), Vec::new());
 
         health.own_addresses = own_addresses();
         let allowlist = allowlist(&config, &health.own_addresses, &allowed);
-        let mut judge = Judge::new(judge_settings(&config), Allowlist::new([]));
-        judge.restore(bans, history);
         // What the config or the operator has allowed meanwhile is banned no longer.
         judge.set_allowlist(allowlist);
 
@@ -184,7 +199,7 @@ impl Daemon {
         let bans: Vec<(IpNet, KernelInstant)> = self
             .judge
             .bans()
-            .iter()
+            .each()
             .map(|ban| (ban.net, self.clock.kernel_end(ban.end)))
             .collect();
         let allowed: Vec<IpNet> = self

@@ -97,7 +97,7 @@ impl Daemon {
 
     pub(super) fn rule_list(&self) -> RuleList {
         let mut in_force: HashMap<&RuleName, usize> = HashMap::new();
-        for ban in self.judge.bans().iter() {
+        for ban in self.judge.bans().each() {
             if let Origin::Rule(name) = &ban.origin {
                 *in_force.entry(name).or_default() += 1;
             }

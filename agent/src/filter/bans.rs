@@ -4,6 +4,7 @@
 use std::{collections::HashSet, io, net::IpAddr};
 
 use aya::Ebpf;
+use foldhash::quality::RandomState;
 use ipnet::IpNet;
 use mailwall_common::{
     BAN_RECORDS_CAPACITY, BanSlot, KernelInstant, LINES_V4, LINES_V6, PREFIX_LENGTHS_V4_WORDS,
@@ -93,9 +94,43 @@ impl Bans {
         Ok(bans)
     }
 
+    /// Makes these the bans, and gives the nets that are to be [removed](Self::remove) then; meanwhile who was banned before is
+    /// banned, and so is who is banned now. Of several for one net the last counts.
+    ///
+    /// # Errors
+    /// When they do not fit; then the bans are as before. When the kernel refuses an update.
+    pub fn replace(
+        &mut self,
+        bans: &[(IpNet, KernelInstant)],
+        settings: &mut SettingsEntry,
+    ) -> Result<Vec<IpNet>, FilterError> {
+        self.change(settings, bans.len(), |held, settings| {
+            let wanted = last_of_each(bans);
+            let changes = held.compare(&wanted)?;
+            let unwanted = match changes.held == held.len() {
+                true => Vec::new(),
+                false => held.other_than(&wanted)?,
+            };
+            if held
+                .numbers()
+                .check(changes.wanted, held.table.free_records())
+                .is_err()
+            {
+                // Beside each other they do not fit.
+                check_room_alone(&wanted)?;
+                held.remove_held(&unwanted, settings)?;
+                held.add_held(&wanted, settings)?;
+                return Ok(Vec::new());
+            }
+            held.make(changes, settings)?;
+            Ok(unwanted)
+        })
+    }
+
     /// The nets banned that are not among `wanted`.
-    pub fn other_than(&self, wanted: &[(IpNet, KernelInstant)]) -> Result<Vec<IpNet>, FilterError> {
-        let wanted: HashSet<Place> = wanted.iter().map(|(net, _)| Place::of(*net)).collect();
+    fn other_than(&self, wanted: &[(Place, KernelInstant)]) -> Result<Vec<IpNet>, FilterError> {
+        let places = wanted.iter().map(|(place, _)| *place);
+        let wanted: HashSet<Place, RandomState> = places.collect();
         let held = self.list()?.into_iter().map(|(net, _)| net);
         Ok(held
             .filter(|net| !wanted.contains(&Place::of(*net)))
@@ -127,22 +162,6 @@ impl Bans {
     ) -> Result<(), FilterError> {
         self.change(settings, nets.len(), |bans, settings| {
             bans.remove_held(nets, settings)
-        })
-    }
-
-    /// Whether `bans` would fit beside what is there.
-    ///
-    /// # Errors
-    /// [`FilterError::Full`] when they would not.
-    pub fn check_room(&mut self, bans: &[(IpNet, KernelInstant)]) -> Result<(), FilterError> {
-        self.held(bans.len(), |held| {
-            let mut wanted = Numbers::default();
-            for (place, _) in last_of_each(bans) {
-                if held.find(place)?.is_none() {
-                    wanted.count(place);
-                }
-            }
-            Ok(held.numbers().check(wanted, held.table.free_records())?)
         })
     }
 
@@ -202,24 +221,47 @@ impl Bans {
         bans: &[(Place, KernelInstant)],
         settings: &mut SettingsEntry,
     ) -> Result<(), FilterError> {
-        let mut wanted = Numbers::default();
-        let mut networks = Vec::new();
-        let mut addresses = Vec::new();
+        let changes = self.compare(bans)?;
+        self.make(changes, settings)
+    }
+
+    /// What has to be done for these bans, each of another place.
+    fn compare(&self, bans: &[(Place, KernelInstant)]) -> Result<Changes, FilterError> {
+        let mut changes = Changes::default();
         for (place, ends) in bans {
             match self.find(*place)? {
-                Some(Held::Network(_)) => networks.push((place.network(), *ends)),
-                Some(Held::Address { end, .. }) => addresses.push((*place, *ends, Some(end))),
+                Some(Held::Network(_)) => {
+                    changes.held += 1;
+                    changes.networks.push((place.network(), *ends));
+                }
+                Some(Held::Address { end, .. }) => {
+                    changes.held += 1;
+                    // Most are as they should be when an agent starts over maps that it left.
+                    if end != Ticks::not_before(*ends) {
+                        changes.addresses.push((*place, *ends, Some(end)));
+                    }
+                }
                 None => {
-                    wanted.count(*place);
+                    changes.wanted.count(*place);
                     match place {
-                        Place::Network(network) => networks.push((*network, *ends)),
+                        Place::Network(network) => changes.networks.push((*network, *ends)),
                         Place::AddressV4(_) | Place::PrefixV6(_) => {
-                            addresses.push((*place, *ends, None));
+                            changes.addresses.push((*place, *ends, None));
                         }
                     }
                 }
             }
         }
+        Ok(changes)
+    }
+
+    fn make(&mut self, changes: Changes, settings: &mut SettingsEntry) -> Result<(), FilterError> {
+        let Changes {
+            wanted,
+            mut networks,
+            addresses,
+            held: _,
+        } = changes;
         self.numbers().check(wanted, self.table.free_records())?;
 
         self.make_room(wanted, settings)?;
@@ -280,16 +322,16 @@ impl Bans {
 
     /// Changes the maps. What is done is consistent in itself; after an error in the midst, the next change begins with reading
     /// what is there from the maps.
-    fn change(
+    fn change<R>(
         &mut self,
         settings: &mut SettingsEntry,
         bans: usize,
-        work: impl FnOnce(&mut Self, &mut SettingsEntry) -> Result<(), FilterError>,
-    ) -> Result<(), FilterError> {
+        work: impl FnOnce(&mut Self, &mut SettingsEntry) -> Result<R, FilterError>,
+    ) -> Result<R, FilterError> {
         self.step_in(settings)?;
         self.out_of_step = true;
         let done = self.held(bans, |held| work(held, settings));
-        self.out_of_step = !matches!(done, Ok(()) | Err(FilterError::Full(_)));
+        self.out_of_step = !matches!(done, Ok(_) | Err(FilterError::Full(_)));
         done
     }
 
@@ -366,9 +408,22 @@ enum Held {
     Network(BanSlot),
 }
 
+/// What has to be done for some bans.
+#[derive(Default)]
+struct Changes {
+    /// How many of them are there already.
+    held: usize,
+    /// How many are not, by where they belong.
+    wanted: Numbers,
+    networks: Vec<(Network, KernelInstant)>,
+    /// With the end that there is.
+    addresses: Vec<(Place, KernelInstant, Option<Ticks>)>,
+}
+
 /// The places of `bans`, each once, with the end that was named last for it.
 fn last_of_each(bans: &[(IpNet, KernelInstant)]) -> Vec<(Place, KernelInstant)> {
-    let mut seen = HashSet::with_capacity(bans.len());
+    let mut seen: HashSet<Place, RandomState> = HashSet::default();
+    seen.reserve(bans.len());
     let mut last: Vec<_> = bans
         .iter()
         .rev()
@@ -380,13 +435,10 @@ fn last_of_each(bans: &[(IpNet, KernelInstant)]) -> Vec<(Place, KernelInstant)> 
 }
 
 /// Whether `bans` fit into empty maps.
-///
-/// # Errors
-/// [`Full`] when they do not.
-pub fn check_room_alone(bans: &[(IpNet, KernelInstant)]) -> Result<(), Full> {
+fn check_room_alone(bans: &[(Place, KernelInstant)]) -> Result<(), Full> {
     let mut wanted = Numbers::default();
-    for (place, _) in last_of_each(bans) {
-        wanted.count(place);
+    for (place, _) in bans {
+        wanted.count(*place);
     }
     Numbers::default().check(wanted, BAN_RECORDS_CAPACITY as usize)
 }

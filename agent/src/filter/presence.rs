@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use foldhash::quality::RandomState;
 use mailwall_common::{
     ANY_WORDS_V4, AddressV4, AddressV6, Cell, PRESENCE_V4_WORDS, PRESENCE_V6_WORDS, PrefixV6,
 };
@@ -284,7 +285,7 @@ impl PresenceV6 {
 
 /// How many there are of each.
 #[derive(Debug, Default)]
-struct Counts(HashMap<u32, u32>);
+struct Counts(HashMap<u32, u32, RandomState>);
 
 impl Counts {
     /// One more; tells whether it is the first.

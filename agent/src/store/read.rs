@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
 use ipnet::IpNet;
 use rusqlite::{
     Connection, Error, Result, Row,
@@ -49,6 +50,7 @@ pub(super) fn all(
     now: &Now,
     fresh: bool,
 ) -> Result<Contents> {
+    let mut origins = Origins::default();
     let mut bans = rows(
         connection,
         "SELECT net, origin, since_ms, end_ms, offences, level, reason, kind, service FROM bans ORDER BY net",
@@ -56,7 +58,7 @@ pub(super) fn all(
             Ok(Ban {
                 net: net(row, 0)?,
                 sort: Sort::Ban,
-                origin: origin(row, 1)?,
+                origin: origins.read(row, 1)?,
                 since: timeline.steady(row.get(2)?, now),
                 end: match row.get(3)? {
                     Some(end_ms) => End::At(timeline.steady(end_ms, now)),
@@ -165,6 +167,22 @@ pub(super) fn net(row: &Row<'_>, column: usize) -> Result<IpNet> {
 pub(super) fn origin(row: &Row<'_>, column: usize) -> Result<Origin> {
     Origin::named(row.get_ref(column)?.as_str()?)
         .ok_or_else(|| malformed(column, FromSqlError::InvalidType))
+}
+
+/// Origins as they are read: there are few, and what has the same shares its name.
+#[derive(Default)]
+struct Origins(HashMap<String, Origin, RandomState>);
+
+impl Origins {
+    fn read(&mut self, row: &Row<'_>, column: usize) -> Result<Origin> {
+        let name = row.get_ref(column)?.as_str()?;
+        if let Some(known) = self.0.get(name) {
+            return Ok(known.clone());
+        }
+        let new = origin(row, column)?;
+        self.0.insert(name.to_owned(), new.clone());
+        Ok(new)
+    }
 }
 
 /// What made a ban due; a newer agent's kinds and services are nothing to this one.

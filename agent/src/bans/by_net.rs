@@ -1,0 +1,146 @@
+//! The bans by their nets. They lie side by side, and the table that finds them holds only their places: its free room costs
+//! little, where that of a table of bans would take as much as the bans.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::quality::RandomState;
+use hashbrown::{HashTable, hash_table::Entry};
+use ipnet::IpNet;
+
+use crate::{ban::Ban, rule::NetKey};
+
+/// At most one ban of each net.
+#[derive(Debug, Default)]
+pub(super) struct ByNet {
+    /// In no order that matters.
+    bans: Vec<Ban>,
+    /// Indices of `bans`. The maps of the filter hold fewer bans than there are numbers.
+    places: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl ByNet {
+    pub(super) fn len(&self) -> usize {
+        self.bans.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bans.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Ban> {
+        self.bans.iter()
+    }
+
+    /// Makes room for so many more at once.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.bans.reserve_exact(more);
+        let (bans, hasher) = (&self.bans, &self.hasher);
+        let rehash = |place: &u32| hash(hasher, &bans[*place as usize].net);
+        self.places.reserve(more, rehash);
+    }
+
+    pub(super) fn get(&self, net: &IpNet) -> Option<&Ban> {
+        let place = self.place(net)?;
+        self.bans.get(place)
+    }
+
+    pub(super) fn get_mut(&mut self, net: &IpNet) -> Option<&mut Ban> {
+        let place = self.place(net)?;
+        self.bans.get_mut(place)
+    }
+
+    /// Puts in the ban of a net that has none, which is the only place where it is looked for; one that has gets it back.
+    #[must_use]
+    pub(super) fn insert(&mut self, ban: Ban) -> Option<Ban> {
+        let (bans, hasher) = (&self.bans, &self.hasher);
+        let place = bans.len() as u32;
+        let entry = self.places.entry(
+            hash(hasher, &ban.net),
+            |known| bans[*known as usize].net == ban.net,
+            |known| hash(hasher, &bans[*known as usize].net),
+        );
+        match entry {
+            Entry::Occupied(_) => return Some(ban),
+            Entry::Vacant(free) => free.insert(place),
+        };
+        self.bans.push(ban);
+        None
+    }
+
+    /// Takes out the ban of `net`; the last one takes its place.
+    pub(super) fn remove(&mut self, net: &IpNet) -> Option<Ban> {
+        let bans = &self.bans;
+        let is_it = |place: &u32| bans[*place as usize].net == *net;
+        let found = self.places.find_entry(hash(&self.hasher, net), is_it);
+        let (place, _) = found.ok()?.remove();
+        let last = self.bans.len() as u32 - 1;
+        if let Some(moved) = self.bans.last().filter(|_| place != last) {
+            let hash_of_moved = hash(&self.hasher, &moved.net);
+            let known = self.places.find_mut(hash_of_moved, |known| *known == last);
+            *known.expect("each ban has its place in the table") = place;
+        }
+        Some(self.bans.swap_remove(place as usize))
+    }
+
+    fn place(&self, net: &IpNet) -> Option<usize> {
+        let is_it = |place: &u32| self.bans[*place as usize].net == *net;
+        let place = self.places.find(hash(&self.hasher, net), is_it)?;
+        Some(*place as usize)
+    }
+}
+
+fn hash(hasher: &RandomState, net: &IpNet) -> u64 {
+    hasher.hash_one(NetKey(*net))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::SystemTime};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ban::{End, Origin, Sort};
+
+    fn ban(number: u8, offences: u32) -> Ban {
+        Ban {
+            net: format!("203.0.113.{number}/32").parse().unwrap(),
+            sort: Sort::Ban,
+            origin: Origin::Kernel,
+            since: SystemTime::UNIX_EPOCH,
+            end: End::Never,
+            offences,
+            cause: None,
+            level: 0,
+            reason: String::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_put_in_and_not_taken_out_is_there(
+            steps in proptest::collection::vec((any::<bool>(), 0_u8..40), 1..300),
+        ) {
+            let mut table = ByNet::default();
+            let mut model = BTreeMap::new();
+            for (number, (enters, who)) in (0_u32..).zip(steps) {
+                let new = ban(who, number);
+                let held = table.remove(&new.net);
+                prop_assert_eq!(&held, &model.remove(&who));
+                if enters {
+                    prop_assert_eq!(table.insert(new.clone()), None);
+                    prop_assert_eq!(table.insert(new.clone()), Some(new.clone()));
+                    model.insert(who, new);
+                }
+                prop_assert_eq!(table.len(), model.len());
+                prop_assert_eq!(table.is_empty(), model.is_empty());
+                for who in 0..40 {
+                    let net = ban(who, 0).net;
+                    prop_assert_eq!(table.get(&net), model.get(&who));
+                }
+            }
+        }
+    }
+}
