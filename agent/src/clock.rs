@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    sync::OnceLock,
     time::{Duration, SystemTime},
 };
 
@@ -84,11 +85,15 @@ impl Clock {
     }
 }
 
-/// Identifies this boot of the host: kernel times of another boot mean nothing.
+/// Identifies this boot of the host: kernel times of another boot mean nothing. It is read once: no process outlives a boot.
 pub fn boot_id() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .ok()
-        .map(|id| id.trim().to_owned())
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .ok()
+            .map(|id| id.trim().to_owned())
+    })
+    .clone()
 }
 
 /// `CLOCK_MONOTONIC`: the time that the kernel's maps and the service manager go by.

@@ -5,6 +5,7 @@ mod accounts;
 mod answer;
 mod bans;
 mod carry_out;
+mod chores;
 mod clemency;
 mod event_log;
 mod health;
@@ -32,6 +33,7 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    task::yield_now,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use tracing::{info, warn};
@@ -54,6 +56,7 @@ use crate::{
     store::{Store, StoreError},
     tally::Tally,
 };
+use chores::Chores;
 use clemency::Clemency;
 use event_log::EventLog;
 use health::Health;
@@ -157,6 +160,7 @@ struct Daemon {
     metrics: MetricsEdge,
     stages: answer::Stages,
     tally: Tally,
+    chores: Chores,
     /// Failures that another program may tell of again, for the counts.
     retold: Retold,
     /// When the next report of the day is due (wall time), if there is to be one.
@@ -188,6 +192,8 @@ enum Happening {
     Scrape(Scrape),
     Timeout,
     Housekeeping,
+    /// Nothing else is to be done, and something was put off until then.
+    Quiet,
     Reload,
     Shutdown(&'static str),
 }
@@ -212,6 +218,7 @@ impl Daemon {
                 Some(scrape) = ends.scrapes.recv() => Happening::Scrape(scrape),
                 () = sleep_until(wake) => Happening::Timeout,
                 _ = housekeeping.tick() => Happening::Housekeeping,
+                () = yield_now(), if !self.chores.are_done() => Happening::Quiet,
             };
             match happening {
                 Happening::Notice(notice) => self.handle_notice(notice),
@@ -222,6 +229,7 @@ impl Daemon {
                 Happening::Scrape(scrape) => self.handle_scrape(scrape),
                 Happening::Timeout => self.handle_timeout(),
                 Happening::Housekeeping => self.keep_house(),
+                Happening::Quiet => self.do_chore(),
                 Happening::Reload => match self.reload() {
                     Ok(reloaded) => info!(changes = reloaded.changes.len(), "reloaded"),
                     Err(err) => warn!("config not reloaded, the old one stays in force: {err}"),
@@ -261,8 +269,7 @@ impl Daemon {
 
     /// Leaves maps, program and links in the kernel: bans stay enforced, and end there.
     fn stop(&mut self) {
-        self.save_accounts();
-        self.save_regulars();
+        self.save_accounts_and_regulars();
         self.carry_out();
         self.save_tally();
         info!("stopped");

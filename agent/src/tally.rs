@@ -26,7 +26,7 @@ const ACCOUNT_MAX: usize = 128;
 const HOST_PREFIX_V6: u8 = 64;
 
 /// Whose count it is.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Tallier {
     /// A host: an IPv4 address, an IPv6 /64.
     Host(IpNet),

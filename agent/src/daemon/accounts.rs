@@ -33,17 +33,6 @@ impl Daemon {
         }
     }
 
-    /// Saves what has changed. A crash loses what was heard of accounts since the last time, and no hold.
-    pub(super) fn save_accounts(&mut self) {
-        let changed = self.judge.take_changed_accounts();
-        if changed.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.save_accounts(&changed, &self.clock) {
-            warn!(accounts = changed.len(), "not saved: {error}");
-        }
-    }
-
     pub(super) fn account_list(&self, sort: AccountSort, limit: usize) -> AccountList {
         let mut accounts: Vec<&Account> = self.judge.accounts().collect();
         let today = day_number(self.clock.now());

@@ -25,17 +25,6 @@ impl Daemon {
         }
     }
 
-    /// Saves who did well. A crash loses what was seen since the last time.
-    pub(super) fn save_regulars(&mut self) {
-        let changed = self.judge.take_regulars();
-        if changed.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.save_regulars(&changed, &self.clock) {
-            warn!(hosts = changed.len(), "who did well is not saved: {error}");
-        }
-    }
-
     /// Puts what the config says in force.
     pub(super) fn renew_clemency(&mut self) {
         let config = &self.config.clemency;

@@ -204,13 +204,12 @@ impl Daemon {
         if self.health.next_retry <= now {
             self.health.next_retry = now + RETRY;
             self.keep_policy();
-            self.save_accounts();
-            self.save_regulars();
+            self.put_off_accounts_and_regulars();
             self.retry();
         }
         self.carry_out();
         self.tell_status();
-        self.save_tally();
+        self.put_off_tally();
         self.send_report();
     }
 

@@ -58,31 +58,13 @@ impl Daemon {
         }
     }
 
-    /// Stores what was counted. After the checkpoints, so that a crash can lose seconds of it, but never counts a line twice.
-    pub(super) fn save_tally(&mut self) {
-        self.retold.forget_before(self.clock.now());
-        let rows = self.tally.take();
-        if rows.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.add_tally(&rows, &self.clock) {
-            if self.health.unsaved().is_none() {
-                warn!(
-                    counts = rows.len(),
-                    "not in reports yet, for they cannot be saved: {error}"
-                );
-            }
-            self.tally.give_back(rows);
-        }
-    }
-
     /// Puts down what the loop knows of the last `since`.
     pub(super) fn begin_report(&mut self, since: Duration) -> Begun {
         self.carry_out();
         self.save_tally();
         let now = self.clock.now();
         let mut in_force = BTreeMap::<String, u64>::new();
-        for ban in self.judge.bans().iter().filter(|ban| ban.sort == Sort::Ban) {
+        for ban in self.judge.bans().each().filter(|ban| ban.sort == Sort::Ban) {
             *in_force.entry(ban.origin.to_string()).or_default() += 1;
         }
         let rules = in_force.into_iter().map(|(rule, in_force)| RuleReport {

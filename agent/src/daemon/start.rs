@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::{
     CALLS_MAX, Daemon, Ends, NOTICES_MAX, Paths, RunError,
+    chores::Chores,
     clemency::Clemency,
     event_log::EventLog,
     health::Health,
@@ -124,6 +125,7 @@ impl Daemon {
             notices: notices_in,
             kicker: Kicker::start(),
             tally: Tally::default(),
+            chores: Chores::default(),
             retold: Retold::default(),
             next_report: None,
             notify: Notify::start(&config.all_notifiers(), &host_name()),

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use ipnet::IpNet;
-use rusqlite::{Connection, Result, Statement, params};
+use rusqlite::{Connection, Params, Result, Statement, params};
 
 use super::timeline::{Now, Timeline};
 use crate::{
@@ -52,7 +52,7 @@ pub(super) fn decisions(
         })
         .collect();
     by_net.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut statements = Statements::new(connection)?;
+    let mut statements = Statements::new(connection);
     for (net, decision) in by_net {
         match decision {
             Decision::Ban(ban) => statements.ban(&net, ban, |at| timeline.ms(at, now))?,
@@ -134,43 +134,62 @@ pub(super) fn prune(connection: &Connection, now_ms: i64) -> Result<()> {
     connection.execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES_MAX})"))
 }
 
+/// As the judge does (judge/history.rs): a ban that ends before its time counts until it began.
+const CUT_SHORT: &str = "UPDATE history SET last_ms = min(last_ms, old.since_ms) FROM bans AS old
+     WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual' AND old.origin NOT LIKE 'list:%'";
+/// And one that should not have been does not count.
+const TAKE_BACK: &str = "UPDATE history SET level = history.level - 1 FROM bans AS old
+     WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual' AND old.origin NOT LIKE 'list:%'";
+
+/// Statements for many decisions. A ban needs half of them, and to prepare one takes as long as to carry it out.
 struct Statements<'c> {
-    put_ban: Statement<'c>,
-    drop_ban: Statement<'c>,
-    add_evidence: Statement<'c>,
-    drop_evidence: Statement<'c>,
-    remember: Statement<'c>,
-    cut_short: Statement<'c>,
-    take_back: Statement<'c>,
-    forget: Statement<'c>,
+    put_ban: Prepared<'c>,
+    drop_ban: Prepared<'c>,
+    add_evidence: Prepared<'c>,
+    drop_evidence: Prepared<'c>,
+    remember: Prepared<'c>,
+    cut_short: Prepared<'c>,
+    take_back: Prepared<'c>,
+    forget: Prepared<'c>,
+}
+
+/// A statement that is prepared when it is first needed.
+struct Prepared<'c> {
+    connection: &'c Connection,
+    sql: &'static str,
+    statement: Option<Statement<'c>>,
+}
+
+impl Prepared<'_> {
+    fn execute(&mut self, params: impl Params) -> Result<usize> {
+        let statement = match &mut self.statement {
+            Some(statement) => statement,
+            missing => missing.insert(self.connection.prepare(self.sql)?),
+        };
+        statement.execute(params)
+    }
 }
 
 impl<'c> Statements<'c> {
-    fn new(connection: &'c Connection) -> Result<Self> {
-        Ok(Self {
-            put_ban: connection.prepare(
+    fn new(connection: &'c Connection) -> Self {
+        let of = |sql| Prepared {
+            connection,
+            sql,
+            statement: None,
+        };
+        Self {
+            put_ban: of(
                 "INSERT OR REPLACE INTO bans (net, origin, since_ms, end_ms, offences, level, reason, kind, service)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?,
-            drop_ban: connection.prepare("DELETE FROM bans WHERE net = ?")?,
-            add_evidence: connection
-                .prepare("INSERT INTO evidence (net, number, at_ms, text) VALUES (?, ?, ?, ?)")?,
-            drop_evidence: connection.prepare("DELETE FROM evidence WHERE net = ?")?,
-            remember: connection.prepare(
-                "INSERT OR REPLACE INTO history (net, level, last_ms) VALUES (?, ?, ?)",
-            )?,
-            // As the judge does (judge/history.rs): a ban that ends before its time counts until it began, one that should
-            // not have been does not count.
-            cut_short: connection.prepare(
-                "UPDATE history SET last_ms = min(last_ms, old.since_ms) FROM bans AS old
-                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual' AND old.origin NOT LIKE 'list:%'",
-            )?,
-            take_back: connection.prepare(
-                "UPDATE history SET level = history.level - 1 FROM bans AS old
-                 WHERE history.net = ?1 AND old.net = ?1 AND old.origin <> 'manual' AND old.origin NOT LIKE 'list:%'",
-            )?,
-            forget: connection.prepare("DELETE FROM history WHERE net = ? AND level <= 0")?,
-        })
+            ),
+            drop_ban: of("DELETE FROM bans WHERE net = ?"),
+            add_evidence: of("INSERT INTO evidence (net, number, at_ms, text) VALUES (?, ?, ?, ?)"),
+            drop_evidence: of("DELETE FROM evidence WHERE net = ?"),
+            remember: of("INSERT OR REPLACE INTO history (net, level, last_ms) VALUES (?, ?, ?)"),
+            cut_short: of(CUT_SHORT),
+            take_back: of(TAKE_BACK),
+            forget: of("DELETE FROM history WHERE net = ? AND level <= 0"),
+        }
     }
 
     fn ban(&mut self, net: &str, ban: &Ban, ms: impl Fn(SystemTime) -> i64) -> Result<()> {

@@ -1,0 +1,115 @@
+//! What can be stored later: counts, accounts, regulars. It is stored a piece at a time, when nothing else is to be done: a ban
+//! never waits for more than one piece.
+
+use tracing::warn;
+
+use super::Daemon;
+use crate::{account::Account, regular::Regular, tally::Tallied};
+
+/// Most rows of a piece: half a millisecond of work. An account is several.
+const ROWS: usize = 64;
+const ACCOUNTS: usize = 16;
+
+/// Waits to be stored; at most what was heard of between two times that the house is kept.
+#[derive(Default)]
+pub(super) struct Chores {
+    tally: Vec<Tallied>,
+    accounts: Vec<Account>,
+    regulars: Vec<Regular>,
+}
+
+impl Chores {
+    /// Whether there are none.
+    pub(super) fn are_done(&self) -> bool {
+        self.tally.is_empty() && self.accounts.is_empty() && self.regulars.is_empty()
+    }
+}
+
+impl Daemon {
+    /// Stores one piece.
+    pub(super) fn do_chore(&mut self) {
+        if !self.chores.tally.is_empty() {
+            let rows = self.chores.tally.len().saturating_sub(ROWS);
+            self.store_tally_from(rows);
+        } else if !self.chores.accounts.is_empty() {
+            let accounts = self.chores.accounts.len().saturating_sub(ACCOUNTS);
+            self.store_accounts_from(accounts);
+        } else {
+            let regulars = self.chores.regulars.len().saturating_sub(ROWS);
+            self.store_regulars_from(regulars);
+        }
+    }
+
+    /// Stores all that was counted. After the checkpoints, so that a crash can lose seconds of it, but never counts a line twice.
+    pub(super) fn save_tally(&mut self) {
+        self.put_off_tally();
+        self.store_tally_from(0);
+    }
+
+    /// Stores all that is known of accounts and regulars. A crash loses what was heard since the last time, and no hold.
+    pub(super) fn save_accounts_and_regulars(&mut self) {
+        self.put_off_accounts_and_regulars();
+        self.store_accounts_from(0);
+        self.store_regulars_from(0);
+    }
+
+    /// [`Daemon::save_tally`] by and by.
+    pub(super) fn put_off_tally(&mut self) {
+        // What was put off until now had no quiet moment.
+        self.store_tally_from(0);
+        self.retold.forget_before(self.clock.now());
+        let mut rows = self.tally.take();
+        // Those of a piece lie together in the table, so that it writes few pages.
+        rows.sort_unstable_by(|a, b| (&a.who, a.at, a.kind).cmp(&(&b.who, b.at, b.kind)));
+        self.chores.tally = rows;
+    }
+
+    /// [`Daemon::save_accounts_and_regulars`] by and by.
+    pub(super) fn put_off_accounts_and_regulars(&mut self) {
+        self.store_accounts_from(0);
+        self.store_regulars_from(0);
+        self.chores.accounts = self.judge.take_changed_accounts();
+        self.chores.regulars = self.judge.take_regulars();
+        self.chores
+            .regulars
+            .sort_unstable_by_key(|regular| regular.net);
+    }
+
+    fn store_tally_from(&mut self, first: usize) {
+        let rows = self.chores.tally.split_off(first);
+        if rows.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.add_tally(&rows, &self.clock) {
+            self.chores.tally.extend(rows);
+            let rows = std::mem::take(&mut self.chores.tally);
+            if self.health.unsaved().is_none() {
+                warn!(
+                    counts = rows.len(),
+                    "not in reports yet, for they cannot be saved: {error}"
+                );
+            }
+            self.tally.give_back(rows);
+        }
+    }
+
+    fn store_accounts_from(&mut self, first: usize) {
+        let accounts = self.chores.accounts.split_off(first);
+        if accounts.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.save_accounts(&accounts, &self.clock) {
+            warn!(accounts = accounts.len(), "not saved: {error}");
+        }
+    }
+
+    fn store_regulars_from(&mut self, first: usize) {
+        let regulars = self.chores.regulars.split_off(first);
+        if regulars.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.save_regulars(&regulars, &self.clock) {
+            warn!(hosts = regulars.len(), "who did well is not saved: {error}");
+        }
+    }
+}
