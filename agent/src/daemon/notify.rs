@@ -160,6 +160,8 @@ impl Daemon {
         Some(Message {
             net: Some(ban.net),
             kinds: self.kinds(rule.as_str()),
+            kind: ban.cause.map(|cause| cause.kind.as_str()),
+            service: ban.cause.map(|cause| cause.service.as_str()),
             rule: Some(rule.to_string()),
             offences: ban.offences,
             level: ban.level,

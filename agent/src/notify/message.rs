@@ -72,6 +72,10 @@ pub struct Message {
     pub rule: Option<String>,
     /// What that rule counts: names of event kinds.
     pub kinds: Vec<String>,
+    /// The kind of the offence that made it due, where there was one.
+    pub kind: Option<&'static str>,
+    /// The service that it was made at.
+    pub service: Option<&'static str>,
     /// Offences that led to it.
     pub offences: u32,
     /// Earlier bans that count towards the length of this one.
@@ -96,6 +100,8 @@ impl Message {
             account: None,
             rule: None,
             kinds: Vec::new(),
+            kind: None,
+            service: None,
             offences: 0,
             level: 0,
             for_s: None,

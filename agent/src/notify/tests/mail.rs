@@ -56,6 +56,8 @@ fn a_complaint_has_the_form_of_x_arf() {
     };
     let complaint = Message {
         kinds: vec!["auth-failure".to_owned()],
+        kind: Some("auth-failure"),
+        service: Some("imap"),
         offences: 12,
         level: 1,
         ..ban()
@@ -130,6 +132,7 @@ fn a_complaint_has_the_form_of_x_arf() {
     assert_eq!(of("Reported-From"), "postmaster@example.org");
     assert_eq!(of("Category"), "abuse");
     assert_eq!(of("Report-Type"), "login-attack");
+    assert_eq!((of("Service"), of("Port")), ("imap", "143"));
     assert_eq!(of("Source-Type"), "ip-address");
     assert_eq!(of("Source"), "203.0.113.7");
     assert_eq!(of("Version"), "0.2");
