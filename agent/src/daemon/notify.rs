@@ -296,3 +296,36 @@ fn shown(net: &IpNet) -> String {
         false => net.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_names_a_notifier_that_fails_and_what_is_lost() {
+        let failing = |lost| NotifierView {
+            name: "postmaster".to_owned(),
+            kind: "email".to_owned(),
+            receiver: "postmaster@example.org".to_owned(),
+            on: Vec::new(),
+            told: 3,
+            waiting: 0,
+            lost,
+            failing_since: Some("2026-08-22T08:14:03Z".to_owned()),
+            last_error: Some("connection refused".to_owned()),
+        };
+        let said = "notifier postmaster does not take messages since 2026-08-22T08:14:03Z: connection refused";
+        for (lost, more) in [
+            (0, ""),
+            (1, "; 1 message is lost"),
+            (12, "; 12 messages are lost"),
+        ] {
+            assert_eq!(problem(&failing(lost)), Some(format!("{said}{more}")));
+        }
+        let well = NotifierView {
+            failing_since: None,
+            ..failing(12)
+        };
+        assert_eq!(problem(&well), None, "notify list has the count");
+    }
+}

@@ -43,7 +43,7 @@ pub struct Health {
     pub told: u64,
     /// Messages lost: given up after all retries, or more than could wait.
     pub lost: u64,
-    /// Messages that wait.
+    /// Messages that wait, also to be tried again.
     pub waiting: usize,
     /// Since when deliveries fail (wall time); `None` while they do not.
     pub failing_since: Option<SystemTime>,
@@ -57,6 +57,8 @@ pub(super) struct Notifier {
     settings: NotifierSettings,
     host: String,
     queue: Queue,
+    /// Messages of the parcel that is on its way, or waits to be tried again.
+    underway: usize,
     health: Health,
     report: watch::Sender<Health>,
     clock: Clock,
@@ -90,6 +92,7 @@ impl Notifier {
             },
             settings,
             host,
+            underway: 0,
             health: Health::default(),
             report,
             clock: Clock::start(),
@@ -164,6 +167,7 @@ impl Notifier {
     }
 
     fn begin(&mut self, attempt: Attempt) -> Doing {
+        self.underway = usize::try_from(attempt.parcel.count()).unwrap_or(usize::MAX);
         self.note();
         let (settings, host) = (self.settings.clone(), self.host.clone());
         Doing::Delivering(tokio::spawn(async move {
@@ -173,6 +177,7 @@ impl Notifier {
     }
 
     fn settle(&mut self, done: Option<(Attempt, Result<(), String>)>, is_open: bool) -> Doing {
+        let underway = std::mem::take(&mut self.underway);
         // A delivery that panicked has said so; what was in it is gone.
         let Some((attempt, result)) = done else {
             return Doing::Nothing;
@@ -199,6 +204,7 @@ impl Notifier {
                 let is_stale = |message: &Message| message.topic == Topic::Test;
                 match retry.filter(|_| !attempt.parcel.messages.iter().any(is_stale)) {
                     Some(pause) => {
+                        self.underway = underway;
                         self.note();
                         let attempt = Attempt {
                             failures: attempt.failures + 1,
@@ -218,7 +224,7 @@ impl Notifier {
     }
 
     fn note(&mut self) {
-        self.health.waiting = self.queue.len();
+        self.health.waiting = self.queue.len() + self.underway;
         self.report.send_replace(self.health.clone());
     }
 }
@@ -228,5 +234,105 @@ async fn ended(doing: &mut Doing) -> Option<(Attempt, Result<(), String>)> {
     match doing {
         Doing::Delivering(task) => task.await.ok(),
         Doing::Nothing | Doing::WaitingToRetry(..) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::Channel;
+
+    fn notifier() -> (Notifier, watch::Receiver<Health>) {
+        let settings = NotifierSettings {
+            name: "postmaster".to_owned(),
+            channel: Channel::Command {
+                words: vec!["/bin/true".to_owned()],
+            },
+            on: Topic::DEFAULT.to_vec(),
+            rules: Vec::new(),
+            min_level: 1,
+            digest: None,
+            limit: 20,
+            timeout: Duration::from_secs(30),
+        };
+        let (report, health) = watch::channel(Health::default());
+        (Notifier::new(settings, "mx".to_owned(), report), health)
+    }
+
+    fn parcel(topic: Topic) -> Parcel {
+        let message = |text: &str| Message::new(String::new(), topic, text.to_owned());
+        Parcel {
+            messages: vec![message("one"), message("two")],
+            ..Parcel::default()
+        }
+    }
+
+    /// Has it fail, and gives for how long it waits then; nothing when the parcel is given up.
+    fn fail(
+        notifier: &mut Notifier,
+        attempt: Attempt,
+        is_open: bool,
+    ) -> Option<(Attempt, Duration)> {
+        let before = Instant::now();
+        notifier.underway = attempt.parcel.messages.len();
+        match notifier.settle(Some((attempt, Err("no".to_owned()))), is_open) {
+            Doing::WaitingToRetry(attempt, due) => Some((attempt, due - before)),
+            Doing::Nothing => None,
+            Doing::Delivering(_) => panic!("it does not begin by itself"),
+        }
+    }
+
+    #[test]
+    fn a_parcel_is_given_up_after_the_fifth_retry_and_counted() {
+        let (mut notifier, health) = notifier();
+        let mut attempt = Attempt {
+            parcel: parcel(Topic::Ban),
+            failures: 0,
+        };
+        let mut waited = Vec::new();
+        loop {
+            let Some((again, pause)) = fail(&mut notifier, attempt, true) else {
+                break;
+            };
+            // What the test itself takes comes on top.
+            assert!(pause >= RETRIES[waited.len()], "{pause:?}");
+            waited.push(pause);
+            let standing = health.borrow();
+            assert_eq!((standing.waiting, standing.lost), (2, 0));
+            assert!(standing.failing_since.is_some());
+            attempt = again;
+        }
+        assert_eq!(waited.len(), 5);
+        // As the configuration says.
+        assert!(RETRIES.iter().sum::<Duration>() <= Duration::from_secs(45 * 60));
+        let standing = health.borrow().clone();
+        assert_eq!(
+            (standing.told, standing.lost, standing.waiting),
+            (0, 2, 0),
+            "given up"
+        );
+        assert_eq!(standing.last_error.as_deref(), Some("no"));
+        assert!(standing.failing_since.is_some(), "it still fails");
+        // The next one that is taken ends the failure, and what is lost stays counted.
+        let next = Attempt {
+            parcel: parcel(Topic::Ban),
+            failures: 0,
+        };
+        let done = notifier.settle(Some((next, Ok(()))), true);
+        assert!(matches!(done, Doing::Nothing));
+        let standing = health.borrow().clone();
+        assert_eq!((standing.told, standing.lost), (2, 2));
+        assert!(standing.failing_since.is_none());
+    }
+
+    #[test]
+    fn at_the_end_of_the_agent_nothing_is_tried_again() {
+        let (mut notifier, health) = notifier();
+        let attempt = Attempt {
+            parcel: parcel(Topic::Ban),
+            failures: 0,
+        };
+        assert!(fail(&mut notifier, attempt, false).is_none());
+        assert_eq!(health.borrow().lost, 2);
     }
 }
