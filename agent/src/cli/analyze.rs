@@ -8,6 +8,7 @@ mod logs;
 mod near;
 mod progress;
 mod report;
+mod rotation;
 
 use std::{
     path::{Path, PathBuf},
@@ -50,8 +51,9 @@ const EXAMPLES: &str = "EXAMPLES
 /// Show what would have been banned, when and why
 ///
 /// Replays logs through the rules of the configuration. Time is the log's own: windows and bans follow it. Several logs
-/// are read side by side in the order of their times, so it does not matter in which order they are named. Allowlisted is
-/// what is built in and what the configuration says; with --apply, what the agent has on its list, too.
+/// are read side by side in the order of their times, so it does not matter in which order they are named; what begins in a file of
+/// a rotated log may end in the next. Allowlisted is what is built in and what the configuration says; with --apply, what the agent
+/// has on its list, too.
 ///
 /// At the end it says what each rule did and when, who came to 80 % of a limit and was never banned, and who misbehaved but was
 /// spared, since it is on the allowlist. Nothing is banned without --apply.

@@ -2,19 +2,21 @@
 //! judge by a few batches at most; in which order threads run changes nothing.
 //!
 //! Of a file only the time of its first event is looked up at first. It is opened when that time has come and closed at its end,
-//! so that years of rotated logs take no more files and memory than those that overlap.
+//! so that years of rotated logs take no more files and memory than those that overlap. Of files that one log was rotated to, the next
+//! is opened where one ends, and what has read the one reads on in the next: a session may begin in one and end in the other.
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread,
+    thread::{self, JoinHandle},
     time::SystemTime,
 };
 
+use super::rotation::log_of;
 use crate::{
     cli::parse::{
         InputError,
@@ -40,12 +42,14 @@ pub(super) struct Log<'r> {
     now: SystemTime,
     /// Whether it is compressed, so that nobody knows how much there is.
     is_unpacked: bool,
+    /// When its last line was written.
+    written: SystemTime,
     state: State,
 }
 
 /// How far a log is.
 enum State {
-    /// A file whose first event is of that time.
+    /// A file whose first event is of that time, as far as it tells by itself.
     Waiting(SystemTime),
     /// It is read.
     Open(Stream),
@@ -56,9 +60,20 @@ enum State {
 /// A log that is read.
 struct Stream {
     batches: Receiver<Result<Batch, InputError>>,
+    /// Ends with what has read the log.
+    thread: JoinHandle<Reader>,
+    /// The log whose reader this is: its own, or the one before it of the same rotation.
+    origin: usize,
     /// The batch whose events are taken.
     batch: Batch,
     taken: usize,
+}
+
+/// What comes next in a log.
+enum Next {
+    Event(Event),
+    /// Nothing; with what has read it, and whose that was.
+    End(Option<(Reader, usize)>),
 }
 
 /// What some lines of a log said.
@@ -88,6 +103,8 @@ pub(super) struct Logs<'r> {
     next: BinaryHeap<Reverse<(SystemTime, usize, usize)>>,
     /// The place of each log in that order, once it is known.
     ranks: Vec<usize>,
+    /// The file that follows each of a log that was rotated.
+    following: Vec<Option<usize>>,
     events: Vec<Option<Event>>,
     /// Logs whose next event has to be asked for.
     stale: Vec<usize>,
@@ -102,17 +119,18 @@ impl<'r> Log<'r> {
         reader: impl Fn() -> Reader + 'r,
     ) -> Result<Self, InputError> {
         let input = Input::open(path, now)?;
-        let is_unpacked = input.is_unpacked;
+        let (is_unpacked, written) = (input.is_unpacked, input.now);
         // What is no file, such as a pipe, can be read once only.
         let state = match fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
             true => begin(input, reader()).map_err(|cause| InputError::read(path, cause))?,
-            false => State::Open(Stream::start(path, input, reader())?),
+            false => State::Open(Stream::start(path, input, reader(), 0)?),
         };
         Ok(Self {
             path: path.to_owned(),
             reader: Box::new(reader),
             now,
             is_unpacked,
+            written,
             state,
         })
     }
@@ -125,16 +143,18 @@ impl<'r> Log<'r> {
             .map(|metadata| metadata.len())
     }
 
-    /// The next event; its line stays in [`Log::line`].
-    fn next(
-        &mut self,
-        read: &mut Read,
-        look: &mut impl FnMut(&Read),
-    ) -> Result<Option<Event>, InputError> {
+    /// Opens a file that waits, to be read by what has read the one before it, or by a reader of its own.
+    fn start(&mut self, index: usize, before: Option<(Reader, usize)>) -> Result<(), InputError> {
         if let State::Waiting(_) = self.state {
             let input = Input::open(&self.path, self.now)?;
-            self.state = State::Open(Stream::start(&self.path, input, (self.reader)())?);
+            let (reader, origin) = before.unwrap_or_else(|| ((self.reader)(), index));
+            self.state = State::Open(Stream::start(&self.path, input, reader, origin)?);
         }
+        Ok(())
+    }
+
+    /// The next event; its line stays in [`Log::line`]. At the end, what has read it.
+    fn next(&mut self, read: &mut Read, look: &mut impl FnMut(&Read)) -> Result<Next, InputError> {
         let event = match &mut self.state {
             State::Open(stream) => stream.next(read, look)?,
             State::Over(unread) => {
@@ -144,10 +164,15 @@ impl<'r> Log<'r> {
             }
             State::Waiting(_) => None,
         };
-        if event.is_none() {
-            self.state = State::Over(Read::default());
+        if let Some(event) = event {
+            return Ok(Next::Event(event));
         }
-        Ok(event)
+        let ended = std::mem::replace(&mut self.state, State::Over(Read::default()));
+        Ok(Next::End(match ended {
+            // A reader that panicked has said so.
+            State::Open(stream) => stream.thread.join().ok().zip(Some(stream.origin)),
+            State::Waiting(_) | State::Over(_) => None,
+        }))
     }
 
     /// The line of the event that was taken last.
@@ -175,15 +200,21 @@ fn begin(mut input: Input, mut reader: Reader) -> io::Result<State> {
 
 impl Stream {
     /// Has the log read by a thread.
-    fn start(path: &Path, input: Input, reader: Reader) -> Result<Self, InputError> {
+    fn start(path: &Path, input: Input, reader: Reader, origin: usize) -> Result<Self, InputError> {
         let (sender, batches) = sync_channel(BATCHES_MAX);
         let of_thread = path.to_owned();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("log reader".to_owned())
-            .spawn(move || read(input, reader, &of_thread, &sender))
+            .spawn(move || {
+                let reader = read(input, reader, &of_thread, &sender);
+                drop(sender);
+                reader
+            })
             .map_err(|cause| InputError::read(path, cause))?;
         Ok(Self {
             batches,
+            thread,
+            origin,
             batch: Batch::default(),
             taken: 0,
         })
@@ -229,13 +260,13 @@ impl Read {
     }
 }
 
-/// Reads a log to its end, or until nobody wants more of it.
+/// Reads a log to its end, or until nobody wants more of it; what has read it.
 fn read(
     mut input: Input,
     mut reader: Reader,
     path: &Path,
     sender: &SyncSender<Result<Batch, InputError>>,
-) {
+) -> Reader {
     let mut line = Vec::new();
     loop {
         let mut batch = Batch::default();
@@ -243,11 +274,11 @@ fn read(
         let is_wanted = sender.send(Ok(batch)).is_ok();
         match more {
             Ok(true) if is_wanted => {}
-            Ok(_) => return,
+            Ok(_) => return reader,
             Err(cause) => {
                 // Nobody hears it when nobody listens any more.
                 let _ = sender.send(Err(InputError::read(path, cause)));
-                return;
+                return reader;
             }
         }
     }
@@ -282,10 +313,16 @@ impl Batch {
 }
 
 impl<'r> Logs<'r> {
-    pub(super) fn new(logs: Vec<Log<'r>>) -> Self {
+    pub(super) fn new(mut logs: Vec<Log<'r>>) -> Self {
+        for (index, log) in logs.iter_mut().enumerate() {
+            if let State::Open(stream) = &mut log.state {
+                stream.origin = index;
+            }
+        }
         Self {
             next: BinaryHeap::with_capacity(logs.len()),
             ranks: Vec::new(),
+            following: vec![None; logs.len()],
             events: logs.iter().map(|_| None).collect(),
             stale: Vec::new(),
             logs,
@@ -303,21 +340,21 @@ impl<'r> Logs<'r> {
         }
         let index = loop {
             while let Some(index) = self.stale.pop() {
-                let event = self.logs[index].next(&mut self.read, &mut look)?;
-                if let Some(event) = &event {
-                    self.next
-                        .push(Reverse((event.at, self.ranks[index], index)));
-                }
-                self.events[index] = event;
+                self.advance(index, &mut look)?;
             }
-            let Some(Reverse((_, _, index))) = self.next.pop() else {
+            let Some(Reverse((at, _, index))) = self.next.pop() else {
                 return Ok(None);
             };
-            if self.events[index].is_some() {
-                break index;
+            match &self.events[index] {
+                Some(event) if event.at == at => break index,
+                // It was opened before its time, and has another event first.
+                Some(_) => {}
+                // Its time has come: it is opened, and may have become another since it was looked at.
+                None => {
+                    self.logs[index].start(index, None)?;
+                    self.stale.push(index);
+                }
             }
-            // Its time has come: it is opened, and may have become another since it was looked at.
-            self.stale.push(index);
         };
         self.stale.push(index);
         let event = self.events[index].take().map(|event| Event {
@@ -327,14 +364,44 @@ impl<'r> Logs<'r> {
         Ok(event.map(|event| (event, self.logs[index].line())))
     }
 
+    /// Goes on to the next event of a log; where it ends, to the file that follows.
+    fn advance(&mut self, index: usize, look: &mut impl FnMut(&Read)) -> Result<(), InputError> {
+        let mut index = index;
+        loop {
+            match self.logs[index].next(&mut self.read, look)? {
+                Next::Event(event) => {
+                    self.next
+                        .push(Reverse((event.at, self.ranks[index], index)));
+                    self.events[index] = Some(event);
+                    return Ok(());
+                }
+                Next::End(reader) => {
+                    self.events[index] = None;
+                    let Some(following) = self.following[index].filter(|_| reader.is_some()) else {
+                        return Ok(());
+                    };
+                    // One that has been opened for its time overlaps this one: they are side by side.
+                    if !matches!(self.logs[following].state, State::Waiting(_)) {
+                        return Ok(());
+                    }
+                    self.logs[following].start(following, reader)?;
+                    index = following;
+                }
+            }
+        }
+    }
+
     /// Puts the logs in order, each by the time of its first event.
     fn rank(&mut self, look: &mut impl FnMut(&Read)) -> Result<(), InputError> {
+        self.join_rotated();
         let mut first: Vec<Option<SystemTime>> = Vec::with_capacity(self.logs.len());
         for (log, event) in self.logs.iter_mut().zip(&mut self.events) {
             first.push(match log.state {
                 State::Waiting(at) => Some(at),
                 State::Open(_) | State::Over(_) => {
-                    *event = log.next(&mut self.read, look)?;
+                    if let Next::Event(first) = log.next(&mut self.read, look)? {
+                        *event = Some(first);
+                    }
                     event.as_ref().map(|event| event.at)
                 }
             });
@@ -354,6 +421,32 @@ impl<'r> Logs<'r> {
         Ok(())
     }
 
+    /// Finds which files one log was rotated to. One that says nothing by itself may do so after the one before it; where it stands
+    /// among them, the time it was written last tells.
+    fn join_rotated(&mut self) {
+        let mut files: BTreeMap<PathBuf, Vec<(SystemTime, usize)>> = BTreeMap::new();
+        for (index, log) in self.logs.iter().enumerate() {
+            let at = match log.state {
+                State::Waiting(at) => at,
+                State::Over(_) => log.written,
+                State::Open(_) => continue,
+            };
+            files
+                .entry(log_of(&log.path))
+                .or_default()
+                .push((at, index));
+        }
+        for mut rotated in files.into_values().filter(|files| files.len() > 1) {
+            rotated.sort_by(|a, b| (a.0, &self.logs[a.1].path).cmp(&(b.0, &self.logs[b.1].path)));
+            for pair in rotated.windows(2) {
+                self.following[pair[0].1] = Some(pair[1].1);
+            }
+            for (at, index) in rotated {
+                self.logs[index].state = State::Waiting(at);
+            }
+        }
+    }
+
     /// What was read so far.
     pub(super) fn read(&self) -> Read {
         self.read
@@ -362,7 +455,11 @@ impl<'r> Logs<'r> {
     /// Readers number their sessions each for itself; the judge sees those of all logs.
     fn session_of(&self, index: usize, id: SessionId) -> SessionId {
         let logs = self.logs.len() as u64;
-        SessionId(id.0.wrapping_mul(logs).wrapping_add(index as u64))
+        let origin = match &self.logs[index].state {
+            State::Open(stream) => stream.origin,
+            State::Waiting(_) | State::Over(_) => index,
+        };
+        SessionId(id.0.wrapping_mul(logs).wrapping_add(origin as u64))
     }
 }
 
@@ -378,7 +475,7 @@ mod tests {
     use super::{Log, Logs};
     use crate::{
         dialect::{Reader, Reading},
-        event::Event,
+        event::{Event, EventKind},
     };
 
     /// Lines of three logs, so many that each is several batches; every third says nothing.
@@ -396,6 +493,75 @@ mod tests {
         (0..lines)
             .map(|number| line(number * (which + 1) / 2))
             .collect()
+    }
+
+    /// The events of logs in a folder that is like `/var/log`, in the order that they come.
+    fn events(texts: &[(&str, &str)]) -> Vec<Event> {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+        let logs = texts.iter().map(|(name, text)| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            Log::open(&path, now, || Reader::new(TimeZone::UTC)).unwrap()
+        });
+        let mut logs = Logs::new(logs.collect());
+        let mut events = Vec::new();
+        while let Some((event, _)) = logs.next(|_| {}).unwrap() {
+            events.push(event);
+        }
+        events
+    }
+
+    /// A message whose client stands in one line, and whose recipients in another.
+    const BEGUN: &str = "Feb 10 13:00:00 mx postfix/smtpd[9]: connect from unknown[203.0.113.9]\n\
+        Feb 10 13:00:01 mx postfix/smtpd[7]: improper command pipelining after CONNECT from unknown[203.0.113.8]: x\n\
+        Feb 10 13:00:02 mx postfix/smtpd[9]: 5531264430: client=unknown[203.0.113.9]\n";
+    const ENDED: &str = "Feb 10 13:00:03 mx postfix/qmgr[5]: 5531264430: from=<a@example.net>, size=310, nrcpt=1 (queue active)\n";
+
+    #[test]
+    fn a_session_goes_on_in_the_next_file_of_a_rotation() {
+        let kinds = |found: &[Event]| -> Vec<_> {
+            let kinds = found.iter().map(|event| (event.kind, event.address));
+            kinds.collect()
+        };
+        let whole = events(&[("mail.log", &format!("{BEGUN}{ENDED}"))]);
+        assert_eq!(
+            whole.last().map(|event| event.kind),
+            Some(EventKind::MailAccepted)
+        );
+        // The second says nothing by itself; or something else later.
+        let later = "Feb 10 13:00:09 mx postfix/smtpd[7]: improper command pipelining after CONNECT from unknown[203.0.113.8]: x\n";
+        for rest in ["", later] {
+            let ended = format!("{ENDED}{rest}");
+            let found = events(&[("mail.log", &ended), ("mail.log.1", BEGUN)]);
+            let (first, more) = found.split_at(whole.len());
+            assert_eq!(kinds(first), kinds(&whole), "before {rest:?}");
+            assert_eq!(first[0].session, first[whole.len() - 1].session);
+            assert_eq!(more.len(), usize::from(!rest.is_empty()));
+            // Other logs are other sessions.
+            let found = events(&[("other.log", &ended), ("mail.log.1", BEGUN)]);
+            assert!(
+                found
+                    .iter()
+                    .all(|event| event.kind != EventKind::MailAccepted),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn files_of_a_rotation_that_overlap_are_read_side_by_side() {
+        let line = |second: u32| {
+            format!(
+                "Feb 10 13:00:{second:02} mx postfix/smtpd[7]: improper command pipelining after CONNECT from unknown[203.0.113.8]: x\n"
+            )
+        };
+        let even: String = (0..10).map(|number| line(2 * number)).collect();
+        let odd: String = (0..10).map(|number| line(2 * number + 1)).collect();
+        let found = events(&[("mail.log", &odd), ("mail.log.1", &even)]);
+        let times: Vec<SystemTime> = found.iter().map(|event| event.at).collect();
+        assert_eq!(times.len(), 20);
+        assert!(times.is_sorted());
     }
 
     #[test]
