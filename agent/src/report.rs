@@ -5,7 +5,7 @@ mod text;
 
 pub use self::{html::html, text::text};
 
-use crate::control::protocol::{NearMisses, NearView, Offender, ReportBy};
+use crate::control::protocol::{NearView, Offender, Report, ReportBy};
 
 /// A title for a list of offenders.
 fn title(by: ReportBy) -> &'static str {
@@ -35,15 +35,27 @@ fn host(net: &str) -> &str {
 }
 
 /// A title for those who came near a limit.
-fn near_title(near: &NearMisses) -> String {
+fn near_title(report: &Report) -> String {
+    let near = &report.near;
+    let title = format!("Near a limit, and not at it{}", since_the_start(report));
     match near.total {
         total if total > near.shown.len() => {
-            format!(
-                "Near a limit, and not at it: {} of {total}",
-                near.shown.len()
-            )
+            format!("{title}: {} of {total}", near.shown.len())
         }
-        _ => "Near a limit, and not at it".to_owned(),
+        _ => title,
+    }
+}
+
+/// A title for those who were spared.
+fn spared_title(report: &Report) -> String {
+    format!("Spared, though they misbehave{}", since_the_start(report))
+}
+
+/// What the agent does not keep over a restart says so.
+fn since_the_start(report: &Report) -> String {
+    match &report.remembered_from {
+        Some(from) => format!(" (since {} UTC)", hour(from)),
+        None => String::new(),
     }
 }
 

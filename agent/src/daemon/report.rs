@@ -73,12 +73,14 @@ impl Daemon {
             ..RuleReport::default()
         });
         let wall = self.clock.wall(now);
+        let from = wall.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
+        let started = self.clock.wall(self.health.started);
         let limits = self.limits_view();
         Begun {
             report: Report {
                 schema: SCHEMA,
                 host: host_name(),
-                from: view::wall_time(wall.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH)),
+                from: view::wall_time(from),
                 to: view::wall_time(wall),
                 since_s: since.as_secs(),
                 mode: self.config.filter.mode.as_str().to_owned(),
@@ -89,6 +91,7 @@ impl Daemon {
                 expired: 0,
                 rules: rules.collect(),
                 top: Vec::new(),
+                remembered_from: (started > from).then(|| view::wall_time(started)),
                 spared: self.spared_hosts(),
                 near: self.near_misses(now.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH)),
                 dropped: self.dropped(),

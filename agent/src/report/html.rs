@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{hour, kinds, near_title, near_who, title, who};
+use super::{hour, kinds, near_title, near_who, spared_title, title, who};
 use crate::{
-    control::protocol::{NearMisses, Report, ReportBy, TopOffenders},
+    control::protocol::{Report, ReportBy, TopOffenders},
     duration, line,
 };
 
@@ -68,7 +68,7 @@ pub fn html(report: &Report) -> String {
     for top in &report.top {
         offenders(top, &mut page);
     }
-    near(&report.near, &mut page);
+    near(report, &mut page);
     spared(report, &mut page);
     sources(report, &mut page);
     page.push_str("</body>\n</html>\n");
@@ -163,7 +163,8 @@ fn offenders(top: &TopOffenders, page: &mut String) {
     table(page, &name, &columns, rows);
 }
 
-fn near(near: &NearMisses, page: &mut String) {
+fn near(report: &Report, page: &mut String) {
+    let near = &report.near;
     if near.shown.is_empty() {
         return;
     }
@@ -177,7 +178,7 @@ fn near(near: &NearMisses, page: &mut String) {
         ]
     });
     let columns = ["Who", "Rule", "#Came to", "#Limit", "Last hour"];
-    table(page, &near_title(near), &columns, rows);
+    table(page, &near_title(report), &columns, rows);
 }
 
 fn spared(report: &Report, page: &mut String) {
@@ -202,7 +203,7 @@ fn spared(report: &Report, page: &mut String) {
         "Rule",
         "@Last hour",
     ];
-    table(page, "Spared, though they misbehave", &columns, rows);
+    table(page, &spared_title(report), &columns, rows);
 }
 
 fn sources(report: &Report, page: &mut String) {

@@ -74,6 +74,7 @@ fn report() -> Report {
                 offenders: vec![offender("<script>alert(1)</script>\x1b[2J", 9, None)],
             },
         ],
+        remembered_from: None,
         spared: vec![SparedHost {
             net: "192.0.2.0/24".to_owned(),
             because: "allowed".to_owned(),
@@ -200,5 +201,21 @@ fn nothing_in_the_page_is_markup_of_others() {
         let begun = page.matches(&format!("{begins}>")).count()
             + page.matches(&format!("{begins} ")).count();
         assert_eq!(begun, page.matches(&ends).count(), "{element}");
+    }
+}
+
+#[test]
+fn what_a_restart_forgets_says_since_when_it_is_known() {
+    let report = Report {
+        remembered_from: Some("2026-08-22T07:30:05Z".to_owned()),
+        ..report()
+    };
+    for title in [
+        "Near a limit, and not at it (since 2026-08-22 07:30 UTC): 3 of 61",
+        "Spared, though they misbehave (since 2026-08-22 07:30 UTC)",
+    ] {
+        let lines = text(&report);
+        assert!(lines.iter().any(|line| line == title), "{lines:#?}");
+        assert!(html(&report).contains(title), "{title}");
     }
 }

@@ -1,6 +1,6 @@
 //! The report as text, for terminals and e-mail: at most 80 columns, but for what is longer than a line.
 
-use super::{hour, kinds, near_title, near_who, title, who};
+use super::{hour, kinds, near_title, near_who, spared_title, title, who};
 use crate::{
     control::protocol::{NearMisses, NearView, Report, RuleReport, Source, TopOffenders},
     duration, line,
@@ -32,8 +32,8 @@ pub fn text(report: &Report) -> Vec<String> {
         };
         section(&mut lines, &name, offenders(top));
     }
-    section(&mut lines, &near_title(&report.near), near(&report.near));
-    section(&mut lines, "Spared, though they misbehave", spared(report));
+    section(&mut lines, &near_title(report), near(&report.near));
+    section(&mut lines, &spared_title(report), spared(report));
     section(&mut lines, "Logs", gaps(&report.sources));
     lines
 }

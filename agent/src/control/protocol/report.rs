@@ -59,10 +59,13 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// The worst offenders.
     pub top: Vec<TopOffenders>,
+    /// Since when it is known who was spared and who came near a limit, where that is later than `from`: the agent started then.
+    #[serde(default)]
+    pub remembered_from: Option<String>,
     /// Hosts that misbehaved and were spared all the same, the latest first: those on the allowlist, and those that would have been
     /// banned but for what speaks for them.
     pub spared: Vec<SparedHost>,
-    /// Who came near the limit of a rule, and neither reached it nor was banned or held; since the agent started.
+    /// Who came near the limit of a rule, and neither reached it nor was banned or held.
     #[serde(default)]
     pub near: NearMisses,
     /// Packets dropped (in observe mode: that would have been) since the maps were made.
