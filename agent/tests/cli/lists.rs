@@ -301,6 +301,25 @@ fn what_a_list_asks_for() {
 }
 
 #[test]
+fn log_lines_that_are_kept_no_longer_are_missed_in_words() {
+    let mut answer = answers::banned();
+    let Answer::BanCheck(check) = &mut answer else {
+        panic!("it is the answer to ban check");
+    };
+    check.bans[0].evidence.clear();
+    let by_hand = {
+        let mut by_hand = check.clone();
+        by_hand.bans[0].kind = None;
+        Answer::BanCheck(by_hand)
+    };
+    let words = "the log lines that led to it are kept no longer in memory; the database has them";
+    for (answer, has_words) in [(answer, true), (by_hand, false)] {
+        let outcome = Agent::saying(answer).run(&["ban", "check", "203.0.113.7"]);
+        assert_eq!(outcome.to_string().contains(words), has_words, "{outcome}");
+    }
+}
+
+#[test]
 fn a_banned_address() {
     check(
         answers::banned(),

@@ -24,6 +24,10 @@ const EXAMPLES: &str = "EXAMPLES
 /// Most characters of a value.
 const VALUE_MAX: usize = 1024;
 
+/// What stands where the log lines would. Those of the newest bans are kept, up to 32 MB (`EVIDENCE_BYTES_MAX`).
+const FORGOTTEN: &str =
+    "  the log lines that led to it are kept no longer in memory; the database has them";
+
 /// Look up whether an address is shut out, since when and why
 ///
 /// Exit code 0 when it is, 5 when it is not. --plain prints the bans that cover it in the columns of ban list, the narrowest
@@ -102,6 +106,10 @@ fn show(ban: &BanView, console: &mut Console) -> Result<(), Failure> {
         ("REASON", ban.reason.clone()),
     ];
     console.facts(&facts)?;
+    // What no rule decided never had any.
+    if ban.evidence.is_empty() && ban.kind.is_some() {
+        console.line(FORGOTTEN)?;
+    }
     for evidence in &ban.evidence {
         let at = time::local(&evidence.at);
         let text = line::escaped(evidence.text.as_bytes(), VALUE_MAX);
