@@ -83,3 +83,48 @@ fn give_back() {
     let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        env,
+        process::{Command, Stdio},
+    };
+
+    use super::Screen;
+
+    /// Set where the test is the program in the terminal.
+    const IN_TERMINAL: &str = "MAILWALL_TEST_IN_TERMINAL";
+    const MESSAGE: &str = "as the test wants it";
+    /// What leaves the second screen, as xterm has it.
+    const LEAVE: &str = "\u{1b}[?1049l";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_read_on_the_first_screen() {
+        if env::var_os(IN_TERMINAL).is_some() {
+            let _screen = Screen::open().unwrap();
+            panic!("{MESSAGE}");
+        }
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let name = "a_panic_gives_the_terminal_back_and_is_read_on_the_first_screen";
+        // Itself, in a terminal that `script` makes, between two looks at its settings.
+        let line = format!(
+            "stty -g; '{}' --exact {module}::{name} --nocapture; stty -g",
+            env::current_exe().unwrap().display()
+        );
+        let output = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .env(IN_TERMINAL, "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines: Vec<&str> = said.lines().map(str::trim).collect();
+        assert_eq!(lines.first(), lines.last(), "settings: {said:?}");
+        let raw = said.find("\u{1b}[?1049h").expect("the second screen");
+        let left = said.find(LEAVE).expect("it is left");
+        let told = said.find(MESSAGE).expect("the message");
+        assert!(raw < left && left < told, "{said:?}");
+        assert!(said[left..].contains("\u{1b}[?25h"), "a cursor: {said:?}");
+    }
+}
