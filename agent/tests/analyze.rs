@@ -214,7 +214,7 @@ fn what_is_wrong_is_said() {
     folder.check(
         &["missing.log"],
         &expect![[r#"
-        error: cannot read missing.log: No such file or directory (os error 2)
+        error: cannot read missing.log: No such file or directory
         exit 1
     "#]],
     );

@@ -9,7 +9,7 @@ use super::{
     exit::Exit,
     failure::Failure,
     net,
-    number::{self, count, grouped},
+    number::{self, count, grouped, limit},
     table::{Cell, Table},
     time,
 };
@@ -93,7 +93,7 @@ pub struct ListArgs {
     )]
     sort: Sort,
     /// List at most so many; 0 for all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<usize>,
 }
 

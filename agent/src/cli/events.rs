@@ -6,7 +6,7 @@ use super::{
     console::{Console, Format},
     exit::Exit,
     failure::Failure,
-    number::count,
+    number::{count, limit},
     table::{Cell, Table},
     time,
 };
@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(short, long)]
     follow: bool,
     /// At most so many of the past [default: 20, with --follow 10]; 0 for all, with --follow for none
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<usize>,
 }
 

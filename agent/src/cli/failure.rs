@@ -77,6 +77,7 @@ impl Failure {
             Self::Said { exit, error, hint } => {
                 let mut stderr = io::stderr().lock();
                 // Where stderr is closed, the exit code has to do.
+                let error = in_words(error);
                 let _ = writeln!(stderr, "{} {error}", paint.dress(Tone::Bad, "error:"));
                 if let Some(hint) = hint {
                     let _ = writeln!(stderr, "{} {hint}", paint.dress(Tone::Strong, "hint:"));
@@ -97,6 +98,14 @@ pub fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Without the number that the system's reasons end with: `No such file or directory (os error 2)`.
+fn in_words(text: &str) -> &str {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.trim_end_matches(')').parse::<i32>().is_ok() => words,
+        _ => text,
+    }
 }
 
 /// Of writing the output.
@@ -132,6 +141,20 @@ impl From<ClientError> for Failure {
             ClientError::Garbled(_) => Self::new(Exit::Failed, text).hint(
                 "the agent may be of another version than this command: restart it, then try again",
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_the_system_are_told_in_words() {
+        let error = io::Error::from_raw_os_error(2).to_string();
+        assert_eq!(in_words(&error), "No such file or directory");
+        for text in ["no such file", "x (os error y)", "(os error 2) x"] {
+            assert_eq!(in_words(text), text);
         }
     }
 }

@@ -15,7 +15,8 @@ const EXAMPLES: &str = "EXAMPLES
 /// A ban keeps new connections away; this ends those that there are, at the guarded ports only, so no SSH session. Of an account
 /// those end whose port the log tells: Dovecot always does, Postfix with smtpd_client_port_logging = yes, Exim with
 /// log_selector = +incoming_port. Others behind the same address are left alone. Where doveadm is installed, Dovecot is asked
-/// to end all sessions of the account. Who was kicked may come back: ban the host, or change the password.
+/// to end all sessions of the account. Who was kicked may come back: ban the host, or change the password. The exit
+/// code is 5 when there was nothing to end.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {

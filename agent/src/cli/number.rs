@@ -13,6 +13,12 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// At most so many, as an argument.
+pub fn limit(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "it is a number, such as 20".to_owned())
+}
+
 /// How many of something: `no bans`, `1 ban`, `1 204 bans`.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     match number {

@@ -125,20 +125,21 @@ pub fn run(
     if args.unknown {
         return show_unknown(args, &readers, format, now, out);
     }
-    if format == Format::Human {
-        record::write_header(out)?;
-    }
     let mut total = Total::default();
     let show_file = args.files.len() > 1;
-    for path in &args.files {
+    for (index, path) in args.files.iter().enumerate() {
+        let input = Input::open(path, now)?;
+        if index == 0 && format == Format::Human {
+            record::write_header(out)?;
+        }
         let file = show_file.then(|| escaped(path.as_os_str().as_encoded_bytes(), SHOWN_MAX));
         if let (Some(file), Format::Human) = (&file, format) {
             writeln!(out, "{file}:")?;
         }
         read_each(
             path,
+            input,
             &readers,
-            now,
             out,
             |out, number, reader, reading, line| {
                 total.count(&reading);
@@ -163,7 +164,8 @@ fn show_unknown(
 ) -> Result<(), ParseError> {
     let mut shapes = Shapes::default();
     for path in &args.files {
-        read_each(path, readers, now, out, |_, _, reader, reading, line| {
+        let input = Input::open(path, now)?;
+        read_each(path, input, readers, out, |_, _, reader, reading, line| {
             shapes.note(&reading, reader.text(line));
             Ok(())
         })?;
@@ -175,12 +177,11 @@ fn show_unknown(
 /// Reads one log: each line with its number, its reader and what it says.
 fn read_each<W: Write>(
     path: &Path,
+    mut input: Input,
     readers: &Readers<'_>,
-    now: SystemTime,
     out: &mut W,
     mut show: impl FnMut(&mut W, u64, &Reader, Reading, &[u8]) -> io::Result<()>,
 ) -> Result<(), ParseError> {
-    let mut input = Input::open(path, now)?;
     let mut reader = readers.begin();
     let mut line = Vec::new();
     let mut number = 0;

@@ -6,6 +6,7 @@ use super::{
     console::{Console, Format},
     exit::Exit,
     failure::Failure,
+    number::limit,
 };
 use crate::{
     control::protocol::{Answer, Report, ReportBy, Request},
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "2d", value_parser = since)]
     since: Duration,
     /// At most this many offenders of each sort; 0 for all
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(long, value_name = "COUNT", value_parser = limit, default_value_t = 20)]
     limit: usize,
     /// Only offenders by address, network (IPv4 /24, IPv6 /48) or account [default: each]
     #[arg(long, value_name = "SORT", value_parser = by)]

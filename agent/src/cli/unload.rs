@@ -28,7 +28,14 @@ pub(super) fn run(_: Args, console: &mut Console) -> Result<Exit, Failure> {
         .hint("systemctl stop mailwall, then mailwall unload"));
     }
     let dir = console.paths.bpffs_dir.clone();
-    let was_there = dir.exists();
+    // For others than root the folder may be out of sight, and what is in it.
+    let was_there = dir.try_exists().map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot look into {}: {error}", dir.display()),
+        )
+        .hint("run it as root")
+    })?;
     filter::remove_pins(&dir).map_err(|error| Failure::from_chain(Exit::Failed, &error))?;
     let sentence = if was_there {
         "took the filter out of the kernel: nobody is shut out"

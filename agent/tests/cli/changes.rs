@@ -237,7 +237,7 @@ fn what_cannot_be_banned_is_refused_before_the_agent_is_asked() {
         (
             "ban add --from missing.txt",
             expect![[r#"
-            error: cannot read missing.txt: No such file or directory (os error 2)
+            error: cannot read missing.txt: No such file or directory
             [1]"#]],
         ),
         (

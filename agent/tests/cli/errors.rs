@@ -131,7 +131,7 @@ fn a_full_disk_is_said() {
         .output()
         .unwrap();
     expect![[r#"
-        error: cannot write the output: No space left on device (os error 28)
+        error: cannot write the output: No space left on device
     "#]]
     .assert_eq(&String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1));
@@ -156,7 +156,35 @@ fn a_config_that_is_wrong_is_exit_code_78_of_run_and_2_of_check() {
 fn a_config_that_cannot_be_read_is_said() {
     let dir = TempDir::new().unwrap();
     expect![[r#"
-        error: cannot read the configuration none.toml: No such file or directory (os error 2)
+        error: cannot read the configuration none.toml: No such file or directory
         [2]"#]]
     .assert_eq(&mailwall(dir.path(), &["config", "check", "none.toml"], b"").to_string());
+}
+
+#[test]
+fn a_rule_that_is_not_there_is_exit_code_5() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("mailwall.toml");
+    std::fs::write(&path, "").unwrap();
+    let words = [
+        "rule",
+        "reset",
+        "nosuch",
+        "--config",
+        path.to_str().unwrap(),
+    ];
+    expect![[r#"
+        error: no rule is named "nosuch"
+        hint: mailwall rule list shows the rules, and where each comes from
+        [5]"#]]
+    .assert_eq(&mailwall(dir.path(), &words, b"").to_string());
+}
+
+#[test]
+fn a_log_that_cannot_be_read_has_no_heading() {
+    let dir = TempDir::new().unwrap();
+    expect![[r#"
+        error: cannot read missing.log: No such file or directory
+        [1]"#]]
+    .assert_eq(&mailwall(dir.path(), &["parse", "missing.log"], b"").to_string());
 }

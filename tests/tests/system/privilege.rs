@@ -8,10 +8,11 @@ use std::{
         net::UnixStream,
     },
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
-use mailwall_tests::{Agent, Setup, Testbed, eventually};
+use mailwall_tests::{Agent, Setup, Testbed, agent_binary, eventually, search_path};
 use nix::unistd::{Group, User};
 
 use crate::{config, must};
@@ -146,4 +147,33 @@ fn root_gives_the_policy_socket_a_group_that_the_user_cannot() {
     assert_eq!(problems(&agent), "[]");
     belongs_to(&second, FOREIGN);
     assert!(answers(&second));
+}
+
+#[test]
+fn who_cannot_see_the_filter_is_not_told_that_there_is_none() {
+    let bed = Testbed::new().unwrap();
+    let agent = unprivileged(&bed, "");
+    let (_, setup) = agent.stop().unwrap();
+    // Where a stranger gets to it, unlike to a folder of builds.
+    let program = bed.dir().join("mailwall");
+    fs::copy(agent_binary().unwrap(), &program).unwrap();
+    fs::set_permissions(bed.bpffs(), Permissions::from_mode(0o700)).unwrap();
+    let unload = setup.command(&["unload"]);
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", FOREIGN, "--regid", FOREIGN, "--clear-groups"])
+        .arg(&program)
+        .args(unload.get_args())
+        .env("PATH", search_path());
+    let answer = setup.run(&mut command).unwrap();
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(
+        answer.stderr.contains("Permission denied") && answer.stderr.contains("run it as root"),
+        "{answer:?}"
+    );
+    assert!(bed.bpffs().join("mailwall/2/SETTINGS").exists());
+    // Root does it.
+    let answer = setup.cli(&["unload"]).unwrap();
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(!bed.bpffs().join("mailwall").exists());
 }

@@ -12,7 +12,7 @@ use crate::{
         exit::Exit,
         failure::Failure,
         net,
-        number::{count, grouped},
+        number::{count, grouped, limit},
         time,
     },
     control::protocol::{Answer, BanFilter, BanList, BanSort, Request},
@@ -21,7 +21,7 @@ use crate::{
 
 const EXAMPLES: &str = "EXAMPLES
   mailwall ban list --sort drops --limit 10         # the ten most insistent
-  mailwall ban list --since 2h --rule auth-failure  # what that rule did of late
+  mailwall ban list --since 2h --rule logins        # what that rule did of late
   mailwall ban list --plain | cut -f1 > bans.txt    # to be read by ban add --from";
 
 /// Bans shown on a terminal when no limit is given: what fits on it.
@@ -65,7 +65,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     list: Option<String>,
     /// List at most so many; 0 for all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<usize>,
 }
 

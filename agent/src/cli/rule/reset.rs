@@ -16,7 +16,7 @@ use crate::{
         failure::Failure,
         number::count,
     },
-    config::reset::{Reset, Which, reset},
+    config::reset::{Reset, ResetError, Which, reset},
     control::protocol::{Answer, Request, SCHEMA},
     line,
 };
@@ -82,7 +82,11 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Failure> {
         Err(error) => return Err(failed("read", &file, &error)),
     };
     let done = reset(&text, &file.display().to_string(), &which).map_err(|error| {
-        let failure = Failure::from_chain(Exit::Failed, &error);
+        let exit = match error {
+            ResetError::Unknown(_) => Exit::Nothing,
+            _ => Exit::Failed,
+        };
+        let failure = Failure::from_chain(exit, &error);
         failure.hint("mailwall rule list shows the rules, and where each comes from")
     })?;
     let is_done = !args.dry_run && !done.taken.is_empty();
