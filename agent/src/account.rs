@@ -99,6 +99,22 @@ impl Account {
         }
     }
 
+    /// One of another name that nothing is known of, in the memory of this one.
+    pub(crate) fn renewed(self, name: Arc<str>, at: SystemTime) -> Self {
+        let Self {
+            mut days,
+            mut addresses,
+            ..
+        } = self;
+        days.clear();
+        addresses.clear();
+        Self {
+            days,
+            addresses,
+            ..Self::new(name, at)
+        }
+    }
+
     /// The day of that number.
     pub fn day(&self, number: i64) -> Option<&Day> {
         self.days.iter().rev().find(|day| day.number == number)
@@ -115,6 +131,10 @@ impl Account {
                 number,
                 ..Day::default()
             };
+            if self.days.is_empty() {
+                // Of most names nothing is known but one day.
+                self.days.reserve_exact(1);
+            }
             self.days.insert(place, fresh);
         }
         let newest = self.days.back().map_or(number, |day| day.number);

@@ -57,16 +57,6 @@ impl Baits {
             helo: BTreeSet::new(),
         }
     }
-
-    /// Whether `account` is one: digits at its end do not matter.
-    pub fn has_account(&self, account: &str) -> bool {
-        has(&self.accounts, account)
-    }
-
-    /// Whether `recipient` is one.
-    pub fn has_recipient(&self, recipient: &str) -> bool {
-        has(&self.recipients, recipient)
-    }
 }
 
 impl Default for Baits {
@@ -77,38 +67,5 @@ impl Default for Baits {
             recipients: BTreeSet::new(),
             helo: set(HELO),
         }
-    }
-}
-
-fn has(baits: &BTreeSet<Box<str>>, name: &str) -> bool {
-    if baits.is_empty() {
-        return false;
-    }
-    let name = name.to_ascii_lowercase();
-    let local = name.split('@').next().unwrap_or_default();
-    let root = local.trim_end_matches(|c: char| c.is_ascii_digit());
-    [&name, local, root]
-        .into_iter()
-        .any(|name| baits.contains(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Baits;
-
-    #[test]
-    fn a_bait_is_found_in_any_domain_and_with_a_number() {
-        let baits = Baits::default();
-        for account in ["oracle", "Oracle@example.org", "postgres12", "www-data"] {
-            assert!(baits.has_account(account), "{account}");
-        }
-        for account in ["info", "oracles", "admin@oracle", "", "12"] {
-            assert!(!baits.has_account(account), "{account}");
-        }
-        let own = Baits {
-            recipients: ["trap@example.org".into()].into(),
-            ..Baits::none()
-        };
-        assert!(own.has_recipient("Trap@example.org") && !own.has_recipient("trap@example.com"));
     }
 }

@@ -26,6 +26,7 @@ mod pulse;
 mod regulars;
 mod retold;
 mod sentence;
+mod snares;
 mod spared;
 mod tables;
 #[cfg(test)]
@@ -41,8 +42,16 @@ use std::{
 use ipnet::IpNet;
 
 use self::{
-    accounts::Accounts, class::Class, clemency::Clemency, endings::Endings, evidence::Pieces,
-    history::History, near::NearMisses, observed::Quiet, widening::Neighbours,
+    accounts::Accounts,
+    class::Class,
+    clemency::{Clemency, is_login},
+    endings::Endings,
+    evidence::Pieces,
+    history::History,
+    near::NearMisses,
+    observed::Quiet,
+    sentence::Act,
+    widening::Neighbours,
 };
 pub use self::{
     breaker::{BreakerSettings, Pause},
@@ -61,7 +70,7 @@ use crate::{
     decision::{Decision, Pardon},
     event::{Event, EventKind, Score},
     penalty::PastBan,
-    rule::{Book, Counter, ERAS, Moment, Per, RuleSettings, Subjects, good_window, network},
+    rule::{Book, Counter, ERAS, Moment, Note, Per, RuleSettings, Subjects, good_window, network},
 };
 
 /// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
@@ -271,15 +280,7 @@ impl Judge {
                 self.clemency.note_good(host, event);
             }
             if counts && let Some(score) = self.retold.untold(event) {
-                if score == event.score {
-                    self.count(event, host, text, for_network);
-                } else {
-                    let untold = Event {
-                        score,
-                        ..event.clone()
-                    };
-                    self.count(&untold, host, text, for_network);
-                }
+                self.count(event, score, host, text, for_network);
                 if self.next_forget.is_none() {
                     self.next_forget = event.at.checked_add(FORGET_EVERY);
                 }
@@ -419,19 +420,24 @@ impl Judge {
         true
     }
 
-    /// Takes in what a rule counts and nobody told before.
-    fn count(&mut self, event: &Event, host: IpNet, text: &[u8], for_network: bool) {
-        let mut bait = None;
+    /// Takes in what a rule counts, as far as nobody told it before: what of it weighs `score`.
+    fn count(&mut self, event: &Event, score: Score, host: IpNet, text: &[u8], for_network: bool) {
+        let (note, act) = (
+            Note::new(event, &host, self.era).weighing(score),
+            Act::of(event),
+        );
+        let mut is_baited = false;
         if event.is_offence() {
-            bait = self.clemency.bait(event, text);
-            let turn = self.clemency.note_offence(&host, event);
+            is_baited = self.clemency.is_baited(event, text);
+            let turn = self.clemency.note_offence(host, event);
             self.tell(turn, event.at);
         }
-        self.pieces.keep(event, host, text, for_network);
-        self.judge(event, host);
-        if let Some(bait) = bait {
-            self.pieces.keep(&bait, host, text, for_network);
-            self.judge(&bait, host);
+        self.pieces.keep(act, host, text, for_network);
+        self.judge(note, act, host);
+        if is_baited {
+            let (note, act) = (note.baited(is_login(event.kind)), act.baited());
+            self.pieces.keep(act, host, text, for_network);
+            self.judge(note, act, host);
         }
     }
 

@@ -6,6 +6,7 @@ mod book;
 mod breach;
 mod counter;
 mod good;
+mod index;
 mod moment;
 mod note;
 mod subject;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     breach::{Breach, Found, Reach, is_near},
     counter::Counter,
     good::{GOOD_HOSTS_MAX, Goods, good_window},
+    index::{Index, NONE},
     moment::Moment,
     note::{ERAS, Note},
     subject::{NetKey, Subjects, network},

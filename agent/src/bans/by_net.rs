@@ -4,10 +4,12 @@
 use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
-use hashbrown::{HashTable, hash_table::Entry};
 use ipnet::IpNet;
 
-use crate::{ban::Ban, rule::NetKey};
+use crate::{
+    ban::Ban,
+    rule::{Index, NetKey},
+};
 
 /// At most one ban of each net.
 #[derive(Debug, Default)]
@@ -15,7 +17,7 @@ pub(super) struct ByNet {
     /// In no order that matters.
     bans: Vec<Ban>,
     /// Indices of `bans`. The maps of the filter hold fewer bans than there are numbers.
-    places: HashTable<u32>,
+    places: Index,
     hasher: RandomState,
 }
 
@@ -35,63 +37,50 @@ impl ByNet {
     /// Makes room for so many more at once.
     pub(super) fn reserve(&mut self, more: usize) {
         self.bans.reserve_exact(more);
-        let (bans, hasher) = (&self.bans, &self.hasher);
-        let rehash = |place: &u32| hash(hasher, &bans[*place as usize].net);
-        self.places.reserve(more, rehash);
     }
 
     pub(super) fn get(&self, net: &IpNet) -> Option<&Ban> {
-        let place = self.place(net)?;
-        self.bans.get(place)
+        let place = self.place(net, self.hash(net))?;
+        self.bans.get(place as usize)
     }
 
     pub(super) fn get_mut(&mut self, net: &IpNet) -> Option<&mut Ban> {
-        let place = self.place(net)?;
-        self.bans.get_mut(place)
+        let place = self.place(net, self.hash(net))?;
+        self.bans.get_mut(place as usize)
     }
 
     /// Puts in the ban of a net that has none, which is the only place where it is looked for; one that has gets it back.
     #[must_use]
     pub(super) fn insert(&mut self, ban: Ban) -> Option<Ban> {
-        let (bans, hasher) = (&self.bans, &self.hasher);
-        let place = bans.len() as u32;
-        let entry = self.places.entry(
-            hash(hasher, &ban.net),
-            |known| bans[*known as usize].net == ban.net,
-            |known| hash(hasher, &bans[*known as usize].net),
-        );
-        match entry {
-            Entry::Occupied(_) => return Some(ban),
-            Entry::Vacant(free) => free.insert(place),
-        };
+        let hash = self.hash(&ban.net);
+        if self.place(&ban.net, hash).is_some() {
+            return Some(ban);
+        }
+        self.places.insert(hash, self.bans.len() as u32);
         self.bans.push(ban);
         None
     }
 
     /// Takes out the ban of `net`; the last one takes its place.
     pub(super) fn remove(&mut self, net: &IpNet) -> Option<Ban> {
-        let bans = &self.bans;
-        let is_it = |place: &u32| bans[*place as usize].net == *net;
-        let found = self.places.find_entry(hash(&self.hasher, net), is_it);
-        let (place, _) = found.ok()?.remove();
+        let hash = self.hash(net);
+        let place = self.place(net, hash)?;
+        self.places.remove(hash, place);
         let last = self.bans.len() as u32 - 1;
         if let Some(moved) = self.bans.last().filter(|_| place != last) {
-            let hash_of_moved = hash(&self.hasher, &moved.net);
-            let known = self.places.find_mut(hash_of_moved, |known| *known == last);
-            *known.expect("each ban has its place in the table") = place;
+            self.places.replace(self.hash(&moved.net), last, place);
         }
         Some(self.bans.swap_remove(place as usize))
     }
 
-    fn place(&self, net: &IpNet) -> Option<usize> {
-        let is_it = |place: &u32| self.bans[*place as usize].net == *net;
-        let place = self.places.find(hash(&self.hasher, net), is_it)?;
-        Some(*place as usize)
+    fn place(&self, net: &IpNet, hash: u32) -> Option<u32> {
+        let is_it = |place: u32| self.bans[place as usize].net == *net;
+        self.places.find(hash, is_it)
     }
-}
 
-fn hash(hasher: &RandomState, net: &IpNet) -> u64 {
-    hasher.hash_one(NetKey(*net))
+    fn hash(&self, net: &IpNet) -> u32 {
+        (self.hasher.hash_one(NetKey(*net)) >> 32) as u32
+    }
 }
 
 #[cfg(test)]

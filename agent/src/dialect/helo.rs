@@ -7,17 +7,14 @@ use super::text::find;
 /// Whether the line says that the client at `address` called itself `name`: Postfix writes it last (`helo=<name>`), Exim in
 /// parentheses before the client's first address, postscreen as the command that came too early.
 pub(crate) fn says_helo(line: &[u8], name: &str, address: IpAddr) -> bool {
-    // Most lines do not have the name at all.
-    if find(line, name.as_bytes()).is_none() {
-        return false;
-    }
     let line = line.trim_ascii_end();
-    let last = [
-        format!(" helo=<{name}>"),
-        format!(": EHLO {name}\\r\\n"),
-        format!(": HELO {name}\\r\\n"),
-    ];
-    if last.iter().any(|last| line.ends_with(last.as_bytes())) {
+    let is_last = |before: &str, after: &str| {
+        let before_name = line
+            .strip_suffix(after.as_bytes())
+            .and_then(|line| line.strip_suffix(name.as_bytes()));
+        before_name.is_some_and(|line| line.ends_with(before.as_bytes()))
+    };
+    if is_last(" helo=<", ">") || is_last(": EHLO ", "\\r\\n") || is_last(": HELO ", "\\r\\n") {
         return true;
     }
     let client = format!("[{address}]");

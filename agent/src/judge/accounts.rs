@@ -54,6 +54,8 @@ pub(super) enum Standing {
 pub(super) struct Accounts {
     rules: Vec<Rule>,
     registry: Registry,
+    /// Whether there may be strangers that a rule has counted something of.
+    has_counted_strangers: bool,
     live: Live,
     pub(super) holds: Holds,
 }
@@ -186,6 +188,7 @@ impl Accounts {
         Self {
             rules: Vec::new(),
             registry: Registry::new(),
+            has_counted_strangers: false,
             live: Live::new(),
             holds: Holds::default(),
         }
@@ -286,6 +289,7 @@ impl Accounts {
             if !rule.counts(event) {
                 continue;
             }
+            self.has_counted_strangers = true;
             let settings = &rule.settings;
             if settings.distinct == Some(Distinct::Address) && standing != Standing::Stranger {
                 continue;
@@ -367,18 +371,29 @@ impl Accounts {
         let longest = windows.max().unwrap_or_default();
         self.registry.forget_strangers(moment, longest);
         self.live.forget(moment);
-        let rules = &self.rules;
         let mut some_left = self.registry.len().1 > 0 || !self.live.is_empty();
-        self.registry.for_each(|entry| {
+        let rules = &self.rules;
+        let forget = |entry: &mut Entry| {
             entry.account.forget_addresses(now);
+            let mut is_counted = false;
             for (count, rule) in entry.counts.iter_mut().zip(rules) {
                 if count.is_over(moment, rule.settings.window) {
                     count.reset();
                 }
-                some_left |= !count.is_empty();
+                is_counted |= !count.is_empty();
             }
-            some_left |= !entry.account.addresses.is_empty();
-        });
+            is_counted || !entry.account.addresses.is_empty()
+        };
+        self.registry
+            .for_each_known(|entry| some_left |= forget(entry));
+        // They are many while somebody guesses names, and mostly no rule counts that.
+        if self.has_counted_strangers {
+            self.has_counted_strangers = false;
+            let has_counted = &mut self.has_counted_strangers;
+            self.registry
+                .for_each_stranger(|entry| *has_counted |= forget(entry));
+            some_left |= self.has_counted_strangers;
+        }
         some_left
     }
 
@@ -408,18 +423,11 @@ impl Accounts {
         self.live.iter()
     }
 
-    /// Known accounts, names that nobody has logged in to, and names in all.
-    pub(super) fn sizes(&self) -> (usize, usize, usize) {
-        let (known, strangers) = self.registry.len();
-        (known, strangers, self.registry.names())
-    }
-
     pub(super) fn live_len(&self) -> usize {
         self.live.len()
     }
 
     /// Known accounts, and names that nobody has logged in to.
-    #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
         self.registry.len()
     }

@@ -13,12 +13,12 @@ use super::{
     patrons::Patrons,
     pulse::Areas,
     regulars::{Good, Merit, Regulars},
+    snares::Snares,
     spared::{Mercy, Spared, SparedHosts},
 };
 use crate::{
     ban::Origin,
     decision::{Decision, Notice, Topic},
-    dialect::says_helo,
     event::{Event, EventKind},
     honeypot::Baits,
     providers::Providers,
@@ -33,7 +33,7 @@ pub(super) struct Clemency {
     pub(super) breaker: Breaker,
     pub(super) spared: SparedHosts,
     pub(super) patrons: Patrons,
-    baits: Baits,
+    snares: Snares,
     early_talkers: Vec<IpNet>,
     providers: Providers,
     settings: SpareSettings,
@@ -58,7 +58,7 @@ impl Clemency {
             breaker: Breaker::new(BreakerSettings::default()),
             spared: SparedHosts::new(),
             patrons: Patrons::new(),
-            baits: Baits::default(),
+            snares: Snares::new(Baits::default()),
             early_talkers: Vec::new(),
             providers: Providers::default(),
             settings,
@@ -80,41 +80,30 @@ impl Clemency {
                 self.regulars.note(network, good, event.at);
             }
         }
-        if let Some(regular) = self.regulars.regular_mut(&host, event.at) {
+        if let Some(regular) = self.regulars.regular_mut(host, event.at) {
             self.breaker.note_good(&mut regular.health, event.at);
         }
     }
 
     /// A host did what it should not have done.
-    pub(super) fn note_offence(&mut self, host: &IpNet, event: &Event) -> Option<Turn> {
+    pub(super) fn note_offence(&mut self, host: IpNet, event: &Event) -> Option<Turn> {
         let regular = self.regulars.regular_mut(host, event.at)?;
         self.breaker.note_offence(&mut regular.health, event)
     }
 
-    /// What the offence is beside what it is, when it names a bait.
-    pub(super) fn bait(&self, event: &Event, line: &[u8]) -> Option<Event> {
-        let baits = &self.baits;
-        let is_login = matches!(
-            event.kind,
-            EventKind::AuthFailure | EventKind::AuthNotOffered
-        );
-        let account = event.account.as_deref().filter(|_| is_login);
-        let is_taken = account
-            .is_some_and(|account| baits.has_account(account) && !self.patrons.is_known(account))
+    /// Whether the offence names a bait.
+    pub(super) fn is_baited(&self, event: &Event, line: &[u8]) -> bool {
+        let snares = &self.snares;
+        let account = event.account.as_deref().filter(|_| is_login(event.kind));
+        account
+            .is_some_and(|account| snares.has_account(account) && !self.patrons.is_known(account))
             || event
                 .recipient
                 .as_deref()
-                .is_some_and(|recipient| baits.has_recipient(recipient))
-            || event.address.is_some_and(|address| {
-                let address = address.to_canonical();
-                baits.helo.iter().any(|name| says_helo(line, name, address))
-            });
-        is_taken.then(|| Event {
-            kind: EventKind::Honeypot,
-            score: EventKind::Honeypot.score(),
-            account: account.map(Box::from),
-            ..event.clone()
-        })
+                .is_some_and(|recipient| snares.has_recipient(recipient))
+            || event
+                .address
+                .is_some_and(|address| snares.has_helo(line, address.to_canonical()))
     }
 
     /// What spares `net`; of one that is wider than a host also what its network `around` did.
@@ -131,7 +120,7 @@ impl Clemency {
             false => Merit::Any,
         };
         // Between a host and its network nothing is remembered. A host that shares a network with a regular is none.
-        let is_regular = |net: IpNet| self.regulars.is_regular(&net, merit, at);
+        let is_regular = |net: IpNet| self.regulars.is_regular(net, merit, at);
         let is_regular = is_regular(net) || around.is_some_and(is_regular);
         if rule.bad_share > 0
             && is_regular
@@ -173,7 +162,7 @@ impl Judge {
 
     /// Takes `baits` for what only bots use from here on.
     pub fn set_baits(&mut self, baits: Baits) {
-        self.clemency.baits = baits;
+        self.clemency.snares = Snares::new(baits);
     }
 
     /// Counts it for nothing from here on when a host of `nets` talks before the greeting. Each such event is compared with all of
@@ -233,7 +222,7 @@ impl Judge {
             self.clemency.spared.note_breach(net, mercy, name, at);
             return Plea::Spared;
         }
-        let is_known = self.clemency.regulars.is_known(&net, at);
+        let is_known = self.clemency.regulars.is_known(net, at);
         let areas = Areas::of(&settings.count);
         let (may_be, turn) = self.clemency.breaker.ask(is_known, areas, at);
         self.tell(turn, at);
@@ -266,6 +255,11 @@ impl Judge {
             evidence: Vec::new(),
         }));
     }
+}
+
+/// Whether it is a try to log in.
+pub(super) fn is_login(kind: EventKind) -> bool {
+    matches!(kind, EventKind::AuthFailure | EventKind::AuthNotOffered)
 }
 
 /// Whether a rule counts nothing but logins.

@@ -3,18 +3,17 @@
 
 use std::time::Duration;
 
-use super::Judge;
+use super::{Judge, sentence::Act};
 use crate::{
-    ban::{Ban, Cause, End, Origin, Sort},
+    ban::{Ban, End, Origin, Sort},
     decision::{Decision, Tarpit},
-    event::Event,
     rule::{Breach, DelayBy},
 };
 
 impl Judge {
     /// Delays the net of a breach, unless it is shut out anyway.
-    pub(super) fn delay(&mut self, rule: usize, breach: Breach, event: &Event) {
-        let at = event.at;
+    pub(super) fn delay(&mut self, rule: usize, breach: Breach, act: Act) {
+        let at = act.at;
         let settings = self.counters[rule].settings();
         let Some(delay) = settings.then.delay else {
             return;
@@ -26,7 +25,7 @@ impl Judge {
             return;
         }
         match delay.by {
-            DelayBy::Filter => self.delay_in_filter(rule, breach, length, event),
+            DelayBy::Filter => self.delay_in_filter(rule, breach, length, act),
             DelayBy::Policy => {
                 let until = at.checked_add(settings.window).unwrap_or(at);
                 self.decisions.push_back(Decision::Tarpit(Tarpit {
@@ -42,8 +41,8 @@ impl Judge {
         }
     }
 
-    fn delay_in_filter(&mut self, rule: usize, breach: Breach, length: Duration, event: &Event) {
-        let at = event.at;
+    fn delay_in_filter(&mut self, rule: usize, breach: Breach, length: Duration, act: Act) {
+        let at = act.at;
         let Breach { net, count, reason } = breach;
         let end = End::At(at.checked_add(length).unwrap_or(at));
         let is_known = |ban: &Ban| ban.end >= end;
@@ -60,7 +59,7 @@ impl Judge {
             since: at,
             end,
             offences: count,
-            cause: Some(Cause::of(event)),
+            cause: Some(act.cause),
             level: 0,
             reason,
             evidence: self.evidence(settings, net, at),

@@ -6,14 +6,14 @@
 use std::{hash::BuildHasher as _, time::SystemTime};
 
 use foldhash::quality::RandomState;
-use hashbrown::{HashTable, hash_table::Entry};
 use ipnet::IpNet;
 
+use super::sentence::Act;
 use crate::{
     ban::{EVIDENCE_MAX, EVIDENCE_TEXT_MAX, Evidence},
-    event::{Event, EventKind},
+    event::EventKind,
     line::escaped,
-    rule::{NetKey, network},
+    rule::{Index, NONE, NetKey, network},
 };
 
 /// Most bytes of log lines that are kept as evidence over all hosts.
@@ -22,8 +22,6 @@ pub const EVIDENCE_BYTES_MAX: usize = 8 << 20;
 const PIECES_MAX: usize = EVIDENCE_BYTES_MAX / (EVIDENCE_TEXT_MAX + size_of::<Piece>());
 /// Most pieces of a network that are looked at for a ban.
 const IN_NETWORK_MAX: usize = 256;
-/// Index of no piece.
-const NONE: u32 = u32::MAX;
 
 /// Pieces of evidence.
 #[derive(Debug)]
@@ -32,9 +30,9 @@ pub(super) struct Pieces {
     /// [`EVIDENCE_TEXT_MAX`] bytes for each piece.
     texts: Vec<u8>,
     /// The newest piece of each host.
-    newest_of: HashTable<u32>,
+    newest_of: Index,
     /// The newest piece of each network, of those that were kept for one.
-    newest_in: HashTable<u32>,
+    newest_in: Index,
     hasher: RandomState,
     oldest: u32,
     newest: u32,
@@ -48,7 +46,7 @@ struct Piece {
     kind: EventKind,
     host: IpNet,
     /// Hash of the host.
-    hash: u64,
+    hash: u32,
     length: u16,
     /// How many the host has, as far as this is its newest.
     count: u8,
@@ -70,8 +68,8 @@ impl Pieces {
         Self {
             pieces: Vec::new(),
             texts: Vec::new(),
-            newest_of: HashTable::new(),
-            newest_in: HashTable::new(),
+            newest_of: Index::default(),
+            newest_in: Index::default(),
             kept: 0,
             hasher: RandomState::default(),
             oldest: NONE,
@@ -79,8 +77,8 @@ impl Pieces {
         }
     }
 
-    /// Keeps the line that `event` of `host` was read from; for bans of its network, too, if that is wanted.
-    pub(super) fn keep(&mut self, event: &Event, host: IpNet, text: &[u8], for_network: bool) {
+    /// Keeps the line that an act of `host` was read from; for bans of its network, too, if that is wanted.
+    pub(super) fn keep(&mut self, act: Act, host: IpNet, text: &[u8], for_network: bool) {
         let hash = self.hash(&host);
         let known = self.newest_hashed(&host, hash);
         let mut has_given_way = false;
@@ -118,8 +116,8 @@ impl Pieces {
         let was_in_network = before.is_in_network && before.host == host;
         let text = &text[..text.len().min(EVIDENCE_TEXT_MAX)];
         self.pieces[index as usize] = Piece {
-            at: event.at,
-            kind: event.kind,
+            at: act.at,
+            kind: act.cause.kind,
             host,
             hash,
             length: text.len() as u16,
@@ -201,8 +199,8 @@ impl Pieces {
     /// that is lost; there are [`EVIDENCE_MAX`] newer ones then.
     fn in_network(&self, wide: &IpNet) -> impl Iterator<Item = u32> {
         let hash = self.hash(wide);
-        let is_it = |&index: &u32| network(self.pieces[index as usize].host.addr()) == *wide;
-        let newest = self.newest_in.find(hash, is_it).copied();
+        let is_it = |index: u32| network(self.pieces[index as usize].host.addr()) == *wide;
+        let newest = self.newest_in.find(hash, is_it);
         std::iter::successors(newest, |&index| {
             let Piece { before, number, .. } = self.pieces[index as usize];
             let is_there = before != NONE && self.pieces[before as usize].number < number;
@@ -240,15 +238,11 @@ impl Pieces {
         self.unlink(index);
         if self.pieces[index as usize].is_in_network {
             let hash = self.hash(&network(host.addr()));
-            if let Ok(entry) = self.newest_in.find_entry(hash, |&known| known == index) {
-                entry.remove();
-            }
+            self.newest_in.remove(hash, index);
         }
         // Its only one?
         if next == index {
-            if let Ok(entry) = self.newest_of.find_entry(hash, |&known| known == index) {
-                entry.remove();
-            }
+            self.newest_of.remove(hash, index);
             return index;
         }
         if let Some(newest) = self.newest_hashed(&host, hash) {
@@ -264,48 +258,38 @@ impl Pieces {
         self.newest_hashed(host, self.hash(host))
     }
 
-    fn newest_hashed(&self, host: &IpNet, hash: u64) -> Option<u32> {
-        let is_it = |&index: &u32| self.pieces[index as usize].host == *host;
-        self.newest_of.find(hash, is_it).copied()
+    fn newest_hashed(&self, host: &IpNet, hash: u32) -> Option<u32> {
+        let is_it = |index: u32| self.pieces[index as usize].host == *host;
+        self.newest_of.find(hash, is_it)
     }
 
     /// Makes the piece at `index` its host's newest, in place of the one before.
     fn set_newest_of(&mut self, before: Option<u32>, index: u32) {
-        let pieces = &self.pieces;
-        let hash_of = |&index: &u32| pieces[index as usize].hash;
-        let hash = hash_of(&index);
-        let newest = before.and_then(|before| {
-            let is_it = |&known: &u32| known == before;
-            self.newest_of.find_mut(hash, is_it)
-        });
-        match newest {
-            Some(newest) => *newest = index,
-            None => {
-                self.newest_of.insert_unique(hash, index, hash_of);
-            }
+        let hash = self.pieces[index as usize].hash;
+        let has_taken_over =
+            before.is_some_and(|before| self.newest_of.replace(hash, before, index));
+        if !has_taken_over {
+            self.newest_of.insert(hash, index);
         }
     }
 
-    fn hash(&self, net: &IpNet) -> u64 {
-        self.hasher.hash_one(NetKey(*net))
+    /// Makes the piece at `index` the newest of `wide`.
+    fn set_newest_in(&mut self, wide: IpNet, index: u32) {
+        let hash = self.hash(&wide);
+        let is_it = |index: u32| network(self.pieces[index as usize].host.addr()) == wide;
+        let before = self.newest_in.find(hash, is_it);
+        match before {
+            Some(before) => {
+                self.newest_in.replace(hash, before, index);
+            }
+            None => self.newest_in.insert(hash, index),
+        }
+        self.pieces[index as usize].before = before.unwrap_or(NONE);
     }
 
-    fn set_newest_in(&mut self, wide: IpNet, index: u32) {
-        let (pieces, hasher) = (&self.pieces, &self.hasher);
-        let network_of = |&index: &u32| network(pieces[index as usize].host.addr());
-        let entry = self.newest_in.entry(
-            hasher.hash_one(NetKey(wide)),
-            |known| network_of(known) == wide,
-            |known| hasher.hash_one(NetKey(network_of(known))),
-        );
-        let before = match entry {
-            Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut(), index),
-            Entry::Vacant(entry) => {
-                entry.insert(index);
-                NONE
-            }
-        };
-        self.pieces[index as usize].before = before;
+    /// The upper half of the hash of a net.
+    fn hash(&self, net: &IpNet) -> u32 {
+        (self.hasher.hash_one(NetKey(*net)) >> 32) as u32
     }
 
     fn unlink(&mut self, index: u32) {

@@ -10,11 +10,10 @@ use std::{
 use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
-use super::{Judge, name::Subject};
+use super::{Judge, name::Subject, sentence::Act};
 use crate::{
-    ban::{Ban, Cause, End, Evidence, Origin, RuleName, Sort},
+    ban::{Ban, End, Evidence, Origin, RuleName, Sort},
     decision::{Decision, Deed, Trial, Whom},
-    event::Event,
     rule::{Breach, Length, Moment, Tracked},
 };
 
@@ -84,8 +83,8 @@ impl Quiet {
 
 impl Judge {
     /// Tells of the ban that a rule in observe mode would impose, and counts it.
-    pub(super) fn would_ban(&mut self, rule: usize, breach: Breach, event: &Event) {
-        let at = event.at;
+    pub(super) fn would_ban(&mut self, rule: usize, breach: Breach, act: Act) {
+        let at = act.at;
         let Some(sentence) = self.sentence(rule, &breach.net, at) else {
             return;
         };
@@ -104,7 +103,7 @@ impl Judge {
             since: at,
             end,
             offences: breach.count,
-            cause: Some(Cause::of(event)),
+            cause: Some(act.cause),
             level: sentence.level,
             reason: breach.reason,
             evidence: self.evidence(settings, breach.net, at),
@@ -114,8 +113,8 @@ impl Judge {
     }
 
     /// Tells of the delay that a rule in observe mode would impose: the first of a window stands for all of them.
-    pub(super) fn would_delay(&mut self, rule: usize, breach: Breach, event: &Event) {
-        let at = event.at;
+    pub(super) fn would_delay(&mut self, rule: usize, breach: Breach, act: Act) {
+        let at = act.at;
         let settings = self.counters[rule].settings();
         let Some(delay) = settings.then.delay else {
             return;
@@ -138,7 +137,7 @@ impl Judge {
             since: at,
             end,
             offences: breach.count,
-            cause: Some(Cause::of(event)),
+            cause: Some(act.cause),
             level: 0,
             reason: breach.reason,
             evidence,

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::pulse::Health;
 use crate::{
     regular::{DAYS_REMEMBERED, REGULARS_MAX, Regular, SpareSettings},
-    rule::{Moment, Tracked},
+    rule::{Moment, NetKey, Tracked},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,7 +21,7 @@ const BITS: u32 = (1 << DAYS_REMEMBERED) | ((1 << DAYS_REMEMBERED) - 1);
 /// Hosts that did well, and the networks around them.
 #[derive(Debug)]
 pub(super) struct Regulars {
-    known: Tracked<IpNet, Known>,
+    known: Tracked<NetKey, Known>,
     /// Those whose days have changed since they were last asked for; no more than are known.
     changed: BTreeSet<IpNet>,
     settings: SpareSettings,
@@ -72,7 +72,7 @@ impl Regulars {
     pub(super) fn note(&mut self, net: IpNet, good: Good, at: SystemTime) -> bool {
         let moment = Moment::from(at);
         let day = moment.slot(DAY_MS);
-        if let Some(known) = self.known.get_mut(&net)
+        if let Some(known) = self.known.get_mut(&NetKey(net))
             && known.day >= day
         {
             let bit = u32::try_from(known.day - day).map_or(0, bit);
@@ -82,7 +82,9 @@ impl Regulars {
             }
             *days |= bit;
         } else {
-            let (known, displaced) = self.known.touch(net, moment, || Known::new(day, at));
+            let (known, displaced) = self
+                .known
+                .touch(NetKey(net), moment, || Known::new(day, at));
             known.move_to(day, at);
             *known.days(good) |= 1;
             if displaced.is_some() && self.changed.len() >= REGULARS_MAX {
@@ -94,28 +96,28 @@ impl Regulars {
     }
 
     /// Whether it did well on enough of the days before that of `at`.
-    pub(super) fn is_regular(&self, net: &IpNet, merit: Merit, at: SystemTime) -> bool {
+    pub(super) fn is_regular(&self, net: IpNet, merit: Merit, at: SystemTime) -> bool {
         self.known
-            .get(net)
+            .get(&NetKey(net))
             .is_some_and(|known| known.is_regular(merit, at, self.settings))
     }
 
     /// What is known of a regular.
-    pub(super) fn regular_mut(&mut self, net: &IpNet, at: SystemTime) -> Option<&mut Known> {
+    pub(super) fn regular_mut(&mut self, net: IpNet, at: SystemTime) -> Option<&mut Known> {
         let settings = self.settings;
         self.known
-            .get_mut(net)
+            .get_mut(&NetKey(net))
             .filter(|known| known.is_regular(Merit::Any, at, settings))
     }
 
     /// Whether it did anything well on a day before that of `at`.
-    pub(super) fn is_known(&self, net: &IpNet, at: SystemTime) -> bool {
+    pub(super) fn is_known(&self, net: IpNet, at: SystemTime) -> bool {
         let any = SpareSettings {
             days: 1,
             ..self.settings
         };
         self.known
-            .get(net)
+            .get(&NetKey(net))
             .is_some_and(|known| known.is_regular(Merit::Any, at, any))
     }
 
@@ -124,7 +126,7 @@ impl Regulars {
         regulars.sort_by_key(|regular| (regular.last, regular.net));
         for regular in regulars {
             let at = Moment::from(regular.last);
-            let (known, _) = self.known.touch(regular.net, at, || {
+            let (known, _) = self.known.touch(NetKey(regular.net), at, || {
                 Known::new(at.slot(DAY_MS), regular.last)
             });
             known.mail |= regular.mail & BITS;
@@ -136,7 +138,7 @@ impl Regulars {
     pub(super) fn take_changed(&mut self) -> Vec<Regular> {
         let changed = std::mem::take(&mut self.changed);
         let known = |net: IpNet| {
-            let known = self.known.get(&net)?;
+            let known = self.known.get(&NetKey(net))?;
             Some(Regular {
                 net,
                 last: known.last,
@@ -242,12 +244,12 @@ mod tests {
         assert!(regulars.note(net(), Good::Mail, day(0)));
         assert!(!regulars.note(net(), Good::Mail, day(0)));
         regulars.note(net(), Good::Mail, day(3));
-        let is = |regulars: &Regulars, n| regulars.is_regular(&net(), Merit::Any, day(n));
+        let is = |regulars: &Regulars, n| regulars.is_regular(net(), Merit::Any, day(n));
         assert!(!is(&regulars, 3), "today does not count");
         assert!(is(&regulars, 4) && is(&regulars, DAYS_REMEMBERED));
         assert!(!is(&regulars, DAYS_REMEMBERED + 1));
-        assert!(!regulars.is_regular(&net(), Merit::Logins, day(4)));
-        assert!(regulars.is_known(&net(), DAYS_REMEMBERED.min(20).into_day()));
+        assert!(!regulars.is_regular(net(), Merit::Logins, day(4)));
+        assert!(regulars.is_known(net(), DAYS_REMEMBERED.min(20).into_day()));
     }
 
     trait IntoDay {
@@ -275,7 +277,7 @@ mod tests {
         assert_eq!(before.take_changed(), []);
         let mut after = regulars();
         after.restore(changed);
-        assert!(after.is_regular(&net(), Merit::Logins, day(3)));
+        assert!(after.is_regular(net(), Merit::Logins, day(3)));
         assert_eq!(after.take_changed(), []);
     }
 

@@ -6,8 +6,10 @@
 //! what several programs tell, the most that one of them told counts, and not the sum.
 
 use std::{
+    collections::VecDeque,
     hash::{Hash, Hasher},
     net::IpAddr,
+    num::NonZeroU16,
     time::{Duration, SystemTime},
 };
 
@@ -31,7 +33,9 @@ const TELLERS_MAX: usize = 3;
 /// Failures that may be told again.
 #[derive(Debug)]
 pub struct Retold {
-    failures: Tracked<Key, Vec<Failure>>,
+    failures: Tracked<Key, Failures>,
+    /// The programs that have told of any, each with its place as its number.
+    tellers: Vec<&'static str>,
 }
 
 /// What an event is beside those before it.
@@ -79,12 +83,26 @@ enum What {
     Content,
 }
 
+/// The failures of a host: at most [`FAILURES_MAX`], the one that was told first gives way.
 #[derive(Debug)]
+struct Failures {
+    older: VecDeque<Failure>,
+    /// Most hosts have no more than one.
+    newest: Failure,
+    /// The latest time of all.
+    latest: Moment,
+}
+
+#[derive(Clone, Copy, Debug)]
 struct Failure {
     at: Moment,
     account: Option<u64>,
-    tellers: [&'static str; TELLERS_MAX],
+    tellers: [Option<Teller>; TELLERS_MAX],
 }
+
+/// The number of a program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Teller(NonZeroU16);
 
 impl Default for Retold {
     fn default() -> Self {
@@ -97,6 +115,7 @@ impl Retold {
     pub fn new() -> Self {
         Self {
             failures: Tracked::new(HOSTS_MAX),
+            tellers: Vec::new(),
         }
     }
 
@@ -139,35 +158,53 @@ impl Retold {
             What::Login => event.account.as_deref().map(account_key),
             What::Content => None,
         };
-        let (failures, _) = self
-            .failures
-            .touch(Key(address, what), at, || Vec::with_capacity(1));
+        let teller = self.teller(event.told_by);
         let count = (event.score.as_tenths() / event.kind.score().as_tenths().max(1)).max(1);
         let mut untold = Untold {
             of: count,
             ..Untold::default()
         };
-        for _ in 0..count {
-            let again = failures
-                .iter_mut()
-                .find(|failure| failure.may_be_told(at, event.told_by, account));
+        let failure = Failure::new(at, account, teller);
+        let mut is_new = false;
+        let (failures, _) = self.failures.touch(Key(address, what), at, || {
+            is_new = true;
+            Failures::new(failure)
+        });
+        if is_new {
+            untold.fresh = 1;
+        }
+        // What is long over need not be looked at one by one; and no program tells again of what it just told.
+        let may_be_again = !is_new && at.since(failures.latest) <= WITHIN;
+        for _ in untold.fresh..count {
+            let again = match may_be_again {
+                true => failures.again(at, teller, account),
+                false => None,
+            };
             match again {
                 Some(failure) if failure.account.is_none() && account.is_some() => {
                     failure.account = account;
-                    failure.add(event.told_by);
+                    failure.add(teller);
                     untold.named += 1;
                 }
-                Some(failure) => failure.add(event.told_by),
+                Some(failure) => failure.add(teller),
                 None => {
                     untold.fresh += 1;
-                    if failures.len() >= FAILURES_MAX {
-                        failures.remove(0);
-                    }
-                    failures.push(Failure::new(at, account, event.told_by));
+                    failures.push(failure);
                 }
             }
         }
         Some(untold)
+    }
+
+    /// The number of a program: there are few.
+    fn teller(&mut self, name: &'static str) -> Teller {
+        let known = self.tellers.iter().position(|known| *known == name);
+        let place = known.unwrap_or_else(|| {
+            self.tellers.push(name);
+            self.tellers.len() - 1
+        });
+        let number = u16::try_from(place + 1).unwrap_or(u16::MAX);
+        Teller(NonZeroU16::new(number).unwrap_or(NonZeroU16::MAX))
     }
 
     /// Hosts that are remembered.
@@ -186,10 +223,36 @@ impl Retold {
     }
 }
 
+impl Failures {
+    fn new(first: Failure) -> Self {
+        Self {
+            older: VecDeque::new(),
+            newest: first,
+            latest: first.at,
+        }
+    }
+
+    /// The one told first of those that `teller` may tell of again.
+    fn again(&mut self, at: Moment, teller: Teller, account: Option<u64>) -> Option<&mut Failure> {
+        let all = self.older.iter_mut().chain([&mut self.newest]);
+        let mut all = all.into_iter();
+        all.find(|failure| failure.may_be_told(at, teller, account))
+    }
+
+    fn push(&mut self, failure: Failure) {
+        if self.older.len() + 1 >= FAILURES_MAX {
+            self.older.pop_front();
+        }
+        self.older.push_back(self.newest);
+        self.newest = failure;
+        self.latest = self.latest.max(failure.at);
+    }
+}
+
 impl Failure {
-    fn new(at: Moment, account: Option<u64>, teller: &'static str) -> Self {
-        let mut tellers = [""; TELLERS_MAX];
-        tellers[0] = teller;
+    fn new(at: Moment, account: Option<u64>, teller: Teller) -> Self {
+        let mut tellers = [None; TELLERS_MAX];
+        tellers[0] = Some(teller);
         Self {
             at,
             account,
@@ -197,20 +260,20 @@ impl Failure {
         }
     }
 
-    fn may_be_told(&self, at: Moment, teller: &str, account: Option<u64>) -> bool {
+    fn may_be_told(&self, at: Moment, teller: Teller, account: Option<u64>) -> bool {
         let is_same = match (self.account, account) {
             (Some(mine), Some(other)) => mine == other,
             _ => true,
         };
         is_same
             && self.at.apart(at) <= WITHIN
-            && !self.tellers.contains(&teller)
-            && self.tellers.contains(&"")
+            && !self.tellers.contains(&Some(teller))
+            && self.tellers.contains(&None)
     }
 
-    fn add(&mut self, teller: &'static str) {
-        if let Some(free) = self.tellers.iter_mut().find(|teller| teller.is_empty()) {
-            *free = teller;
+    fn add(&mut self, teller: Teller) {
+        if let Some(free) = self.tellers.iter_mut().find(|teller| teller.is_none()) {
+            *free = Some(teller);
         }
     }
 }
@@ -359,7 +422,10 @@ mod tests {
         let most = event(0, "pam", "joe", 100);
         retold.untold(&most);
         let key = super::Key(most.address.unwrap(), super::What::Login);
-        assert_eq!(retold.failures.get(&key).unwrap().len(), FAILURES_MAX);
+        assert_eq!(
+            retold.failures.get(&key).unwrap().older.len() + 1,
+            FAILURES_MAX
+        );
         retold.forget(Moment::from(most.at + REMEMBERED));
         assert_eq!(retold.failures.len(), 0);
     }

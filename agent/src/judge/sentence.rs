@@ -8,9 +8,34 @@ use super::{Class, Judge, clemency::Plea};
 use crate::{
     ban::{Ban, Cause, End, Evidence, Origin, Sort},
     decision::{Decision, Kick, Notice, Topic, Whom},
-    event::Event,
+    event::{Event, EventKind},
     rule::{Breach, Found, Length, Mode, Moment, Note, RuleSettings, Rules, network},
 };
+
+/// What an event is to the sentence: no rule needs to know more of it than its note.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Act {
+    pub(super) at: SystemTime,
+    pub(super) cause: Cause,
+}
+
+impl Act {
+    pub(super) fn of(event: &Event) -> Self {
+        Self {
+            at: event.at,
+            cause: Cause::of(event),
+        }
+    }
+
+    /// As what it is when it names a bait.
+    pub(super) fn baited(self) -> Self {
+        let cause = Cause {
+            kind: EventKind::Honeypot,
+            ..self.cause
+        };
+        Self { cause, ..self }
+    }
+}
 
 /// How long a ban is, and why.
 pub(super) struct Sentence {
@@ -30,10 +55,9 @@ impl Sentence {
 
 impl Judge {
     /// Shows every rule the event and imposes what follows.
-    pub(super) fn judge(&mut self, event: &Event, host: IpNet) {
-        let note = Note::new(event, &host, self.era);
+    pub(super) fn judge(&mut self, note: Note, act: Act, host: IpNet) {
         let mut found = Found::default();
-        let interest = &self.interests[event.kind as usize];
+        let interest = &self.interests[act.cause.kind as usize];
         let classes = [
             (host, &interest.of_hosts, &mut self.hosts),
             (
@@ -67,13 +91,13 @@ impl Judge {
         }
         let Found { mut breaches, near } = found;
         if !near.is_empty() {
-            self.note_near(near, event.at);
+            self.note_near(near, act.at);
         }
         let mut others = Vec::new();
         if !breaches.is_empty() {
             for (rule, breach) in &mut breaches {
                 let name = &self.counters[*rule].settings().name;
-                self.near.reach(&Whom::Net(breach.net), name, event.at);
+                self.near.reach(&Whom::Net(breach.net), name, act.at);
                 breach.net = self.net_to_ban(*rule, breach.net);
             }
             let bans = |(rule, _): &mut (usize, Breach)| {
@@ -85,7 +109,7 @@ impl Judge {
         if breaches.len() > 1 {
             // The widest net first, of one net the longest ban: what they make superfluous is left out.
             breaches.sort_by_cached_key(|(index, breach)| {
-                let sentence = self.sentence(*index, &breach.net, event.at);
+                let sentence = self.sentence(*index, &breach.net, act.at);
                 let length = sentence.map(|sentence| sentence.length);
                 let net = breach.net;
                 (net.prefix_len(), net, Reverse(length), *index)
@@ -93,10 +117,10 @@ impl Judge {
             breaches.dedup_by_key(|(_, breach)| breach.net);
         }
         for (index, breach) in breaches {
-            self.impose(index, breach, host, event);
+            self.impose(index, breach, host, act);
         }
         for (index, breach) in others {
-            self.follow(index, breach, event);
+            self.follow(index, breach, act);
         }
     }
 
@@ -115,13 +139,13 @@ impl Judge {
     }
 
     /// What follows a breach of a rule that does not ban: it delays, or notifies, or only says what it would do.
-    fn follow(&mut self, rule: usize, breach: Breach, event: &Event) {
-        let at = event.at;
+    fn follow(&mut self, rule: usize, breach: Breach, act: Act) {
+        let at = act.at;
         let settings = self.counters[rule].settings();
         let (mode, then) = (settings.mode, settings.then);
         match mode {
-            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, event),
-            Mode::Observe if then.ban.is_some() => self.would_ban(rule, breach, event),
+            Mode::Observe if then.delay.is_some() => self.would_delay(rule, breach, act),
+            Mode::Observe if then.ban.is_some() => self.would_ban(rule, breach, act),
             Mode::Observe => {
                 let evidence = self.evidence(settings, breach.net, at);
                 let whom = Whom::Net(breach.net);
@@ -131,14 +155,14 @@ impl Judge {
                 if then.notify && self.is_worth_a_notice(rule, breach.net, at) {
                     self.notify(rule, &breach, at);
                 }
-                self.delay(rule, breach, event);
+                self.delay(rule, breach, act);
             }
         }
     }
 
     /// Bans the net of a breach, and the net around it when that is one banned neighbour too many.
-    fn impose(&mut self, rule: usize, breach: Breach, host: IpNet, event: &Event) {
-        let at = event.at;
+    fn impose(&mut self, rule: usize, breach: Breach, host: IpNet, act: Act) {
+        let at = act.at;
         let mut breach = Some(breach);
         while let Some(Breach { net, count, reason }) = breach.take() {
             // A host is banned although something inside its prefix is allowed, which the filter then lets through; its
@@ -151,7 +175,7 @@ impl Judge {
                 count,
                 reason: reason.clone(),
             };
-            if !self.ban(rule, net, count, reason, event) {
+            if !self.ban(rule, net, count, reason, act) {
                 return;
             }
             let then = self.counters[rule].settings().then;
@@ -176,8 +200,8 @@ impl Judge {
     }
 
     /// Bans `net` unless it is banned, or a ban covers it that ends no sooner, or there is no room. Whether it did.
-    fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, event: &Event) -> bool {
-        let at = event.at;
+    fn ban(&mut self, rule: usize, net: IpNet, count: u32, reason: String, act: Act) -> bool {
+        let at = act.at;
         let Some(sentence) = self.sentence(rule, &net, at) else {
             return false;
         };
@@ -203,7 +227,7 @@ impl Judge {
             since: at,
             end,
             offences: count,
-            cause: Some(Cause::of(event)),
+            cause: Some(act.cause),
             level: sentence.level,
             reason,
             evidence: self.evidence(settings, net, at),

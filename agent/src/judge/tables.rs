@@ -33,7 +33,7 @@ impl Judge {
         let table = |name, used, max| Table { name, used, max };
         let (hosts, networks) = (&self.hosts, &self.networks);
         let clemency = &self.clemency;
-        let (known, strangers, names) = self.accounts.sizes();
+        let (known, strangers) = self.accounts.len();
         let (sessions, addresses) = self.endings.len();
         let (near, reached) = self.near.len();
         let mut tables = vec![
@@ -87,11 +87,6 @@ impl Judge {
             table("spared", clemency.spared.len(), SPARED_MAX),
             table("accounts", known, accounts::ACCOUNTS_MAX),
             table("strange names", strangers, accounts::STRANGERS_MAX),
-            table(
-                "names",
-                names,
-                accounts::ACCOUNTS_MAX + accounts::STRANGERS_MAX,
-            ),
             table(
                 "live sessions",
                 self.accounts.live_len(),

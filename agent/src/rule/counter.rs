@@ -12,6 +12,8 @@ pub(crate) struct Counter {
     /// Services that count, as bits.
     services: u8,
     pub(super) slots: Slots,
+    /// Four fifths of the limit. Of small limits nothing is near but the limit itself.
+    near: u64,
     /// Since which change of the rules it is in force: what was noted before is none of its.
     since: u8,
     breaches: u64,
@@ -33,6 +35,7 @@ impl Counter {
                 .fold(0, |bits, kind| bits | 1 << *kind as u32),
             services,
             slots: Slots::of(settings.window),
+            near: (u64::from(settings.limit) * 4).div_ceil(5),
             settings,
             since: era,
             breaches: 0,
@@ -78,16 +81,14 @@ impl Counter {
 
     /// Whether the rule's limit may come near by `note` after `earlier` ones; surely not when it says so.
     pub(super) fn may_be_near(&self, earlier: &[Note], note: &Note) -> bool {
-        // Of small limits nothing is near but the limit itself.
-        let near = (u64::from(self.settings.limit) * 4).div_ceil(5);
         let is_counted = |earlier: &&Note| {
             self.counts_note(earlier)
                 && (self.settings.per != Per::Session || earlier.session() == note.session())
         };
         match self.settings.measure {
             Measure::Count | Measure::Recipients | Measure::Megabytes => {
-                earlier.len() as u64 + 1 >= near
-                    && earlier.iter().filter(is_counted).count() as u64 + 1 >= near
+                earlier.len() as u64 + 1 >= self.near
+                    && earlier.iter().filter(is_counted).count() as u64 + 1 >= self.near
             }
             Measure::Score => {
                 let tenths = |note: &Note| i64::from(note.tenths().max(0));

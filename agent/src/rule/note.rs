@@ -1,7 +1,8 @@
 //! An event as the rules see it, in forty bytes: of many hosts no more is ever needed.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash, Hasher};
 
+use foldhash::quality::FixedState;
 use ipnet::IpNet;
 
 use super::{Distinct, Measure, Moment, RuleSettings};
@@ -24,6 +25,7 @@ pub(crate) struct Note {
 
 const KIND_BITS: u16 = 5;
 const SERVICE_BITS: u16 = 3;
+const KIND_MASK: u16 = (1 << KIND_BITS) - 1;
 const HAS_ACCOUNT: u16 = 1 << (KIND_BITS + SERVICE_BITS);
 const HAS_RECIPIENT: u16 = HAS_ACCOUNT << 1;
 const HAS_SESSION: u16 = HAS_ACCOUNT << 2;
@@ -58,6 +60,27 @@ impl Note {
         }
     }
 
+    /// The same at another weight.
+    pub(crate) fn weighing(self, score: Score) -> Self {
+        Self {
+            tenths: score.as_tenths(),
+            ..self
+        }
+    }
+
+    /// What the event is beside what it is, when it names a bait. The account is that of a login, or none.
+    pub(crate) fn baited(self, is_login: bool) -> Self {
+        let kind = EventKind::Honeypot;
+        let dropped = if is_login { 0 } else { HAS_ACCOUNT };
+        let others = self.bits & !KIND_MASK & !dropped;
+        Self {
+            account: if is_login { self.account } else { 0 },
+            tenths: kind.score().as_tenths(),
+            bits: others | kind as u16,
+            ..self
+        }
+    }
+
     pub(crate) fn at(&self) -> Moment {
         self.at
     }
@@ -68,11 +91,11 @@ impl Note {
 
     /// Its kind, as a bit.
     pub(crate) fn kind_bit(&self) -> u32 {
-        1 << (self.bits & ((1 << KIND_BITS) - 1))
+        1 << (self.bits & KIND_MASK)
     }
 
     pub(crate) fn kind(&self) -> EventKind {
-        EventKind::ALL[usize::from(self.bits & ((1 << KIND_BITS) - 1))]
+        EventKind::ALL[usize::from(self.bits & KIND_MASK)]
     }
 
     /// Its service, as a bit.
@@ -164,16 +187,16 @@ impl Note {
     }
 }
 
-/// Recipients and accounts are the same in any case of letters. SipHash with fixed keys: the same input gives the same
-/// decisions in every run.
+/// Recipients and accounts are the same in any case of letters. The seed is fixed: the same input gives the same decisions in
+/// every run.
 fn hash_name(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     for piece in name.as_bytes().chunks(64) {
         let mut lower = [0; 64];
-        let lower = &mut lower[..piece.len()];
-        lower.copy_from_slice(piece);
+        lower[..piece.len()].copy_from_slice(piece);
+        // All of it: a fixed length is done in few steps.
         lower.make_ascii_lowercase();
-        hasher.write(lower);
+        hasher.write(&lower[..piece.len()]);
     }
     hasher.finish()
 }

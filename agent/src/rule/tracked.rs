@@ -1,17 +1,17 @@
 //! A bounded map whose entry longest untouched gives way to a new one, in constant time.
 
 use std::{
+    borrow::Borrow,
     hash::{BuildHasher as _, Hash},
     time::Duration,
 };
 
 use foldhash::quality::RandomState;
-use hashbrown::HashTable;
 
-use super::Moment;
-
-/// Index of no node.
-const NONE: u32 = u32::MAX;
+use super::{
+    Moment,
+    index::{Index, NONE},
+};
 
 /// At most `capacity` values by key, in the order in which they were touched.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Tracked<K, V> {
     capacity: usize,
     /// Where the node of a key is. The seed of the hash is drawn, so that nobody can choose addresses that collide; nothing
     /// but the time that a look takes depends on it.
-    index: HashTable<Place>,
+    index: Index,
     hasher: RandomState,
     nodes: Vec<Node<K, V>>,
     free: Vec<u32>,
@@ -28,41 +28,24 @@ pub(crate) struct Tracked<K, V> {
     newest: u32,
 }
 
-/// Where a node is, with the hash of its key: a table that grows need not ask the nodes, which lie anywhere in memory.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    hash: u32,
-    node: u32,
-}
-
-impl Place {
-    /// The hash as the table wants it: it takes a place from the lower bits and a mark from the highest.
-    fn hash(&self) -> u64 {
-        spread(self.hash)
-    }
-}
-
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
-}
-
 #[derive(Debug)]
 struct Node<K, V> {
     key: K,
-    /// `None` while the node is free.
-    value: Option<V>,
-    /// The latest time it was touched with.
-    last: Moment,
+    hash: u32,
     older: u32,
     newer: u32,
+    /// The latest time it was touched with.
+    last: Moment,
+    /// `None` while the node is free.
+    value: Option<V>,
 }
 
-impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
+impl<K: Eq + Hash, V> Tracked<K, V> {
     /// An empty map; `capacity` is at least 1 and below `u32::MAX`.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.clamp(1, NONE as usize - 1),
-            index: HashTable::new(),
+            index: Index::default(),
             hasher: RandomState::default(),
             nodes: Vec::new(),
             free: Vec::new(),
@@ -75,12 +58,20 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
         self.index.len()
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         let node = self.find(key)?;
         self.nodes[node as usize].value.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         let node = self.find(key)?;
         self.nodes[node as usize].value.as_mut()
     }
@@ -104,10 +95,32 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
         key: K,
         at: Moment,
         fresh: impl FnOnce() -> V,
-    ) -> (&mut V, Option<V>) {
+    ) -> (&mut V, Option<V>)
+    where
+        K: Copy,
+    {
         let mut displaced = None;
-        let hash = self.hash(&key);
-        let node = match self.find_hashed(&key, hash) {
+        let value = self.touch_borrowed(&key, at, |gone| {
+            displaced = gone;
+            (key, fresh())
+        });
+        (value, displaced)
+    }
+
+    /// As [`Tracked::touch`] where a key costs more than a look at it: `fresh` makes it with the value, and may make that of the
+    /// value that gives way.
+    pub(crate) fn touch_borrowed<Q>(
+        &mut self,
+        key: &Q,
+        at: Moment,
+        fresh: impl FnOnce(Option<V>) -> (K, V),
+    ) -> &mut V
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let hash = self.hash(key);
+        let node = match self.find_hashed(key, hash) {
             Some(node) if node == self.newest => node,
             Some(node) => {
                 self.unlink(node);
@@ -115,41 +128,44 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
                 node
             }
             None => {
-                if self.index.len() >= self.capacity {
-                    displaced = self.pop_oldest();
-                }
-                let node = self.allocate(key, at, fresh());
-                let place = Place { hash, node };
-                self.index.insert_unique(place.hash(), place, Place::hash);
+                let displaced = match self.index.len() >= self.capacity {
+                    true => self.pop_oldest(),
+                    false => None,
+                };
+                let (key, value) = fresh(displaced);
+                let node = self.allocate(Node {
+                    key,
+                    hash,
+                    older: NONE,
+                    newer: NONE,
+                    last: at,
+                    value: Some(value),
+                });
+                self.index.insert(hash, node);
                 self.link_newest(node);
                 node
             }
         };
         let node = &mut self.nodes[node as usize];
         node.last = node.last.max(at);
-        let value = node.value.as_mut().expect("an indexed node has a value");
-        (value, displaced)
+        node.value.as_mut().expect("an indexed node has a value")
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        if self.index.is_empty() {
-            return None;
-        }
-        let hash = self.hash(key);
-        let nodes = &self.nodes;
-        let found = self.index.find_entry(spread(hash), |place| {
-            place.hash == hash && nodes[place.node as usize].key == *key
-        });
-        let (Place { node, .. }, _) = found.ok()?.remove();
-        self.unlink(node);
-        self.free.push(node);
-        self.nodes[node as usize].value.take()
+    pub(crate) fn remove<Q>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let node = self.find(key)?;
+        self.take_out(node)
     }
 
     /// Takes out the value longest untouched.
     pub(crate) fn pop_oldest(&mut self) -> Option<V> {
-        let key = self.nodes.get(self.oldest as usize)?.key;
-        self.remove(&key)
+        match self.oldest {
+            NONE => None,
+            oldest => self.take_out(oldest),
+        }
     }
 
     /// Takes out the value longest untouched if that was at least `age` before `now`.
@@ -161,32 +177,33 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
         self.pop_oldest()
     }
 
-    fn find(&self, key: &K) -> Option<u32> {
-        if self.index.is_empty() {
-            return None;
+    fn find<Q>(&self, key: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        // Many tables are empty most of the time.
+        match self.index.len() {
+            0 => None,
+            _ => self.find_hashed(key, self.hash(key)),
         }
-        self.find_hashed(key, self.hash(key))
     }
 
-    fn find_hashed(&self, key: &K, hash: u32) -> Option<u32> {
-        let is_it =
-            |place: &Place| place.hash == hash && self.nodes[place.node as usize].key == *key;
-        self.index.find(spread(hash), is_it).map(|place| place.node)
+    fn find_hashed<Q>(&self, key: &Q, hash: u32) -> Option<u32>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let is_it = |node: u32| self.nodes[node as usize].key.borrow() == key;
+        self.index.find(hash, is_it)
     }
 
     /// The upper half of the hash of a key.
-    fn hash(&self, key: &K) -> u32 {
+    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u32 {
         (self.hasher.hash_one(key) >> 32) as u32
     }
 
-    fn allocate(&mut self, key: K, last: Moment, value: V) -> u32 {
-        let node = Node {
-            key,
-            value: Some(value),
-            last,
-            older: NONE,
-            newer: NONE,
-        };
+    fn allocate(&mut self, node: Node<K, V>) -> u32 {
         match self.free.pop() {
             Some(free) => {
                 self.nodes[free as usize] = node;
@@ -197,6 +214,13 @@ impl<K: Copy + Eq + Hash, V> Tracked<K, V> {
                 u32::try_from(self.nodes.len() - 1).expect("the capacity is below u32::MAX")
             }
         }
+    }
+
+    fn take_out(&mut self, node: u32) -> Option<V> {
+        self.index.remove(self.nodes[node as usize].hash, node);
+        self.unlink(node);
+        self.free.push(node);
+        self.nodes[node as usize].value.take()
     }
 
     fn unlink(&mut self, node: u32) {

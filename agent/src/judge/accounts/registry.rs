@@ -1,9 +1,7 @@
 //! The accounts that are remembered, by name. Whoever attacks may invent names: an account of which nothing but failed logins
 //! is known is a stranger, and strangers displace none but each other.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::SystemTime};
-
-use foldhash::quality::RandomState;
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use super::count::Count;
 use crate::{
@@ -31,13 +29,11 @@ pub(super) struct Entry {
     pub(super) is_dirty: bool,
 }
 
+/// See the module.
 #[derive(Debug)]
 pub(super) struct Registry {
-    /// A number for each name, so that a name is kept once.
-    ids: HashMap<Arc<str>, u64, RandomState>,
-    next: u64,
-    known: Tracked<u64, Entry>,
-    strangers: Tracked<u64, Entry>,
+    known: Tracked<Arc<str>, Entry>,
+    strangers: Tracked<Arc<str>, Entry>,
 }
 
 impl Entry {
@@ -45,6 +41,23 @@ impl Entry {
         Self {
             account: Account::new(name, at),
             counts: Vec::new(),
+            is_exempt: false,
+            last_failure: None,
+            is_dirty: false,
+        }
+    }
+
+    /// One of another name that nothing is known of, in the memory of this one.
+    fn renewed(self, name: Arc<str>, at: SystemTime) -> Self {
+        let Self {
+            account,
+            mut counts,
+            ..
+        } = self;
+        counts.clear();
+        Self {
+            account: account.renewed(name, at),
+            counts,
             is_exempt: false,
             last_failure: None,
             is_dirty: false,
@@ -63,8 +76,6 @@ impl Entry {
 impl Registry {
     pub(super) fn new() -> Self {
         Self {
-            ids: HashMap::default(),
-            next: 0,
             known: Tracked::new(ACCOUNTS_MAX),
             strangers: Tracked::new(STRANGERS_MAX),
         }
@@ -73,40 +84,32 @@ impl Registry {
     /// The account of that name, remembered from here on. Once something of it `succeeded` it is no stranger any more.
     pub(super) fn touch(&mut self, name: &str, at: SystemTime, succeeded: bool) -> &mut Entry {
         let lower = lower(name);
-        let (id, new_name) = match self.ids.get(&*lower) {
-            Some(&id) => (id, None),
-            None => {
-                let id = self.next;
-                self.next += 1;
-                let name: Arc<str> = lower.as_ref().into();
-                self.ids.insert(Arc::clone(&name), id);
-                (id, Some(name))
-            }
-        };
-        let is_known = self.known.get(&id).is_some();
+        let name = lower.as_ref();
+        let is_known = self.known.get(name).is_some();
         let stranger = match succeeded && !is_known {
-            true => self.strangers.remove(&id),
+            true => self.strangers.remove(name),
             false => None,
         };
         let table = match is_known || succeeded {
             true => &mut self.known,
             false => &mut self.strangers,
         };
-        let fresh = || {
-            let named = || new_name.unwrap_or_else(|| lower.as_ref().into());
-            stranger.unwrap_or_else(|| Entry::new(named(), at))
-        };
-        let (entry, displaced) = table.touch(id, Moment::from(at), fresh);
-        if let Some(displaced) = displaced {
-            self.ids.remove(&displaced.account.name);
-        }
+        let entry = table.touch_borrowed(name, Moment::from(at), |gone| {
+            let entry = match (stranger, gone) {
+                (Some(stranger), _) => stranger,
+                (None, Some(gone)) => gone.renewed(name.into(), at),
+                (None, None) => Entry::new(name.into(), at),
+            };
+            (Arc::clone(&entry.account.name), entry)
+        });
         entry.account.last = entry.account.last.max(at);
         entry
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {
-        let id = self.ids.get(&*lower(name))?;
-        self.known.get(id).or_else(|| self.strangers.get(id))
+        let lower = lower(name);
+        let name = lower.as_ref();
+        self.known.get(name).or_else(|| self.strangers.get(name))
     }
 
     /// The names of all, known ones and strangers.
@@ -119,6 +122,11 @@ impl Registry {
         self.known.for_each(each);
     }
 
+    /// Calls `each` for all others.
+    pub(super) fn for_each_stranger(&mut self, each: impl FnMut(&mut Entry)) {
+        self.strangers.for_each(each);
+    }
+
     /// Calls `each` for all.
     pub(super) fn for_each(&mut self, mut each: impl FnMut(&mut Entry)) {
         self.known.for_each(&mut each);
@@ -127,14 +135,7 @@ impl Registry {
 
     /// Forgets strangers without an event for `age`.
     pub(super) fn forget_strangers(&mut self, now: Moment, age: std::time::Duration) {
-        while let Some(gone) = self.strangers.pop_idle(now, age) {
-            self.ids.remove(&gone.account.name);
-        }
-    }
-
-    /// How many names are kept: as many as there are entries.
-    pub(super) fn names(&self) -> usize {
-        self.ids.len()
+        while self.strangers.pop_idle(now, age).is_some() {}
     }
 
     /// How many are known, and how many are strangers.
@@ -173,11 +174,10 @@ mod tests {
             registry.touch(&format!("invented{n}"), at(1), false);
         }
         assert_eq!(registry.len(), (1, STRANGERS_MAX));
-        assert_eq!(registry.ids.len(), STRANGERS_MAX + 1);
         assert!(registry.get("JOE@example.org").is_some());
         assert!(registry.get("ann").is_none());
         registry.forget_strangers(at(100).into(), Duration::from_secs(99));
-        assert_eq!((registry.len(), registry.ids.len()), ((1, 0), 1));
+        assert_eq!(registry.len(), (1, 0));
     }
 
     #[test]
