@@ -122,6 +122,10 @@ impl Account {
 
     /// The day of that number, for changes; `None` for one so long ago that it is not kept.
     pub fn day_mut(&mut self, number: i64) -> Option<&mut Day> {
+        let is_it = |day: &Day| day.number == number;
+        if self.days.back().is_some_and(is_it) {
+            return self.days.back_mut();
+        }
         let place = self.days.partition_point(|day| day.number < number);
         if self.days.get(place).is_none_or(|day| day.number != number) {
             if place == 0 && self.days.len() >= DAYS_MAX {

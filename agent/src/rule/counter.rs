@@ -66,6 +66,7 @@ impl Counter {
     }
 
     /// Whether it counts what is noted.
+    #[inline]
     pub(crate) fn counts_note(&self, note: &Note) -> bool {
         self.kinds & note.kind_bit() != 0
             && self.services & note.service_bit() != 0
@@ -80,6 +81,7 @@ impl Counter {
     }
 
     /// Whether the rule's limit may come near by `note` after `earlier` ones; surely not when it says so.
+    #[inline]
     pub(super) fn may_be_near(&self, earlier: &[Note], note: &Note) -> bool {
         let is_counted = |earlier: &&Note| {
             self.counts_note(earlier)

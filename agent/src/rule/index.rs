@@ -34,12 +34,14 @@ impl Index {
     }
 
     /// The number with that hash that is the one, if there is any.
+    #[inline]
     pub(crate) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let position = self.position(hash, is_it)?;
         Some(self.places[position].number)
     }
 
     /// Puts in `number`, which is not in it.
+    #[inline]
     pub(crate) fn insert(&mut self, hash: u32, number: u32) {
         if self.len >= self.places.len() / 4 * 3 {
             self.grow();
@@ -49,6 +51,7 @@ impl Index {
     }
 
     /// Puts `new` in the place of `old`, which has the same hash; whether that was there.
+    #[inline]
     pub(crate) fn replace(&mut self, hash: u32, old: u32, new: u32) -> bool {
         let position = self.position(hash, |number| number == old);
         if let Some(position) = position {
@@ -77,6 +80,7 @@ impl Index {
         true
     }
 
+    #[inline]
     fn position(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<usize> {
         if self.len == 0 {
             return None;
@@ -94,6 +98,7 @@ impl Index {
         }
     }
 
+    #[inline]
     fn put(&mut self, place: Place) {
         let mut position = self.home(place.hash);
         while self.places[position].number != NONE {
@@ -102,6 +107,7 @@ impl Index {
         self.places[position] = place;
     }
 
+    #[cold]
     fn grow(&mut self) {
         let places = (self.places.len() * 2).max(PLACES_MIN);
         let old = std::mem::replace(&mut self.places, vec![FREE; places]);
@@ -112,10 +118,12 @@ impl Index {
         }
     }
 
+    #[inline]
     fn home(&self, hash: u32) -> usize {
         hash as usize & (self.places.len() - 1)
     }
 
+    #[inline]
     fn after(&self, position: usize) -> usize {
         (position + 1) & (self.places.len() - 1)
     }

@@ -38,6 +38,7 @@ pub(crate) fn whole_millis(length: Duration) -> u64 {
 }
 
 impl From<SystemTime> for Moment {
+    #[inline]
     fn from(time: SystemTime) -> Self {
         let millis = |d: Duration| {
             let whole = i64::try_from(d.as_secs()).unwrap_or(i64::MAX);

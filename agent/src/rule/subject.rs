@@ -2,7 +2,7 @@
 
 use std::{
     hash::{Hash, Hasher},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -57,7 +57,11 @@ pub(crate) fn network(address: IpAddr) -> IpNet {
 
 fn prefix(address: IpAddr, v4: u8, v6: u8) -> IpNet {
     match address.to_canonical() {
-        IpAddr::V4(address) => IpNet::V4(Ipv4Net::new_assert(address, v4).trunc()),
+        IpAddr::V4(address) => {
+            let host_bits = u32::MAX.checked_shr(v4.into()).unwrap_or(0);
+            let first = Ipv4Addr::from_bits(address.to_bits() & !host_bits);
+            IpNet::V4(Ipv4Net::new_assert(first, v4))
+        }
         IpAddr::V6(address) => IpNet::V6(Ipv6Net::new_assert(address, v6).trunc()),
     }
 }

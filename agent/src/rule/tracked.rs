@@ -90,6 +90,7 @@ impl<K: Eq + Hash, V> Tracked<K, V> {
     }
 
     /// The value of `key`, made by `fresh` when there is none, as the newest; and the value that gave way to it.
+    #[inline]
     pub(crate) fn touch(
         &mut self,
         key: K,
