@@ -173,8 +173,14 @@ impl<'a> Line<'a> {
     /// The event that it tells of, with the kind's own score and nobody's address.
     #[inline(always)]
     pub fn event(&self, kind: EventKind, service: Service) -> Event {
+        self.event_at(self.at(), kind, service)
+    }
+
+    /// The same, where it is known already when that was.
+    #[inline(always)]
+    fn event_at(&self, at: SystemTime, kind: EventKind, service: Service) -> Event {
         Event {
-            at: self.at(),
+            at,
             kind,
             address: None,
             port: None,

@@ -101,10 +101,12 @@ fn after_queue_id(message: &[u8]) -> (&[u8], &[u8]) {
 /// Short ids are upper-case hexadecimal. Long ones have no vowels (`MAIL_QUEUE_CLOCK`'s base 52), so no word such as
 /// `warning` passes for one.
 fn is_queue_id(id: &[u8]) -> bool {
-    let forms = id.iter().fold(SHORT | LONG, |forms, &byte| {
-        forms & FORMS_OF[usize::from(byte)]
-    });
-    id == b"NOQUEUE" || (id.len() >= 5 && forms != 0)
+    let forms = || {
+        id.iter().fold(SHORT | LONG, |forms, &byte| {
+            forms & FORMS_OF[usize::from(byte)]
+        })
+    };
+    id == b"NOQUEUE" || (id.len() >= 5 && forms() != 0)
 }
 
 /// Longest queue id, and one more.

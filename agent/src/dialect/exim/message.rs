@@ -18,24 +18,24 @@ use crate::{
 
 /// Takes the id of a message off the front.
 pub(super) fn after_id(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    /// Lengths of the parts of an id, up to 4.96 and since.
-    const FORMS: [[usize; 3]; 2] = [[6, 6, 2], [6, 11, 4]];
-    if !text.first()?.is_ascii_digit() {
-        return None;
+    // Up to 4.96 and since: three parts, of 6, 6 and 2 or of 6, 11 and 4 letters and digits.
+    after_form::<16>(text, [6, 13]).or_else(|| after_form::<23>(text, [6, 18]))
+}
+
+/// The same for ids of `N` bytes with two dashes.
+fn after_form<const N: usize>(text: &[u8], dashes: [usize; 2]) -> Option<(&[u8], &[u8])> {
+    let mut id = *text.first_chunk::<N>()?;
+    let rest = text[N..].strip_prefix(b" ")?;
+    for dash in dashes {
+        if std::mem::replace(&mut id[dash], b'0') != b'-' {
+            return None;
+        }
     }
-    FORMS.iter().find_map(|&[first, second, third]| {
-        let (id, rest) = text.split_at_checked(first + second + third + 2)?;
-        let rest = rest.strip_prefix(b" ")?;
-        let (head, tail) = (id[..first].iter(), &id[first + 1..]);
-        let (middle, end) = (tail[..second].iter(), tail[second + 1..].iter());
-        let is_id = id[first] == b'-'
-            && tail[second] == b'-'
-            && head
-                .chain(middle)
-                .chain(end)
-                .all(|&byte| lanes::is_alphanumeric(byte));
-        is_id.then_some((id, rest))
-    })
+    let is_id = id[0].is_ascii_digit()
+        && id
+            .iter()
+            .fold(true, |all, &byte| all & lanes::is_alphanumeric(byte));
+    is_id.then_some((&text[..N], rest))
 }
 
 impl Exim {

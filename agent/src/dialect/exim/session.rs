@@ -73,12 +73,11 @@ impl Connections {
         let score = weigh(session);
         session.is_scored |= score > Score::ZERO;
         Event {
-            at,
             address: Some(client.address),
             port: client.port,
             session: session.id,
             score,
-            ..line.event(kind, Service::Smtp)
+            ..line.event_at(at, kind, Service::Smtp)
         }
     }
 
