@@ -5,14 +5,16 @@
 //! Each failure that counts may be told again once by each other program, within [`WITHIN`] and about the same account. So of
 //! what several programs tell, the most that one of them told counts, and not the sum.
 
+mod failures;
+
 use std::{
-    collections::VecDeque,
     hash::{Hash, Hasher},
     net::IpAddr,
     num::NonZeroU16,
     time::{Duration, SystemTime},
 };
 
+use self::failures::{Failure, Failures, Teller};
 use super::name::account_key;
 use crate::{
     event::{Event, EventKind, Score},
@@ -25,10 +27,6 @@ const WITHIN: Duration = Duration::from_secs(3);
 pub(super) const HOSTS_MAX: usize = 8192;
 /// How long a host is remembered: one log is read behind another.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// Most failures of a host that are remembered.
-const FAILURES_MAX: usize = 16;
-/// Most programs that tell of one failure.
-const TELLERS_MAX: usize = 3;
 
 /// Failures that may be told again.
 #[derive(Debug)]
@@ -82,27 +80,6 @@ enum What {
     Login,
     Content,
 }
-
-/// The failures of a host: at most [`FAILURES_MAX`], the one that was told first gives way.
-#[derive(Debug)]
-struct Failures {
-    older: VecDeque<Failure>,
-    /// Most hosts have no more than one.
-    newest: Failure,
-    /// The latest time of all.
-    latest: Moment,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Failure {
-    at: Moment,
-    account: Option<u64>,
-    tellers: [Option<Teller>; TELLERS_MAX],
-}
-
-/// The number of a program.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Teller(NonZeroU16);
 
 impl Default for Retold {
     fn default() -> Self {
@@ -223,66 +200,11 @@ impl Retold {
     }
 }
 
-impl Failures {
-    fn new(first: Failure) -> Self {
-        Self {
-            older: VecDeque::new(),
-            newest: first,
-            latest: first.at,
-        }
-    }
-
-    /// The one told first of those that `teller` may tell of again.
-    fn again(&mut self, at: Moment, teller: Teller, account: Option<u64>) -> Option<&mut Failure> {
-        let all = self.older.iter_mut().chain([&mut self.newest]);
-        let mut all = all.into_iter();
-        all.find(|failure| failure.may_be_told(at, teller, account))
-    }
-
-    fn push(&mut self, failure: Failure) {
-        if self.older.len() + 1 >= FAILURES_MAX {
-            self.older.pop_front();
-        }
-        self.older.push_back(self.newest);
-        self.newest = failure;
-        self.latest = self.latest.max(failure.at);
-    }
-}
-
-impl Failure {
-    fn new(at: Moment, account: Option<u64>, teller: Teller) -> Self {
-        let mut tellers = [None; TELLERS_MAX];
-        tellers[0] = Some(teller);
-        Self {
-            at,
-            account,
-            tellers,
-        }
-    }
-
-    fn may_be_told(&self, at: Moment, teller: Teller, account: Option<u64>) -> bool {
-        let is_same = match (self.account, account) {
-            (Some(mine), Some(other)) => mine == other,
-            _ => true,
-        };
-        is_same
-            && self.at.apart(at) <= WITHIN
-            && !self.tellers.contains(&Some(teller))
-            && self.tellers.contains(&None)
-    }
-
-    fn add(&mut self, teller: Teller) {
-        if let Some(free) = self.tellers.iter_mut().find(|teller| teller.is_none()) {
-            *free = Some(teller);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{FAILURES_MAX, HOSTS_MAX, REMEMBERED, Retold, Telling};
+    use super::{HOSTS_MAX, REMEMBERED, Retold, Telling, failures::FAILURES_MAX};
     use crate::{
         event::{Event, EventKind, Service},
         rule::Moment,
