@@ -520,6 +520,51 @@ mod tests {
     }
 
     #[test]
+    fn bans_of_before_are_in_force_as_if_they_had_been_put_in_one_by_one() {
+        let list = Origin::List(crate::ban::ListName::new("drop").unwrap());
+        let before: Vec<Ban> = [
+            ("203.0.113.3/32", End::Never, Origin::Manual),
+            ("203.0.113.2/32", End::At(at(9)), Origin::Kernel),
+            ("2001:db8::/64", End::At(at(7)), list.clone()),
+            ("203.0.113.2/32", End::At(at(5)), list),
+            ("203.0.113.0/24", End::At(at(5)), Origin::Kernel),
+        ]
+        .map(|(net, end, origin)| Ban {
+            origin,
+            ..ban(net, end)
+        })
+        .into();
+        let (mut restored, mut one_by_one) = (Bans::new(), Bans::new());
+        for bans in [&mut restored, &mut one_by_one] {
+            bans.insert(ban("203.0.113.1/32", End::At(at(6))));
+        }
+        let mut shown = 0;
+        restored.restore(before.clone(), |_| shown += 1);
+        assert_eq!(shown, before.len());
+        for ban in before {
+            one_by_one.insert(ban);
+        }
+        assert!(restored.iter().eq(one_by_one.iter()));
+        assert!(restored.fill().eq(one_by_one.fill()));
+        assert_eq!(restored.lists(), one_by_one.lists());
+        let origins = |bans: &Bans| {
+            let counts = bans.by_origin();
+            let counts = counts.map(|(name, count)| (name.to_owned(), count));
+            counts.collect::<std::collections::BTreeMap<_, _>>()
+        };
+        assert_eq!(origins(&restored), origins(&one_by_one));
+        let net = "203.0.113.200/32".parse().unwrap();
+        assert_eq!(
+            restored.next_to_give_way(&net),
+            one_by_one.next_to_give_way(&net)
+        );
+        while let Some(next) = one_by_one.pop_over(at(100)) {
+            assert_eq!(restored.pop_over(at(100)), Some(next));
+        }
+        assert!(restored.pop_over(at(100)).is_none());
+    }
+
+    #[test]
     fn bans_end_in_the_order_of_their_ends() {
         let mut bans = Bans::new();
         bans.insert(ban("203.0.113.3/32", End::Never));

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
 use crate::{
@@ -131,7 +132,7 @@ pub struct NetTally {
 /// Counts that wait to be written.
 #[derive(Debug, Default)]
 pub struct Tally {
-    entries: HashMap<(u64, Tallier, &'static str), u32>,
+    entries: HashMap<(u64, Tallier, &'static str), u32, RandomState>,
     /// How many of them are of what was banned.
     nets: usize,
     /// Offences that nobody counts for anybody, because there were too many different ones.

@@ -1,6 +1,6 @@
 //! The newest offences and decisions, for `mailwall events`, and those who follow them.
 
-use std::{collections::VecDeque, time::SystemTime};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::SystemTime};
 
 use ipnet::IpNet;
 
@@ -13,7 +13,7 @@ use crate::{
         protocol::{Answer, LoggedEvent, SCHEMA},
     },
     decision::{Decision, Whom},
-    event::Event,
+    event::{Event, EventKind, Service},
     judge::Telling,
     limit::{self, LimitNotice},
 };
@@ -30,13 +30,29 @@ pub(super) struct EventLog {
     untold: usize,
     tally: Tally,
     hosts: Hosts,
+    /// The source of the newest offence: most have the same.
+    source: Option<Arc<str>>,
 }
 
 struct Entry {
     /// Steady clock.
     at: SystemTime,
+    what: What,
+}
+
+enum What {
+    /// Not yet as it is shown: of most offences nobody wants to know.
+    Offence {
+        address: Option<IpAddr>,
+        kind: EventKind,
+        service: Service,
+        score: f64,
+        account: Option<Box<str>>,
+        recipient: Option<Box<str>>,
+        source: Arc<str>,
+    },
     /// As shown, except for the time.
-    shown: LoggedEvent,
+    Other(Box<LoggedEvent>),
 }
 
 impl EventLog {
@@ -49,18 +65,23 @@ impl EventLog {
         if telling == Telling::First {
             self.hosts.note(event);
         }
-        self.push(
-            event.at,
-            LoggedEvent {
-                net: event.address.map(IpNet::from),
-                service: Some(event.service.as_str().to_owned()),
-                score: event.score.as_f64(),
-                account: event.account.as_deref().map(str::to_owned),
-                recipient: event.recipient.as_deref().map(str::to_owned),
-                source: Some(source.to_owned()),
-                ..named(event.kind.as_str())
-            },
-        );
+        let what = What::Offence {
+            address: event.address,
+            kind: event.kind,
+            service: event.service,
+            score: event.score.as_f64(),
+            account: event.account.as_deref().map(Box::from),
+            recipient: event.recipient.as_deref().map(Box::from),
+            source: self.source(source),
+        };
+        self.keep(event.at, what);
+    }
+
+    fn source(&mut self, name: &str) -> Arc<str> {
+        let known = self.source.as_ref().filter(|known| ***known == *name);
+        let source = known.map_or_else(|| Arc::from(name), Arc::clone);
+        self.source = Some(Arc::clone(&source));
+        source
     }
 
     /// Keeps a decision.
@@ -133,10 +154,14 @@ impl EventLog {
     }
 
     fn push(&mut self, at: SystemTime, shown: LoggedEvent) {
+        self.keep(at, What::Other(Box::new(shown)));
+    }
+
+    fn keep(&mut self, at: SystemTime, what: What) {
         if self.kept.len() == KEPT_MAX {
             self.kept.pop_front();
         }
-        self.kept.push_back(Entry { at, shown });
+        self.kept.push_back(Entry { at, what });
         self.untold = (self.untold + 1).min(KEPT_MAX);
     }
 
@@ -184,7 +209,32 @@ impl Entry {
     fn view(&self, clock: &Clock) -> LoggedEvent {
         LoggedEvent {
             at: super::view::time(self.at, clock),
-            ..self.shown.clone()
+            ..self.what.view()
+        }
+    }
+}
+
+impl What {
+    fn view(&self) -> LoggedEvent {
+        match self {
+            Self::Offence {
+                address,
+                kind,
+                service,
+                score,
+                account,
+                recipient,
+                source,
+            } => LoggedEvent {
+                net: address.map(IpNet::from),
+                service: Some(service.as_str().to_owned()),
+                score: *score,
+                account: account.as_deref().map(str::to_owned),
+                recipient: recipient.as_deref().map(str::to_owned),
+                source: Some(source.to_string()),
+                ..named(kind.as_str())
+            },
+            Self::Other(shown) => (**shown).clone(),
         }
     }
 }

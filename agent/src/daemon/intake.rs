@@ -362,7 +362,9 @@ impl Daemon {
         let reading = followed.reader.read(line, wall);
         followed.count(&reading);
         let lost = followed.reader.recognition().lost;
-        followed.note_lost(lost, self.clock.now());
+        if lost > 0 {
+            followed.note_lost(lost, self.clock.now());
+        }
         let Reading::Event(mut event) = reading else {
             return;
         };
