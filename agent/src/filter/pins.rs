@@ -6,7 +6,7 @@ use std::{
     io,
     os::{
         fd::{AsRawFd as _, OwnedFd},
-        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, lchown},
+        unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, lchown},
     },
     path::{Path, PathBuf},
 };
@@ -42,7 +42,16 @@ pub struct Pins {
     root: PathBuf,
     dir: PathBuf,
     /// What keeps the way there open to who may not go through the folders above it.
-    _way: Option<OwnedFd>,
+    way: Option<Way>,
+}
+
+/// A way to the pins that stays when their file system is unmounted; with that, others lose theirs.
+#[derive(Debug)]
+struct Way {
+    _folder: OwnedFd,
+    /// Where the file system is mounted, and its device.
+    mounted: PathBuf,
+    device: u64,
 }
 
 /// What pinned maps look like.
@@ -88,7 +97,7 @@ impl Pins {
         Self {
             root: bpffs_dir.to_owned(),
             dir: bpffs_dir.join(ABI.to_string()),
-            _way: None,
+            way: None,
         }
     }
 
@@ -114,10 +123,39 @@ impl Pins {
             .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
             .open(&self.root)
             .map_err(failed("open", &self.root))?;
+        let device = way.metadata().map_err(failed("look at", &self.root))?.dev();
+        let root = std::path::absolute(&self.root).map_err(failed("look at", &self.root))?;
+        let within = root
+            .ancestors()
+            .take_while(|folder| is_of_device(folder, device));
+        let mounted = within.last().unwrap_or(&root).to_owned();
         self.root = PathBuf::from(format!("/proc/self/fd/{}", way.as_raw_fd()));
         self.dir = self.root.join(ABI.to_string());
-        self._way = Some(way.into());
+        self.way = Some(Way {
+            _folder: way.into(),
+            mounted,
+            device,
+        });
         Ok(())
+    }
+
+    /// Whether the next agent will find what is pinned here.
+    ///
+    /// # Errors
+    /// When the file system is not mounted any more, so that all pins in it go with this process.
+    pub fn check_way(&self) -> Result<(), FilterError> {
+        let Some(way) = &self.way else {
+            return Ok(());
+        };
+        match is_of_device(&way.mounted, way.device) {
+            true => Ok(()),
+            false => Err(FilterError::Pins {
+                action: "keep the pins in the BPF file system that was mounted at",
+                path: way.mounted.clone(),
+                advice: "restart mailwall",
+                source: io::Error::other("it is not mounted there any more"),
+            }),
+        }
     }
 
     /// Where an agent of another ABI has its pins, if there are any.
@@ -252,6 +290,10 @@ pub fn remove_pins(bpffs_dir: &Path) -> Result<(), FilterError> {
     // It may be a folder with other things in it, or one that was there before.
     let _ = fs::remove_dir(bpffs_dir);
     Ok(())
+}
+
+fn is_of_device(path: &Path, device: u64) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.dev() == device)
 }
 
 /// Whether `path`, or as much of it as exists, is on a BPF file system.

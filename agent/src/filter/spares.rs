@@ -37,8 +37,9 @@ impl Spares {
     /// Pins again what is not pinned any more; whether there was something.
     ///
     /// # Errors
-    /// When there is no place for pins, or the kernel refuses.
+    /// When there is no place for pins, or none where another agent would find them, or the kernel refuses.
     pub fn restore(&self, pins: &Pins) -> Result<bool, FilterError> {
+        pins.check_way()?;
         let is_missing = |name: &&OsString| !pins.dir().join(name).exists();
         let missing: Vec<&OsString> = self.0.keys().filter(is_missing).collect();
         if missing.is_empty() {
