@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 /// What the test bed needs.
-pub const TEST_BED: [Program; 7] = [
+pub const TEST_BED: [Program; 10] = [
     Program {
         name: "ip",
         package: "iproute2",
@@ -43,6 +43,21 @@ pub const TEST_BED: [Program; 7] = [
         name: "prlimit",
         package: "util-linux",
         purpose: "an agent that is short of memory",
+    },
+    Program {
+        name: "ipset",
+        package: "ipset",
+        purpose: "lists to take over bans from",
+    },
+    Program {
+        name: "nft",
+        package: "nftables",
+        purpose: "lists to take over bans from",
+    },
+    Program {
+        name: "jq",
+        package: "jq",
+        purpose: "examples of the manual that read JSON",
     },
     // Libraries: known by their files.
     Program {

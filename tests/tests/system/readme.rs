@@ -37,6 +37,15 @@ fn every_command_of_the_troubleshooting_page_works() {
     run_page("docs/troubleshooting.md");
 }
 
+#[test]
+fn no_page_is_left_out() {
+    for entry in fs::read_dir(Path::new(REPOSITORY).join("docs")).unwrap() {
+        let page = format!("docs/{}", entry.unwrap().file_name().display());
+        let run = format!("run_page({page:?})");
+        assert!(include_str!("readme.rs").contains(&run), "{page}");
+    }
+}
+
 /// Runs the commands of a page; the agent is started by `mailwall run` on it, or else before the first.
 fn run_page(page: &str) {
     let bed = Testbed::new().unwrap();

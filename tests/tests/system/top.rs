@@ -1,99 +1,20 @@
 //! `mailwall top` in a real terminal.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, time::Duration};
 
-use mailwall_tests::{Agent, Setup, Testbed, eventually, search_path};
+use mailwall_tests::{Agent, Setup, Testbed, eventually};
 
-use crate::{config, must, quiet_agent, wait_for_ban, wait_for_pardon};
+use crate::{config, must, quiet_agent, terminal::Terminal, wait_for_ban, wait_for_pardon};
 
-/// How long a screen may take to show something.
+/// How long its end may take.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A terminal with `mailwall top` in it; gone when it is dropped.
-struct Terminal {
-    socket: PathBuf,
-}
-
-impl Terminal {
-    /// One of 80 by 24, which says how the command ended and how it left the terminal.
-    fn start(bed: &Testbed, setup: &Setup<'_>, environment: &str) -> Self {
-        let terminal = Self {
-            socket: bed.dir().join("tmux"),
-        };
-        let top = setup.command(&["top"]);
-        let script = format!(
-            "{environment} \"$@\"; echo \"ended $?\"; stty -a | tr ' ;' '\\n\\n' | grep canon; exec sleep 1000"
-        );
-        let mut words = vec![
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            "sh",
-            "-c",
-            &script,
-            "sh",
-        ];
-        let program = top.get_program().to_str().unwrap();
-        words.push(program);
-        words.extend(top.get_args().map(|word| word.to_str().unwrap()));
-        terminal.tmux(&words);
-        terminal
-    }
-
-    fn tmux(&self, words: &[&str]) -> String {
-        let output = Command::new("tmux")
-            .arg("-S")
-            .arg(&self.socket)
-            .args(words)
-            .env("PATH", search_path())
-            .env("LC_ALL", "C.UTF-8")
-            .env_remove("TMUX")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{words:?}: {output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn press(&self, keys: &[&str]) {
-        self.tmux(&[&["send-keys"], keys].concat());
-    }
-
-    fn write(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", text]);
-    }
-
-    /// Waits for a screen that `shows` something.
-    #[track_caller]
-    fn until(&self, what: &str, shows: impl Fn(&str) -> bool) -> String {
-        let mut last = String::new();
-        eventually(what, WITHIN, || {
-            last = self.tmux(&["capture-pane", "-p"]);
-            Ok(shows(&last).then_some(()))
-        })
-        .unwrap_or_else(|error| panic!("{error:#}; last seen:\n{last}"));
-        last
-    }
-
-    #[track_caller]
-    fn shows(&self, text: &str) -> String {
-        self.until(text, |screen| screen.contains(text))
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _gone = Command::new("tmux")
-            .arg("-S")
-            .arg(&self.socket)
-            .arg("kill-server")
-            .env("PATH", search_path())
-            .output();
-    }
+/// A terminal with the `mailwall top` of this agent in it.
+fn top(bed: &Testbed, setup: &Setup<'_>, environment: &str) -> Terminal {
+    let top = setup.command(&["top"]);
+    let words = [top.get_program()].into_iter().chain(top.get_args());
+    let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
+    Terminal::start(bed, &words, environment)
 }
 
 #[test]
@@ -104,7 +25,7 @@ fn bans_are_seen_made_and_ended_by_keys() {
         &agent,
         &["ban", "add", "203.0.113.7", "--reason", "tried\u{202e}it"],
     );
-    let terminal = Terminal::start(&bed, agent.setup(), "");
+    let terminal = top(&bed, agent.setup(), "");
     let screen = terminal.shows("203.0.113.7");
     assert!(
         screen.contains("1 ban ") && screen.contains("manual"),
@@ -184,7 +105,7 @@ fn bans_are_seen_made_and_ended_by_keys() {
 fn without_an_agent_it_waits_for_one_and_a_signal_ends_it() {
     let bed = Testbed::new().unwrap();
     let setup = Setup::new(&bed, &config(&bed.dir().join("mail.log"), "10m", "")).unwrap();
-    let terminal = Terminal::start(&bed, &setup, "NO_COLOR=1");
+    let terminal = top(&bed, &setup, "NO_COLOR=1");
     terminal.shows("cannot reach mailwall at");
     let agent: Agent<'_> = setup.start().unwrap();
     must(&agent, &["ban", "add", "203.0.113.7"]);
@@ -220,7 +141,7 @@ fn it_ends_with_its_terminal() {
     let agent = quiet_agent(&bed, "");
     let file = bed.dir().join("pid");
     let noted = format!("sh -c 'echo $$ > {}; exec \"$0\" \"$@\"'", file.display());
-    let terminal = Terminal::start(&bed, agent.setup(), &noted);
+    let terminal = top(&bed, agent.setup(), &noted);
     terminal.shows("0 bans");
     let pid = fs::read_to_string(&file).unwrap().trim().to_owned();
     drop(terminal);
