@@ -290,10 +290,7 @@ mod tests {
             failures: 0,
         };
         let mut waited = Vec::new();
-        loop {
-            let Some((again, pause)) = fail(&mut notifier, attempt, true) else {
-                break;
-            };
+        while let Some((again, pause)) = fail(&mut notifier, attempt, true) {
             // What the test itself takes comes on top.
             assert!(pause >= RETRIES[waited.len()], "{pause:?}");
             waited.push(pause);
