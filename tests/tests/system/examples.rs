@@ -380,6 +380,8 @@ impl<'a> Host<'a> {
             }
             "mailwall run" => {
                 self.end();
+                // What an agent of another user leaves is refused to root.
+                self.must("rm -rf /run/mailwall /var/lib/mailwall");
             }
             "mailwall unload" => {
                 self.end();
