@@ -171,6 +171,11 @@ impl Daemon {
             decisions.sample(&[("decision", decision)], count as f64);
         }
         out.number(&family::DECISIONS_UNSAVED, self.unsaved.len() as f64);
+        if let Ok(bytes) = self.store.size() {
+            out.number(&family::DATABASE, bytes as f64);
+        }
+        let limit = self.config.store.max_bytes;
+        out.number(&family::DATABASE_LIMIT, limit as f64);
         out.number(&family::TRACKED_HOSTS, self.judge.tracked() as f64);
         let mut breaches = out.family(&family::RULE_BREACHES);
         for (rule, count) in self.judge.breaches().take(NAMES_MAX) {

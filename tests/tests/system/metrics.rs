@@ -89,6 +89,11 @@ fn metrics_are_what_a_prometheus_reads() {
             2.0,
         ),
         ("mailwall_enforcing{}".to_owned(), "gauge", 1.0),
+        (
+            "mailwall_database_limit_bytes{}".to_owned(),
+            "gauge",
+            512.0 * 1024.0 * 1024.0,
+        ),
         ("mailwall_filter_loaded{}".to_owned(), "gauge", 1.0),
         (format!("mailwall_source_up{source}"), "gauge", 1.0),
         (format!("mailwall_source_lag_seconds{source}"), "gauge", 0.0),
@@ -96,6 +101,8 @@ fn metrics_are_what_a_prometheus_reads() {
         assert_eq!(found[&key]["value"], value, "{key} of {body}");
         assert_eq!(found[&key]["type"], kind, "{key}");
     }
+    let database = &found["mailwall_database_bytes{}"]["value"];
+    assert!(database.as_f64().unwrap() >= 4096.0, "{database}");
     assert!(!body.contains("203.0.113."), "no addresses");
 
     let (head, _) = ask(&socket, "POST /metrics HTTP/1.1\r\n\r\n");
