@@ -44,7 +44,10 @@ const ENTER: &str = r#"
 set -e
 # Copies of the mounts of other test beds would keep alive what is pinned there.
 while read -r source point _; do
-    if [ "$source" = "$2" ] && [ "$point" != "$1/bpf" ]; then umount -n -l "$point"; fi
+    if [ "$source" = "$2" ] && [ "$point" != "$1/bpf" ]; then
+        # One whose test bed is taken down meanwhile is gone.
+        umount -n -l "$point" 2> /dev/null || [ ! -d "$point" ]
+    fi
 done < /proc/self/mounts
 for place in $3; do
     mount -n --bind "$1/${place#*=}" "${place%=*}"
