@@ -46,7 +46,7 @@ use crate::{
     filter::{Filter, Tracing},
     host::NetworkWatch,
     journald::Journal,
-    judge::{Judge, Retold},
+    judge::{Echoes, Judge, Retold},
     kick::Kicker,
     metrics::Scrape,
     notify::Notify,
@@ -163,6 +163,8 @@ struct Daemon {
     chores: Chores,
     /// Failures that another program may tell of again, for the counts.
     retold: Retold,
+    /// Events that another log may tell of again.
+    echoes: Echoes,
     /// When the next report of the day is due (wall time), if there is to be one.
     next_report: Option<SystemTime>,
     notices: mpsc::Sender<Notice>,

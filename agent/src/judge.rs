@@ -10,6 +10,7 @@ mod breaker;
 mod class;
 mod clemency;
 mod delayed;
+mod echoes;
 mod endings;
 mod evidence;
 mod history;
@@ -55,6 +56,7 @@ use self::{
 };
 pub use self::{
     breaker::{BreakerSettings, Pause},
+    echoes::Echoes,
     evidence::EVIDENCE_BYTES_MAX,
     listing::Listing,
     manual::{Added, Refusal},

@@ -58,6 +58,7 @@ impl Daemon {
         // What was put off until now had no quiet moment.
         self.store_tally_from(0);
         self.retold.forget_before(self.clock.now());
+        self.echoes.forget(self.clock.now());
         let mut rows = self.tally.take();
         // Those of a piece lie together in the table, so that it writes few pages.
         rows.sort_unstable_by(|a, b| (&a.who, a.at, a.kind).cmp(&(&b.who, b.at, b.kind)));

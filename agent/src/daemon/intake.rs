@@ -358,6 +358,7 @@ impl Daemon {
     }
 
     fn handle_line(&mut self, place: usize, line: &[u8], wall: SystemTime) {
+        let are_several = self.intake.sources.len() > 1;
         let followed = &mut self.intake.sources[place];
         let reading = followed.reader.read(line, wall);
         followed.count(&reading);
@@ -368,7 +369,16 @@ impl Daemon {
         let Reading::Event(mut event) = reading else {
             return;
         };
+        let is_echo = are_several && {
+            let text = followed.reader.text(line);
+            self.echoes
+                .is_echo(followed.id.0, event.at, text, self.clock.now())
+        };
         followed.date(&mut event, &self.clock);
+        if is_echo {
+            self.log.note_event(&event, &followed.name, Telling::Again);
+            return;
+        }
         event.session = event.session.map(|id| session_of(followed.id, id));
         // What two programs tell of is told twice, and counted once.
         let telling = self.retold.tell(&event);

@@ -128,6 +128,34 @@ fn a_source_that_changes_at_a_reload_loses_no_line_and_counts_none_twice() {
 }
 
 #[test]
+fn what_stands_in_two_logs_counts_once() {
+    const LIMIT: u32 = 4;
+    let bed = Testbed::new().unwrap();
+    let paths = ["mail.log", "mail.warn"].map(|name| bed.dir().join(name));
+    let mut logs = paths.each_ref().map(|path| File::create(path).unwrap());
+    let more = format!(
+        "[[source]]\nfile = \"{}\"\n\n[[rule]]\nname = \"few\"\ncount = [\"unknown-recipient\"]\n\
+         per = \"address\"\nlimit = {LIMIT}\nwindow = \"10m\"\n",
+        paths[1].display()
+    );
+    let config = config(&paths[0], "10m", &more);
+    let agent = Setup::new(&bed, &config).unwrap().start().unwrap();
+    let mut write = |number| {
+        let recipient = format!("nobody{number}@example.test");
+        let line = rejection("203.0.113.7".parse().unwrap(), number, &recipient);
+        for log in &mut logs {
+            log.write_all(format!("{line}\n").as_bytes()).unwrap();
+        }
+    };
+    (1..LIMIT).for_each(&mut write);
+    wait_for_lines(&agent, 2 * (LIMIT as usize - 1));
+    assert_eq!(agent.json(&["ban", "list"]).unwrap()["total"], 0);
+    write(LIMIT);
+    let ban = wait_for_ban(&agent, "203.0.113.7/32");
+    assert_eq!(ban["offences"], LIMIT, "{ban}");
+}
+
+#[test]
 fn a_live_log_in_another_time_zone_bans_for_the_whole_time_and_is_reported() {
     let bed = Testbed::new().unwrap();
     let path = bed.dir().join("mail.log");

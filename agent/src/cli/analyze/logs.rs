@@ -24,6 +24,7 @@ use crate::{
     },
     dialect::{Reader, Reading},
     event::{Event, SessionId},
+    judge::Echoes,
 };
 
 /// Most batches of a log that wait for the judge.
@@ -109,6 +110,7 @@ pub(super) struct Logs<'r> {
     /// Logs whose next event has to be asked for.
     stale: Vec<usize>,
     read: Read,
+    echoes: Echoes,
 }
 
 impl<'r> Log<'r> {
@@ -327,10 +329,11 @@ impl<'r> Logs<'r> {
             stale: Vec::new(),
             logs,
             read: Read::default(),
+            echoes: Echoes::default(),
         }
     }
 
-    /// The next event of all logs, with its line. `look` is shown now and then how far it has come.
+    /// The next event of all logs, with its line; one that several logs tell of once. `look` is shown now and then how far it has come.
     pub(super) fn next(
         &mut self,
         mut look: impl FnMut(&Read),
@@ -338,7 +341,7 @@ impl<'r> Logs<'r> {
         if self.ranks.is_empty() {
             self.rank(&mut look)?;
         }
-        let index = loop {
+        let (index, event) = loop {
             while let Some(index) = self.stale.pop() {
                 self.advance(index, &mut look)?;
             }
@@ -346,7 +349,19 @@ impl<'r> Logs<'r> {
                 return Ok(None);
             };
             match &self.events[index] {
-                Some(event) if event.at == at => break index,
+                Some(event) if event.at == at => {
+                    self.stale.push(index);
+                    let origin = self.origin(index);
+                    let event = self.events[index].take();
+                    let is_new = |event: &Event| {
+                        let text = self.logs[index].line();
+                        self.logs.len() == 1
+                            || !self.echoes.is_echo(origin, event.at, text, event.at)
+                    };
+                    if let Some(event) = event.filter(is_new) {
+                        break (index, event);
+                    }
+                }
                 // It was opened before its time, and has another event first.
                 Some(_) => {}
                 // Its time has come: it is opened, and may have become another since it was looked at.
@@ -356,12 +371,11 @@ impl<'r> Logs<'r> {
                 }
             }
         };
-        self.stale.push(index);
-        let event = self.events[index].take().map(|event| Event {
+        let event = Event {
             session: event.session.map(|id| self.session_of(index, id)),
             ..event
-        });
-        Ok(event.map(|event| (event, self.logs[index].line())))
+        };
+        Ok(Some((event, self.logs[index].line())))
     }
 
     /// Goes on to the next event of a log; where it ends, to the file that follows.
@@ -455,11 +469,16 @@ impl<'r> Logs<'r> {
     /// Readers number their sessions each for itself; the judge sees those of all logs.
     fn session_of(&self, index: usize, id: SessionId) -> SessionId {
         let logs = self.logs.len() as u64;
-        let origin = match &self.logs[index].state {
+        let origin = self.origin(index) as u64;
+        SessionId(id.0.wrapping_mul(logs).wrapping_add(origin))
+    }
+
+    /// The first of the files that it goes on with.
+    fn origin(&self, index: usize) -> usize {
+        match &self.logs[index].state {
             State::Open(stream) => stream.origin,
             State::Waiting(_) | State::Over(_) => index,
-        };
-        SessionId(id.0.wrapping_mul(logs).wrapping_add(origin as u64))
+        }
     }
 }
 
