@@ -61,7 +61,7 @@ families! {
     DECISIONS = Counter "mailwall_decisions_total" "Decisions carried out.";
     DECISIONS_UNSAVED = Gauge "mailwall_decisions_unsaved" "Decisions in force that the database could not take yet.";
     DATABASE = Gauge "mailwall_database_bytes" "Bytes of the database that are in use.";
-    DATABASE_LIMIT = Gauge "mailwall_database_limit_bytes" "Bytes that the database may take, as [store] max_mb says.";
+    DATABASE_LIMIT = Gauge "mailwall_database_limit_bytes" "Bytes that the database may take: max_mb of the configuration.";
     TRACKED_HOSTS = Gauge "mailwall_tracked_hosts" "Hosts and networks whose offences are counted now.";
     RULE_BREACHES = Counter "mailwall_rule_breaches_total" "Times that a rule's limit was reached.";
     SOURCE_UP = Gauge "mailwall_source_up" "1 when the source is followed, 0 when it is waited for, failed or ended.";
