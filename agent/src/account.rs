@@ -163,7 +163,7 @@ impl Account {
         let known = self
             .addresses
             .iter()
-            .position(|seen| seen.address == address);
+            .rposition(|seen| seen.address == address);
         let mut seen = match known {
             Some(place) => self.addresses.remove(place),
             None => Seen {
@@ -175,7 +175,10 @@ impl Account {
         seen.count = seen.count.saturating_add(1);
         seen.last = seen.last.max(at);
         self.addresses.push(seen);
-        self.forget_addresses(at);
+        // Mostly the oldest one still counts.
+        if self.addresses.len() > ADDRESSES_MAX || !self.addresses[0].is_kept(at) {
+            self.forget_addresses(at);
+        }
         if self.last_login.is_none_or(|(_, last)| last <= at) {
             self.last_login = Some((address, at));
         }
@@ -183,11 +186,15 @@ impl Account {
 
     /// Forgets addresses without a login for [`ADDRESS_KEPT`], and those that are too many.
     pub fn forget_addresses(&mut self, now: SystemTime) {
-        let is_kept =
-            |seen: &Seen| now.duration_since(seen.last).unwrap_or_default() < ADDRESS_KEPT;
-        self.addresses.retain(is_kept);
+        self.addresses.retain(|seen| seen.is_kept(now));
         let excess = self.addresses.len().saturating_sub(ADDRESSES_MAX);
         self.addresses.drain(..excess);
+    }
+}
+
+impl Seen {
+    fn is_kept(&self, now: SystemTime) -> bool {
+        now.duration_since(self.last).unwrap_or_default() < ADDRESS_KEPT
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) use self::{
 };
 use super::{
     holds::{HOLDS_MAX, Holds},
-    name::key,
+    name::{host_key, key},
 };
 use crate::{
     account::{self, Account, BASELINE_DAYS_MIN, Day, LiveSession},
@@ -175,10 +175,7 @@ impl Rule {
         match self.settings.distinct? {
             Distinct::Recipient => event.recipient.as_deref().map(|text| key(text.as_bytes())),
             Distinct::Account => event.account.as_deref().map(|text| key(text.as_bytes())),
-            Distinct::Address => {
-                let host = subjects.host(event.address?);
-                Some(key(host.to_string().as_bytes()))
-            }
+            Distinct::Address => Some(host_key(subjects.host(event.address?))),
         }
     }
 }
@@ -527,7 +524,7 @@ impl Entry {
             _ if settings.per != Per::Account || settings.baseline.is_some() => {}
             Some(Distinct::Address) if rule.counts_kind(EventKind::AuthSuccess) => {
                 for seen in seen {
-                    let host = key(subjects.host(seen.address).to_string().as_bytes());
+                    let host = host_key(subjects.host(seen.address));
                     count.add_distinct(Moment::from(seen.last), host, settings.window, limit);
                 }
             }

@@ -1,5 +1,7 @@
 //! What tells names of accounts and recipients apart (FNV-1a), without keeping them.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::decision::Whom;
@@ -22,16 +24,26 @@ impl From<&Whom> for Subject {
 
 /// A name, in whatever case it is written.
 pub(super) fn key(name: &[u8]) -> u64 {
-    fold(name.iter().copied())
+    fold(name.iter().map(u8::to_ascii_lowercase))
 }
 
 /// An account, also without its domain, which some programs cut off.
 pub(super) fn account_key(name: &str) -> u64 {
-    fold(name.bytes().take_while(|&byte| byte != b'@'))
+    let local = name.bytes().take_while(|&byte| byte != b'@');
+    fold(local.map(|byte| byte.to_ascii_lowercase()))
+}
+
+/// A host.
+pub(super) fn host_key(host: IpNet) -> u64 {
+    let length = [host.prefix_len()].into_iter();
+    match host.addr() {
+        IpAddr::V4(address) => fold(address.octets().into_iter().chain(length)),
+        IpAddr::V6(address) => fold(address.octets().into_iter().chain(length)),
+    }
 }
 
 fn fold(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }

@@ -85,23 +85,20 @@ impl Registry {
     pub(super) fn touch(&mut self, name: &str, at: SystemTime, succeeded: bool) -> &mut Entry {
         let lower = lower(name);
         let name = lower.as_ref();
-        let is_known = self.known.get(name).is_some();
-        let stranger = match succeeded && !is_known {
-            true => self.strangers.remove(name),
-            false => None,
-        };
-        let table = match is_known || succeeded {
-            true => &mut self.known,
-            false => &mut self.strangers,
-        };
-        let entry = table.touch_borrowed(name, Moment::from(at), |gone| {
-            let entry = match (stranger, gone) {
-                (Some(stranger), _) => stranger,
-                (None, Some(gone)) => gone.renewed(name.into(), at),
-                (None, None) => Entry::new(name.into(), at),
+        let Self { known, strangers } = self;
+        let moment = Moment::from(at);
+        let entry = if succeeded {
+            known.touch_borrowed(name, moment, |gone| match strangers.remove(name) {
+                Some(stranger) => named(stranger),
+                None => named(renewed_or_new(gone, name, at)),
+            })
+        } else {
+            let table = match known.get(name) {
+                Some(_) => known,
+                None => strangers,
             };
-            (Arc::clone(&entry.account.name), entry)
-        });
+            table.touch_borrowed(name, moment, |gone| named(renewed_or_new(gone, name, at)))
+        };
         entry.account.last = entry.account.last.max(at);
         entry
     }
@@ -144,14 +141,27 @@ impl Registry {
     }
 }
 
+fn renewed_or_new(gone: Option<Entry>, name: &str, at: SystemTime) -> Entry {
+    match gone {
+        Some(gone) => gone.renewed(name.into(), at),
+        None => Entry::new(name.into(), at),
+    }
+}
+
+/// An entry with its key.
+fn named(entry: Entry) -> (Arc<str>, Entry) {
+    (Arc::clone(&entry.account.name), entry)
+}
+
 /// A name in lower case; most are.
 fn lower(name: &str) -> Cow<'_, str> {
-    let is_lower = name
-        .bytes()
-        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-    match is_lower {
-        true => Cow::Borrowed(name),
-        false => Cow::Owned(name.to_lowercase()),
+    // All bytes are looked at: without a way out in between, many are at a time.
+    let is_other = name.bytes().fold(false, |is_other, byte| {
+        is_other | !byte.is_ascii() | byte.is_ascii_uppercase()
+    });
+    match is_other {
+        true => Cow::Owned(name.to_lowercase()),
+        false => Cow::Borrowed(name),
     }
 }
 
