@@ -17,6 +17,7 @@ mod packed;
 mod packing;
 mod reading;
 mod rotated;
+mod rotation;
 mod stdin;
 mod syslog;
 mod tail;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc::Sender;
 pub use self::{
     glob::{FILES_MAX, Pattern},
     packing::Packing,
+    rotation::log_of,
 };
 use self::{outlet::Outlet, reading::Reading};
 pub use crate::checkpoint::Checkpoint;

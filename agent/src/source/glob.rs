@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use super::rotation::log_of;
+
 /// Most files of one pattern.
 pub const FILES_MAX: usize = 64;
 /// Most entries of a directory that are looked at.
@@ -63,7 +65,8 @@ impl Pattern {
         }
         let mut files: Vec<(SystemTime, PathBuf)> = found
             .into_iter()
-            .filter(|path| !is_rotated(path.file_name().unwrap_or_default().as_bytes()))
+            // Lines of a rotated file came when it had its own name.
+            .filter(|path| path.file_name().and_then(log_of).is_none())
             .filter_map(|path| {
                 let file = path.metadata().ok().filter(fs::Metadata::is_file)?;
                 Some((file.modified().ok()?, path))
@@ -124,28 +127,6 @@ fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
-/// Whether a file was put aside by who rotates logs: `mail.log.1`, `mail.log-20261121`, `mail.log.2.gz`, `mail.log.old`. Its lines
-/// came when it had its own name.
-fn is_rotated(name: &[u8]) -> bool {
-    const ENDS: &[&[u8]] = &[
-        b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".zip", b".old", b".bak", b"~",
-    ];
-    if ENDS.iter().any(|end| name.ends_with(end)) {
-        return true;
-    }
-    let digits = name
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let before = &name[..name.len() - digits];
-    match before.last() {
-        Some(b'.') => digits > 0 && before.len() > 1,
-        Some(b'-') => digits >= 8,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,22 +157,6 @@ mod tests {
         let name = vec![b'a'; 255];
         let pattern = b"*a".repeat(8);
         assert!(!name_fits(&[&pattern[..], b"b"].concat(), &name));
-    }
-
-    #[test]
-    fn rotated_files_are_left_out() {
-        for (name, rotated) in [
-            ("mail.log", false),
-            ("mail.log.1", true),
-            ("mail.log.1.gz", true),
-            ("maillog-20261121", true),
-            ("mail-20261121.log", false),
-            ("sys1121.txt", false),
-            ("smtp-1", false),
-            ("mail.log~", true),
-        ] {
-            assert_eq!(is_rotated(name.as_bytes()), rotated, "{name}");
-        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use tracing::info;
 
-use super::reading::Reading;
+use super::{reading::Reading, rotation::is_packed};
 use crate::checkpoint::FilePosition;
 
 /// Most compressed files that are unpacked to find a log's rest in one of them: the newest.
@@ -75,7 +75,7 @@ pub(super) fn find_rotated(
             continue;
         };
         let modified = reading.modified()?;
-        if is_packed_name(&path) {
+        if path.file_name().is_some_and(is_packed) {
             // It may have got the inode of the log that was deleted for it; as they stand its bytes are no lines.
             packed.push((modified, path));
             continue;
@@ -117,11 +117,6 @@ fn rotated_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let names = entries.map(|entry| entry.file_name());
     let rotated = names.filter(|other| other != name && is_rotated_name(other, name));
     Ok(rotated.map(|other| directory.join(other)).collect())
-}
-
-fn is_packed_name(path: &Path) -> bool {
-    let extension = path.extension().map(OsStr::as_bytes);
-    matches!(extension, Some(b"gz" | b"xz" | b"zst"))
 }
 
 /// Whether `candidate` may be what `name` was renamed to: `mail.log.1`, `mail.log-20261121`, `mail-20261121.log`.
