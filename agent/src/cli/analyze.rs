@@ -9,6 +9,7 @@ mod near;
 mod progress;
 mod report;
 mod rotation;
+mod stream;
 
 use std::{
     path::{Path, PathBuf},

@@ -7,16 +7,16 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::BinaryHeap,
     fs, io,
-    ops::Range,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread::{self, JoinHandle},
     time::SystemTime,
 };
 
-use super::rotation::log_of;
+use super::{
+    rotation::rotations,
+    stream::{Read, Stream},
+};
 use crate::{
     cli::parse::{
         InputError,
@@ -26,13 +26,6 @@ use crate::{
     event::{Event, SessionId},
     judge::Echoes,
 };
-
-/// Most batches of a log that wait for the judge.
-const BATCHES_MAX: usize = 2;
-/// A batch ends after so many lines, events or bytes of lines with events.
-const BATCH_LINES: u64 = 4096;
-const BATCH_EVENTS: usize = 256;
-const BATCH_BYTES: usize = 32 * 1024;
 
 /// One log, and its next events.
 pub(super) struct Log<'r> {
@@ -58,42 +51,11 @@ enum State {
     Over(Read),
 }
 
-/// A log that is read.
-struct Stream {
-    batches: Receiver<Result<Batch, InputError>>,
-    /// Ends with what has read the log.
-    thread: JoinHandle<Reader>,
-    /// The log whose reader this is: its own, or the one before it of the same rotation.
-    origin: usize,
-    /// The batch whose events are taken.
-    batch: Batch,
-    taken: usize,
-}
-
 /// What comes next in a log.
 enum Next {
     Event(Event),
     /// Nothing; with what has read it, and whose that was.
     End(Option<(Reader, usize)>),
-}
-
-/// What some lines of a log said.
-#[derive(Default)]
-struct Batch {
-    /// The lines with events.
-    text: Vec<u8>,
-    /// Events, and where their lines are.
-    events: Vec<(Event, Range<usize>)>,
-    lines: u64,
-    bytes: u64,
-}
-
-/// What was read so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Read {
-    pub(super) lines: u64,
-    pub(super) events: u64,
-    pub(super) bytes: u64,
 }
 
 /// Several logs as one.
@@ -171,8 +133,7 @@ impl<'r> Log<'r> {
         }
         let ended = std::mem::replace(&mut self.state, State::Over(Read::default()));
         Ok(Next::End(match ended {
-            // A reader that panicked has said so.
-            State::Open(stream) => stream.thread.join().ok().zip(Some(stream.origin)),
+            State::Open(stream) => stream.end(),
             State::Waiting(_) | State::Over(_) => None,
         }))
     }
@@ -198,120 +159,6 @@ fn begin(mut input: Input, mut reader: Reader) -> io::Result<State> {
         read.bytes += line.len() as u64 + 1;
     }
     Ok(State::Over(read))
-}
-
-impl Stream {
-    /// Has the log read by a thread.
-    fn start(path: &Path, input: Input, reader: Reader, origin: usize) -> Result<Self, InputError> {
-        let (sender, batches) = sync_channel(BATCHES_MAX);
-        let of_thread = path.to_owned();
-        let thread = thread::Builder::new()
-            .name("log reader".to_owned())
-            .spawn(move || {
-                let reader = read(input, reader, &of_thread, &sender);
-                drop(sender);
-                reader
-            })
-            .map_err(|cause| InputError::read(path, cause))?;
-        Ok(Self {
-            batches,
-            thread,
-            origin,
-            batch: Batch::default(),
-            taken: 0,
-        })
-    }
-
-    fn next(
-        &mut self,
-        read: &mut Read,
-        look: &mut impl FnMut(&Read),
-    ) -> Result<Option<Event>, InputError> {
-        while self.taken >= self.batch.events.len() {
-            // The reader has hung up: that was all.
-            let Ok(batch) = self.batches.recv() else {
-                return Ok(None);
-            };
-            self.batch = batch?;
-            self.taken = 0;
-            read.add(Read {
-                lines: self.batch.lines,
-                events: 0,
-                bytes: self.batch.bytes,
-            });
-            look(read);
-        }
-        let (event, _) = &self.batch.events[self.taken];
-        self.taken += 1;
-        read.events += 1;
-        Ok(Some(event.clone()))
-    }
-
-    fn line(&self) -> &[u8] {
-        let taken = self.taken.checked_sub(1);
-        let event = taken.and_then(|last| self.batch.events.get(last));
-        event.map_or(&[], |(_, line)| &self.batch.text[line.clone()])
-    }
-}
-
-impl Read {
-    fn add(&mut self, more: Self) {
-        self.lines += more.lines;
-        self.events += more.events;
-        self.bytes += more.bytes;
-    }
-}
-
-/// Reads a log to its end, or until nobody wants more of it; what has read it.
-fn read(
-    mut input: Input,
-    mut reader: Reader,
-    path: &Path,
-    sender: &SyncSender<Result<Batch, InputError>>,
-) -> Reader {
-    let mut line = Vec::new();
-    loop {
-        let mut batch = Batch::default();
-        let more = batch.fill(&mut input, &mut reader, &mut line);
-        let is_wanted = sender.send(Ok(batch)).is_ok();
-        match more {
-            Ok(true) if is_wanted => {}
-            Ok(_) => return reader,
-            Err(cause) => {
-                // Nobody hears it when nobody listens any more.
-                let _ = sender.send(Err(InputError::read(path, cause)));
-                return reader;
-            }
-        }
-    }
-}
-
-impl Batch {
-    /// Reads lines; whether there may be more.
-    fn fill(
-        &mut self,
-        input: &mut Input,
-        reader: &mut Reader,
-        line: &mut Vec<u8>,
-    ) -> io::Result<bool> {
-        while self.lines < BATCH_LINES
-            && self.events.len() < BATCH_EVENTS
-            && self.text.len() < BATCH_BYTES
-        {
-            if !next_line(&mut input.lines, line)? {
-                return Ok(false);
-            }
-            self.lines += 1;
-            self.bytes += line.len() as u64 + 1;
-            if let Reading::Event(event) = reader.read(line, input.now) {
-                let start = self.text.len();
-                // As people are shown it.
-                self.text.extend_from_slice(reader.text(line));
-                self.events.push((event, start..self.text.len()));
-            }
-        }
-        Ok(true)
-    }
 }
 
 impl<'r> Logs<'r> {
@@ -435,23 +282,16 @@ impl<'r> Logs<'r> {
         Ok(())
     }
 
-    /// Finds which files one log was rotated to. One that says nothing by itself may do so after the one before it; where it stands
-    /// among them, the time it was written last tells.
+    /// Lets each file of a log that was rotated be followed by the next. One that says nothing by itself may do so after the one
+    /// before it; where it stands among them, the time it was written last tells.
     fn join_rotated(&mut self) {
-        let mut files: BTreeMap<PathBuf, Vec<(SystemTime, usize)>> = BTreeMap::new();
-        for (index, log) in self.logs.iter().enumerate() {
-            let at = match log.state {
-                State::Waiting(at) => at,
-                State::Over(_) => log.written,
-                State::Open(_) => continue,
-            };
-            files
-                .entry(log_of(&log.path))
-                .or_default()
-                .push((at, index));
-        }
-        for mut rotated in files.into_values().filter(|files| files.len() > 1) {
-            rotated.sort_by(|a, b| (a.0, &self.logs[a.1].path).cmp(&(b.0, &self.logs[b.1].path)));
+        let files = self.logs.iter().enumerate();
+        let files = files.filter_map(|(index, log)| match log.state {
+            State::Waiting(at) => Some((at, log.path.as_path(), index)),
+            State::Over(_) => Some((log.written, log.path.as_path(), index)),
+            State::Open(_) => None,
+        });
+        for rotated in rotations(files) {
             for pair in rotated.windows(2) {
                 self.following[pair[0].1] = Some(pair[1].1);
             }

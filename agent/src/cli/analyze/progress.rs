@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::logs::Read;
+use super::stream::Read;
 use crate::{
     cli::{
         console::{Console, Volume},

@@ -1,52 +1,51 @@
 //! Which files are one log that was rotated: what one of them begins, such as a session, the next may end.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
-/// How files are compressed, or put aside.
-const SUFFIXES: &[&str] = &[".gz", ".xz", ".zst", ".old"];
+use crate::source::log_of;
 
-/// The log that a file is, or was once: `mail.log` for `mail.log.2.gz` and `mail.log-20260822`.
-pub(super) fn log_of(path: &Path) -> PathBuf {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return path.to_owned();
-    };
-    let name = SUFFIXES
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name);
-    // A number, or a day and perhaps a time.
-    let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
-    let is_rotated = name[base.len()..].starts_with(['.', '-']) && !base.is_empty();
-    let base = match is_rotated && name.ends_with(|c: char| c.is_ascii_digit()) {
-        true => base,
-        false => name,
-    };
-    path.with_file_name(base)
+/// The files of each log that is in several, in the order of their times, and those of one time in that of their names. Files are
+/// known by their number.
+pub(super) fn rotations<'p>(
+    files: impl IntoIterator<Item = (SystemTime, &'p Path, usize)>,
+) -> Vec<Vec<(SystemTime, usize)>> {
+    let mut logs: BTreeMap<PathBuf, Vec<_>> = BTreeMap::new();
+    for (at, path, index) in files {
+        let name = path.file_name().unwrap_or_default();
+        let log = log_of(name).map_or(path.to_owned(), |log| path.with_file_name(log));
+        logs.entry(log).or_default().push((at, path, index));
+    }
+    let rotated = logs.into_values().filter(|files| files.len() > 1);
+    let in_order = rotated.map(|mut files| {
+        files.sort_unstable();
+        let files = files.into_iter();
+        files.map(|(at, _, index)| (at, index)).collect()
+    });
+    in_order.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn rotated_files_are_of_one_log() {
-        for (path, log) in [
-            ("/var/log/mail.log", "/var/log/mail.log"),
-            ("/var/log/mail.log.1", "/var/log/mail.log"),
-            ("/var/log/mail.log.12.gz", "/var/log/mail.log"),
-            ("/var/log/maillog-20260822.xz", "/var/log/maillog"),
-            ("/var/log/maillog-20260822-1755840000", "/var/log/maillog"),
-            ("mainlog.old", "mainlog"),
-            ("mail.log.1", "mail.log"),
-            // These are logs of their own.
-            ("/a/mx1.log", "/a/mx1.log"),
-            ("/a/mx1", "/a/mx1"),
-            ("u_ex260822.log", "u_ex260822.log"),
-            ("/a/2026-08-22", "/a/2026-08-22"),
-            ("/a/mail-", "/a/mail-"),
-            ("-", "-"),
-        ] {
-            assert_eq!(log_of(Path::new(path)), Path::new(log), "{path}");
-        }
+    fn the_files_of_a_log_are_in_the_order_of_time() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let files = [
+            ("a/mail.log", 9),
+            ("a/mail.log.1", 5),
+            ("b/mail.log", 9),
+            ("a/mail.log-20260822.gz", 5),
+            ("a/other.log", 9),
+        ];
+        let files = (0..).zip(files);
+        let files = files.map(|(index, (path, second))| (at(second), Path::new(path), index));
+        assert_eq!(rotations(files), [[(at(5), 3), (at(5), 1), (at(9), 0)]]);
     }
 }
