@@ -23,7 +23,7 @@ pub(crate) use self::{
     breach::{Breach, Found, Reach, is_near},
     counter::Counter,
     good::{GOOD_HOSTS_MAX, Goods, good_window},
-    index::{Index, NONE},
+    index::{Index, NONE, hash_of},
     moment::Moment,
     note::{ERAS, Note},
     subject::{NetKey, Subjects, network},

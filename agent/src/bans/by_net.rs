@@ -1,14 +1,12 @@
 //! The bans by their nets. They lie side by side, and the table that finds them holds only their places: its free room costs
 //! little, where that of a table of bans would take as much as the bans.
 
-use std::hash::BuildHasher as _;
-
 use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
 use crate::{
     ban::Ban,
-    rule::{Index, NetKey},
+    rule::{Index, NetKey, hash_of},
 };
 
 /// At most one ban of each net.
@@ -79,7 +77,7 @@ impl ByNet {
     }
 
     fn hash(&self, net: &IpNet) -> u32 {
-        (self.hasher.hash_one(NetKey(*net)) >> 32) as u32
+        hash_of(&self.hasher, &NetKey(*net))
     }
 }
 

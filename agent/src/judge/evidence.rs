@@ -3,7 +3,7 @@
 //! There are so many places, all alike. A host has at most [`EVIDENCE_MAX`] of them, in a ring; its next line takes the place of
 //! its oldest. When all are taken, the line that was kept longest of all gives way.
 
-use std::{hash::BuildHasher as _, time::SystemTime};
+use std::time::SystemTime;
 
 use foldhash::quality::RandomState;
 use ipnet::IpNet;
@@ -13,7 +13,7 @@ use crate::{
     ban::{EVIDENCE_MAX, EVIDENCE_TEXT_MAX, Evidence},
     event::EventKind,
     line::escaped,
-    rule::{Index, NONE, NetKey, network},
+    rule::{Index, NONE, NetKey, hash_of, network},
 };
 
 /// Most bytes of log lines that are kept as evidence over all hosts.
@@ -287,9 +287,8 @@ impl Pieces {
         self.pieces[index as usize].before = before.unwrap_or(NONE);
     }
 
-    /// The upper half of the hash of a net.
     fn hash(&self, net: &IpNet) -> u32 {
-        (self.hasher.hash_one(NetKey(*net)) >> 32) as u32
+        hash_of(&self.hasher, &NetKey(*net))
     }
 
     fn unlink(&mut self, index: u32) {

@@ -1,6 +1,10 @@
 //! Where things are by the hash of their key. It holds numbers alone, so that most looks at it cost one look at memory; whoever
 //! asks knows the keys.
 
+use std::hash::{BuildHasher as _, Hash};
+
+use foldhash::quality::RandomState;
+
 /// The number of no thing.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -26,6 +30,13 @@ const FREE: Place = Place {
     hash: 0,
     number: NONE,
 };
+
+/// The hash of a key in an [`Index`]: the upper half of its whole hash. The seed is drawn, so that nobody can choose keys that collide;
+/// nothing but the time that a look takes depends on it.
+#[inline]
+pub(crate) fn hash_of<Q: Hash + ?Sized>(hasher: &RandomState, key: &Q) -> u32 {
+    (hasher.hash_one(key) >> 32) as u32
+}
 
 impl Index {
     /// How many numbers it holds.

@@ -1,24 +1,19 @@
 //! A bounded map whose entry longest untouched gives way to a new one, in constant time.
 
-use std::{
-    borrow::Borrow,
-    hash::{BuildHasher as _, Hash},
-    time::Duration,
-};
+use std::{borrow::Borrow, hash::Hash, time::Duration};
 
 use foldhash::quality::RandomState;
 
 use super::{
     Moment,
-    index::{Index, NONE},
+    index::{Index, NONE, hash_of},
 };
 
 /// At most `capacity` values by key, in the order in which they were touched.
 #[derive(Debug)]
 pub(crate) struct Tracked<K, V> {
     capacity: usize,
-    /// Where the node of a key is. The seed of the hash is drawn, so that nobody can choose addresses that collide; nothing
-    /// but the time that a look takes depends on it.
+    /// Where the node of a key is.
     index: Index,
     hasher: RandomState,
     nodes: Vec<Node<K, V>>,
@@ -120,7 +115,7 @@ impl<K: Eq + Hash, V> Tracked<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        let hash = self.hash(key);
+        let hash = hash_of(&self.hasher, key);
         let node = match self.find_hashed(key, hash) {
             Some(node) if node == self.newest => node,
             Some(node) => {
@@ -186,7 +181,7 @@ impl<K: Eq + Hash, V> Tracked<K, V> {
         // Many tables are empty most of the time.
         match self.index.len() {
             0 => None,
-            _ => self.find_hashed(key, self.hash(key)),
+            _ => self.find_hashed(key, hash_of(&self.hasher, key)),
         }
     }
 
@@ -197,11 +192,6 @@ impl<K: Eq + Hash, V> Tracked<K, V> {
     {
         let is_it = |node: u32| self.nodes[node as usize].key.borrow() == key;
         self.index.find(hash, is_it)
-    }
-
-    /// The upper half of the hash of a key.
-    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u32 {
-        (self.hasher.hash_one(key) >> 32) as u32
     }
 
     fn allocate(&mut self, node: Node<K, V>) -> u32 {
