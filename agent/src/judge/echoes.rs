@@ -74,12 +74,18 @@ impl Echoes {
 }
 
 impl Tellers {
+    /// Whether one of the others told it more often than `log`.
     fn have_told_more_than(&self, log: u32) -> bool {
-        let of = |is_it: &dyn Fn(u32) -> bool| {
-            let times = self.0.iter().filter(|(teller, _)| is_it(*teller));
-            times.map(|(_, times)| *times).max().unwrap_or(0)
-        };
-        of(&|teller| teller != log) > of(&|teller| teller == log)
+        let (mut of_it, mut of_others) = (0, 0);
+        for (teller, times) in self.0 {
+            let most = if teller == log {
+                &mut of_it
+            } else {
+                &mut of_others
+            };
+            *most = times.max(*most);
+        }
+        of_others > of_it
     }
 
     fn add(&mut self, log: u32) {
