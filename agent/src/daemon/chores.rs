@@ -29,34 +29,31 @@ impl Daemon {
     /// Stores one piece.
     pub(super) fn do_chore(&mut self) {
         if !self.chores.tally.is_empty() {
-            let rows = self.chores.tally.len().saturating_sub(ROWS);
-            self.store_tally_from(rows);
+            self.store_tally(ROWS);
         } else if !self.chores.accounts.is_empty() {
-            let accounts = self.chores.accounts.len().saturating_sub(ACCOUNTS);
-            self.store_accounts_from(accounts);
+            self.store_accounts(ACCOUNTS);
         } else {
-            let regulars = self.chores.regulars.len().saturating_sub(ROWS);
-            self.store_regulars_from(regulars);
+            self.store_regulars(ROWS);
         }
     }
 
     /// Stores all that was counted. After the checkpoints, so that a crash can lose seconds of it, but never counts a line twice.
     pub(super) fn save_tally(&mut self) {
         self.put_off_tally();
-        self.store_tally_from(0);
+        self.store_tally(usize::MAX);
     }
 
     /// Stores all that is known of accounts and regulars. A crash loses what was heard since the last time, and no hold.
     pub(super) fn save_accounts_and_regulars(&mut self) {
         self.put_off_accounts_and_regulars();
-        self.store_accounts_from(0);
-        self.store_regulars_from(0);
+        self.store_accounts(usize::MAX);
+        self.store_regulars(usize::MAX);
     }
 
     /// [`Daemon::save_tally`] by and by.
     pub(super) fn put_off_tally(&mut self) {
         // What was put off until now had no quiet moment.
-        self.store_tally_from(0);
+        self.store_tally(usize::MAX);
         self.retold.forget_before(self.clock.now());
         self.echoes.forget(self.clock.now());
         let mut rows = self.tally.take();
@@ -67,8 +64,8 @@ impl Daemon {
 
     /// [`Daemon::save_accounts_and_regulars`] by and by.
     pub(super) fn put_off_accounts_and_regulars(&mut self) {
-        self.store_accounts_from(0);
-        self.store_regulars_from(0);
+        self.store_accounts(usize::MAX);
+        self.store_regulars(usize::MAX);
         self.chores.accounts = self.judge.take_changed_accounts();
         self.chores.regulars = self.judge.take_regulars();
         self.chores
@@ -76,12 +73,11 @@ impl Daemon {
             .sort_unstable_by_key(|regular| regular.net);
     }
 
-    fn store_tally_from(&mut self, first: usize) {
-        let rows = self.chores.tally.split_off(first);
-        if rows.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.add_tally(&rows, &self.clock) {
+    fn store_tally(&mut self, most: usize) {
+        let rows = piece(&mut self.chores.tally, most);
+        if let Some(rows) = rows
+            && let Err(error) = self.store.add_tally(&rows, &self.clock)
+        {
             self.chores.tally.extend(rows);
             let rows = std::mem::take(&mut self.chores.tally);
             if self.health.unsaved().is_none() {
@@ -94,23 +90,28 @@ impl Daemon {
         }
     }
 
-    fn store_accounts_from(&mut self, first: usize) {
-        let accounts = self.chores.accounts.split_off(first);
-        if accounts.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.save_accounts(&accounts, &self.clock) {
+    fn store_accounts(&mut self, most: usize) {
+        let accounts = piece(&mut self.chores.accounts, most);
+        if let Some(accounts) = accounts
+            && let Err(error) = self.store.save_accounts(&accounts, &self.clock)
+        {
             warn!(accounts = accounts.len(), "not saved: {error}");
         }
     }
 
-    fn store_regulars_from(&mut self, first: usize) {
-        let regulars = self.chores.regulars.split_off(first);
-        if regulars.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.save_regulars(&regulars, &self.clock) {
+    fn store_regulars(&mut self, most: usize) {
+        let regulars = piece(&mut self.chores.regulars, most);
+        if let Some(regulars) = regulars
+            && let Err(error) = self.store.save_regulars(&regulars, &self.clock)
+        {
             warn!(hosts = regulars.len(), "who did well is not saved: {error}");
         }
     }
+}
+
+/// Takes `most` of what waits, or all of it where that is less; `None` where nothing does.
+fn piece<T>(waiting: &mut Vec<T>, most: usize) -> Option<Vec<T>> {
+    let first = waiting.len().saturating_sub(most);
+    let piece = waiting.split_off(first);
+    (!piece.is_empty()).then_some(piece)
 }
