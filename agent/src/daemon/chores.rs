@@ -95,7 +95,8 @@ impl Daemon {
         if let Some(accounts) = accounts
             && let Err(error) = self.store.save_accounts(&accounts, &self.clock)
         {
-            warn!(accounts = accounts.len(), "not saved: {error}");
+            warn!(accounts = accounts.len(), "not saved yet: {error}");
+            self.judge.give_back_accounts(&accounts);
         }
     }
 
@@ -104,7 +105,11 @@ impl Daemon {
         if let Some(regulars) = regulars
             && let Err(error) = self.store.save_regulars(&regulars, &self.clock)
         {
-            warn!(hosts = regulars.len(), "who did well is not saved: {error}");
+            warn!(
+                hosts = regulars.len(),
+                "who did well is not saved yet: {error}"
+            );
+            self.judge.give_back_regulars(&regulars);
         }
     }
 }

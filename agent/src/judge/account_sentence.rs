@@ -201,6 +201,11 @@ impl Judge {
         self.accounts.take_changed()
     }
 
+    /// They could not be stored: they count as changed again.
+    pub fn give_back_accounts(&mut self, accounts: &[Account]) {
+        self.accounts.give_back(accounts);
+    }
+
     fn put_hold(&mut self, hold: Hold) {
         self.accounts.holds.insert(hold.clone());
         self.decisions.push_back(Decision::Hold(hold));

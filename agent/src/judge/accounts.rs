@@ -351,6 +351,15 @@ impl Accounts {
         changed
     }
 
+    /// These count as changed again.
+    pub(super) fn give_back(&mut self, accounts: &[Account]) {
+        for account in accounts {
+            if let Some(entry) = self.registry.known_mut(&account.name) {
+                entry.is_dirty = true;
+            }
+        }
+    }
+
     /// Forgets what a rule counted of an account: an operator says that all is well.
     pub(super) fn pardon(&mut self, name: &str) {
         let lower = name.to_lowercase();

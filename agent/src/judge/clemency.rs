@@ -186,6 +186,11 @@ impl Judge {
         self.clemency.regulars.take_changed()
     }
 
+    /// They could not be stored: they are to be remembered yet.
+    pub fn give_back_regulars(&mut self, regulars: &[Regular]) {
+        self.clemency.regulars.give_back(regulars);
+    }
+
     /// Who misbehaved lately and was spared, at most [`super::SPARED_MAX`], the last one first.
     pub fn spared(&self) -> Vec<&Spared> {
         let mut spared: Vec<&Spared> = self.clemency.spared.iter().collect();

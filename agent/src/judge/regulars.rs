@@ -149,6 +149,13 @@ impl Regulars {
         changed.into_iter().filter_map(known).collect()
     }
 
+    /// The days of these count as changed again.
+    pub(super) fn give_back(&mut self, regulars: &[Regular]) {
+        let known = regulars.iter().map(|regular| regular.net);
+        let known = known.filter(|net| self.known.get(&NetKey(*net)).is_some());
+        self.changed.extend(known);
+    }
+
     /// How many are to be stored.
     pub(super) fn changed(&self) -> usize {
         self.changed.len()
@@ -249,17 +256,7 @@ mod tests {
         assert!(is(&regulars, 4) && is(&regulars, DAYS_REMEMBERED));
         assert!(!is(&regulars, DAYS_REMEMBERED + 1));
         assert!(!regulars.is_regular(net(), Merit::Logins, day(4)));
-        assert!(regulars.is_known(net(), DAYS_REMEMBERED.min(20).into_day()));
-    }
-
-    trait IntoDay {
-        fn into_day(self) -> SystemTime;
-    }
-
-    impl IntoDay for u32 {
-        fn into_day(self) -> SystemTime {
-            day(self)
-        }
+        assert!(regulars.is_known(net(), day(20)));
     }
 
     #[test]
@@ -275,6 +272,8 @@ mod tests {
             (1, 4, 3)
         );
         assert_eq!(before.take_changed(), []);
+        before.give_back(&changed);
+        assert_eq!(before.take_changed(), changed, "they were not stored");
         let mut after = regulars();
         after.restore(changed);
         assert!(after.is_regular(net(), Merit::Logins, day(3)));

@@ -109,6 +109,11 @@ impl Registry {
         self.known.get(name).or_else(|| self.strangers.get(name))
     }
 
+    /// The known account of that name, which is in lower case.
+    pub(super) fn known_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.known.get_mut(name)
+    }
+
     /// The names of all, known ones and strangers.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.known.values().chain(self.strangers.values())

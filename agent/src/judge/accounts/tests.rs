@@ -514,6 +514,8 @@ fn what_is_known_survives_a_restart() {
     assert_eq!(breaches(&mut before, botnet().take(10)), NONE);
     let kept = before.take_changed_accounts();
     assert_eq!(before.take_changed_accounts().len(), 0);
+    before.give_back_accounts(&kept);
+    assert_eq!(before.take_changed_accounts(), kept, "they were not stored");
     let mut after = judge(vec![addresses(11)]);
     after.restore_accounts(kept, Vec::new());
     assert_eq!(breaches(&mut after, botnet().skip(9)), [2]);
