@@ -24,7 +24,7 @@ pub struct Options {
         default_missing_value = "only"
     )]
     kernels: Option<Kernels>,
-    /// Runs only the fault tests, all of each: 200 kills, a minute of 200,000 lines a second; half an hour in all
+    /// Runs only the fault tests, all of each: 200 kills, two minutes of 200,000 lines a second; half an hour in all
     #[arg(long, conflicts_with_all = ["kernels", "soak"])]
     faults: bool,
     /// Runs only the soak test: a steady load for so many minutes, and what the agent needs of memory meanwhile

@@ -24,6 +24,7 @@ fn pins_that_are_taken_away_are_told_and_put_back_and_bans_hold_throughout() {
         scene.offend(20 * round..20 * round + 10);
         scene.ban(agent.setup(), host(2 * round), HOUR);
         scene.ask(&agent);
+        scene.ban_briefly(agent.setup());
         let own = bed.bpffs().join("mailwall");
         match round % 3 {
             0 => fs::remove_dir_all(own.join("2")).unwrap(),
@@ -61,6 +62,7 @@ fn without_root_an_unmounted_file_system_is_told_and_a_restart_mends_it() {
     for round in 0..2 {
         scene.offend(20 * round..20 * round + 10);
         scene.ask(&agent);
+        scene.ban_briefly(agent.setup());
         let mounted = match round {
             0 => bed.bpffs(),
             // The agent has mounted one.

@@ -61,15 +61,17 @@ fn bans_for_what_happened_in_a_night_of_the_calendar_end_when_they_should() {
     let name = "calendar::bans_for_what_happened_in_a_night_of_the_calendar_end_when_they_should";
     for night in &NIGHTS {
         let bed = Testbed::new().unwrap();
-        let scene = Scene::new(&bed);
         let Some(clock) = WallClock::of(&bed, name) else {
             return;
         };
+        let scene = Scene::new(&bed);
         clock.set(night.before);
         let agent = clock.govern(scene.setup(""), night.zone).start().unwrap();
         scene.until_following(&agent);
         scene.offend(0..3);
         scene.ask(&agent);
+        // It ends while the agent does not run.
+        scene.ban_briefly(agent.setup());
         let (_, setup) = agent.stop().unwrap();
         for (number, (stamp, ago)) in (3..).zip(night.lines) {
             let line = rejection_at(stamp, client(number), 1, "nobody@example.test");
@@ -86,6 +88,7 @@ fn bans_for_what_happened_in_a_night_of_the_calendar_end_when_they_should() {
         let agent = setup.start().unwrap();
         scene.ask(&agent);
         // And while it runs.
+        scene.ban_briefly(agent.setup());
         clock.set(night.before);
         scene.offend(20..23);
         clock.set(night.after);

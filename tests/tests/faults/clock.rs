@@ -64,11 +64,11 @@ impl WallClock {
 #[test]
 fn setting_the_clock_neither_lengthens_nor_shortens_a_ban() {
     let bed = Testbed::new().unwrap();
-    let scene = Scene::new(&bed);
     let name = "clock::setting_the_clock_neither_lengthens_nor_shortens_a_ban";
     let Some(clock) = WallClock::of(&bed, name) else {
         return;
     };
+    let scene = Scene::new(&bed);
     let agent = clock.govern(scene.setup(""), "UTC").start().unwrap();
     scene.until_following(&agent);
     let mut agent = agent;

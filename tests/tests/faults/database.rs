@@ -21,6 +21,8 @@ fn stopped<'a>(scene: &Scene<'a>) -> Setup<'a> {
         scene.ban(agent.setup(), host(number), HOUR);
     }
     scene.ask(&agent);
+    // It ends while no agent runs.
+    scene.ban_briefly(agent.setup());
     let (status, setup) = agent.stop().unwrap();
     assert!(status.success(), "{status}");
     setup
@@ -72,7 +74,10 @@ fn a_database_that_another_process_holds_delays_no_ban_and_is_written_afterwards
     scene.offend(0..20);
     scene.ask(&agent);
     let other = Connection::open(agent.setup().database()).unwrap();
+    scene.ban_briefly(agent.setup());
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // That they end cannot be saved.
+    scene.ban_briefly(agent.setup());
     for number in 0..so_many(20, 200) {
         scene.ban(agent.setup(), host(number), HOUR);
         scene.offend(20 + number..21 + number);

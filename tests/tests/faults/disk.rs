@@ -102,6 +102,7 @@ fn an_agent_that_dies_while_the_disk_is_full_reads_again_what_it_could_not_save(
     small_disk(&state, 4096);
     let agent = scene.start();
     scene.ban(agent.setup(), host(0), HOUR);
+    scene.ban_briefly(agent.setup());
     let ballast = fill(&state);
     offend_until_full(&scene, &agent, 0);
     let setup = scene.kill(agent);
@@ -131,6 +132,7 @@ fn a_log_on_a_full_disk_is_read_as_far_as_it_was_written() {
     let agent = scene.start();
     let mut next = 0;
     for round in 0..so_many(3, 30) {
+        scene.ban_briefly(agent.setup());
         // As a logger does: what does not fit is lost, and the rest of a line with it.
         loop {
             let line = line(client(next));

@@ -51,6 +51,7 @@ fn a_flood_on_the_control_socket_delays_no_ban_of_a_rule_and_frees_nobody() {
     for number in 0..20 {
         scene.ban(agent.setup(), host(number), HOUR);
     }
+    scene.ban_briefly(agent.setup());
     let socket = agent.setup().socket();
     let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {

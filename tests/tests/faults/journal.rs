@@ -38,6 +38,7 @@ fn a_restart_of_the_journal_loses_no_record_and_repeats_none() {
     // It waits longer after each end, up to a minute.
     for _ in 0..so_many(3, 6) {
         offend(&scene, &mut journal, next..next + 20);
+        scene.ban_briefly(agent.setup());
         let pid = journal.pid();
         kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
         offend(&scene, &mut journal, next + 20..next + 40);

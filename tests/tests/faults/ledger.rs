@@ -39,6 +39,16 @@ pub struct Ledger {
 }
 
 impl Fate {
+    /// Whether it is a ban that is not over.
+    pub fn is_in_force(self, now: Duration) -> bool {
+        matches!(self, Self::Banned { earliest, .. } if now < earliest)
+    }
+
+    /// Whether it was a ban that came to its end.
+    pub fn is_over(self, now: Duration) -> bool {
+        matches!(self, Self::Banned { latest, .. } if latest < now)
+    }
+
     /// What that means `now`, in a look that takes until `then`.
     pub fn at(self, now: Duration, then: Duration) -> Now {
         match self {

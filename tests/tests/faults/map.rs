@@ -88,6 +88,7 @@ fn the_automatic_ban_that_ends_soonest_gives_way_and_no_ban_by_hand_does() {
     let bed = Testbed::new().unwrap();
     let scene = Scene::new(&bed);
     let agent = scene.start();
+    scene.ban_briefly(agent.setup());
     ban_by_list(&scene, &agent, 0..CAPACITY - 2);
     let [first, second, third] = [CAPACITY, CAPACITY + 1, CAPACITY + 2].map(network);
     widen(&scene, &agent, first);

@@ -24,6 +24,7 @@ fn a_flood_of_hosts_needs_no_more_memory_than_the_tables_are_given() {
     let agent = setup.start().unwrap();
     scene.until_following(&agent);
     scene.ban(agent.setup(), host(0), HOUR);
+    scene.ban_briefly(agent.setup());
     let hosts = so_many(5_000, 50_000);
     for first in (0..hosts).step_by(1000) {
         scene.offend(first..first + 1000);
@@ -40,6 +41,7 @@ fn an_agent_without_memory_ends_and_the_next_one_goes_on_where_it_was() {
     scene.offend(0..hosts);
     scene.ban(agent.setup(), host(0), HOUR);
     scene.ask(&agent);
+    scene.ban_briefly(agent.setup());
     let (_, setup) = agent.stop().unwrap();
     // It is started again and again, as a service manager does.
     let starved = setup.started_by(&["prlimit", TOO_FEW]);

@@ -129,6 +129,9 @@ fn whatever_is_done_to_a_log_each_line_counts_once() {
     };
     for round in 0..so_many(18, 600) {
         logger.lines();
+        if round % 6 == 0 {
+            scene.ban_briefly(agent.setup());
+        }
         // A log that is rotated again before it was read, or of which nothing was read, is documented to lose lines.
         logger.until_read(&agent);
         match round % 6 {

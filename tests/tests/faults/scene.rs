@@ -8,8 +8,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread::{panicking, sleep},
     time::Duration,
 };
 
@@ -33,10 +34,17 @@ pub const BAN: Duration = Duration::from_secs(6 * 3600);
 const TARGETS: [&str; 2] = ["192.0.2.25/32", "2001:db8::25/128"];
 /// Frames sent at once: so many find room in the card's queue.
 const FRAMES: usize = 64;
-/// Nets whose SYNs are tried; of more, every so many-th, and all that are free.
+/// Nets whose SYNs are tried; of more, every so many-th, and all that are free or were banned once.
 const ASKED_MAX: usize = 8192;
 /// How exactly times of bans are told.
 const ROUNDING: Duration = Duration::from_secs(2);
+/// Hosts that are banned briefly, in turn; the first is that of this number, and no test takes so many others.
+const BRIEF_HOSTS: usize = 8;
+const BRIEF_FIRST: usize = 500;
+/// How long.
+const BRIEF: Duration = Duration::from_secs(2);
+/// A ban with no more than this to go is waited for, so that it is one that is over.
+const BRIEF_MAX: Duration = Duration::from_secs(10);
 /// How long the agent may take to catch up.
 const WITHIN: Duration = Duration::from_secs(90);
 
@@ -48,6 +56,18 @@ pub struct Scene<'a> {
     ledger: Mutex<Ledger>,
     /// A kill may lose the last seconds of what reports count.
     was_killed: AtomicBool,
+    briefly: AtomicUsize,
+    compared: Compared,
+}
+
+/// Whether each part of the question was about something.
+#[derive(Default)]
+struct Compared {
+    lines: AtomicBool,
+    in_force: AtomicBool,
+    over: AtomicBool,
+    let_in: AtomicBool,
+    dropped: AtomicBool,
 }
 
 /// The client of that number: an IPv6 host in a /56 that it has for itself, so that no ban widens.
@@ -91,6 +111,8 @@ impl<'a> Scene<'a> {
             watch: Stopwatch::start(),
             ledger: Mutex::default(),
             was_killed: AtomicBool::new(false),
+            briefly: AtomicUsize::new(0),
+            compared: Compared::default(),
         };
         File::create(&scene.log).unwrap();
         scene.take_frames();
@@ -196,6 +218,13 @@ impl<'a> Scene<'a> {
         done
     }
 
+    /// Bans another host by hand, for so short a time that it is over when the question is asked.
+    pub fn ban_briefly(&self, setup: &Setup<'_>) {
+        let turn = self.briefly.fetch_add(1, Ordering::Relaxed);
+        let net = host(BRIEF_FIRST + turn % BRIEF_HOSTS);
+        assert!(self.ban(setup, net, BRIEF), "{net} cannot be banned");
+    }
+
     /// Removes the ban of a net by hand, and notes what came of it.
     pub fn unban(&self, setup: &Setup<'_>, net: IpNet) {
         let answer = setup.cli(&["ban", "remove", &net.to_string()]);
@@ -212,9 +241,23 @@ impl<'a> Scene<'a> {
     /// The question: is every ban that is not over enforced, is every other one gone, is no line lost or counted twice?
     #[track_caller]
     pub fn ask(&self, agent: &Agent<'_>) {
+        self.until_the_brief_are_over();
         self.ask_for_lines(agent);
         self.ask_for_bans(agent);
         self.ask_the_kernel();
+    }
+
+    fn until_the_brief_are_over(&self) {
+        let now = self.now();
+        let ledger = self.ledger();
+        let ends = ledger.fates().filter_map(|(_, fate)| match fate {
+            Fate::Banned { latest, .. } => latest.checked_sub(now),
+            Fate::Free | Fate::Unknown => None,
+        });
+        let left = ends.filter(|left| *left < BRIEF_MAX).max();
+        drop(ledger);
+        // Strictly over, by this watch too.
+        sleep(left.map_or(Duration::ZERO, |left| left + Duration::from_millis(1)));
     }
 
     /// Whether each client's lines are counted: all of them and none twice, but for the last seconds before a kill, which
@@ -247,6 +290,7 @@ impl<'a> Scene<'a> {
             })
             .collect();
         assert_eq!(report["left_out"], 0, "offences counted for nobody");
+        Compared::note(&self.compared.lines, !counted.is_empty());
         for (net, count) in &counted {
             let written = expected.get(net).copied().unwrap_or_default();
             assert!(
@@ -271,6 +315,11 @@ impl<'a> Scene<'a> {
             Ok(wrong.is_empty().then_some(()))
         });
         wrong.truncate(10);
+        let now = self.now();
+        for (_, fate) in self.ledger().fates() {
+            Compared::note(&self.compared.in_force, fate.is_in_force(now));
+            Compared::note(&self.compared.over, fate.is_over(now));
+        }
         assert!(settled.is_ok(), "{wrong:#?}\n{settled:?}");
     }
 
@@ -317,10 +366,10 @@ impl<'a> Scene<'a> {
         let mut fates: Vec<(IpNet, Fate)> = self.ledger().fates().collect();
         let step = fates.len().div_ceil(ASKED_MAX);
         if step > 1 {
-            let mut number = 0;
+            let (mut number, now) = (0, self.now());
             fates.retain(|(_, fate)| {
                 number += 1;
-                number % step == 0 || *fate == Fate::Free
+                number % step == 0 || *fate == Fate::Free || fate.is_over(now)
             });
         }
         for part in fates.chunks(FRAMES) {
@@ -335,6 +384,8 @@ impl<'a> Scene<'a> {
             };
             let banned = of(|now| matches!(now, Now::Banned(..)));
             let free = of(|now| now == Now::Free);
+            Compared::note(&self.compared.dropped, !banned.is_empty());
+            Compared::note(&self.compared.let_in, !free.is_empty());
             let come_in = |nets: &[IpNet]| {
                 nets.iter()
                     .filter(|net| self.arrived(&[**net]) > 0)
@@ -392,5 +443,31 @@ impl<'a> Scene<'a> {
     pub fn until_well(&self, agent: &Agent<'_>) {
         let none = |status: &Value| status["problems"].as_array()?.is_empty().then_some(());
         agent.until("no problem", &["status"], none).unwrap();
+    }
+}
+
+impl Compared {
+    fn note(part: &AtomicBool, is_about_something: bool) {
+        part.fetch_or(is_about_something, Ordering::Relaxed);
+    }
+}
+
+/// A test that never had one of what the question is about has not asked it.
+impl Drop for Scene<'_> {
+    fn drop(&mut self) {
+        if panicking() {
+            return;
+        }
+        let compared = &self.compared;
+        for (part, what) in [
+            (&compared.lines, "a line that was counted"),
+            (&compared.in_force, "a ban that is not over, in the list"),
+            (&compared.over, "a ban that is over, in the list"),
+            (&compared.dropped, "a SYN that is to be dropped"),
+            (&compared.let_in, "a SYN that is to be let in"),
+        ] {
+            let is_asked = part.load(Ordering::Relaxed);
+            assert!(is_asked, "the test ends without having looked for {what}");
+        }
     }
 }
