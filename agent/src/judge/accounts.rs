@@ -6,36 +6,27 @@
 //! someone logged in to there are at most [`registry::ACCOUNTS_MAX`].
 
 mod count;
+mod entry;
+mod finding;
 mod live;
 mod registry;
+mod rule;
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
-use self::{
-    count::Count,
-    live::Live,
-    registry::{Entry, Registry},
-};
+use self::{count::Count, entry::Entry, live::Live, registry::Registry, rule::Rule};
 pub(super) use self::{
+    finding::Finding,
     live::LIVE_MAX,
     registry::{ACCOUNTS_MAX, STRANGERS_MAX},
 };
-use super::{
-    holds::{HOLDS_MAX, Holds},
-    name::{host_key, key},
-};
+use super::holds::{HOLDS_MAX, Holds};
 use crate::{
-    account::{self, Account, BASELINE_DAYS_MIN, Day, LiveSession},
+    account::{Account, LiveSession},
     decision::Hold,
     event::{Event, EventKind},
-    rule::{Counter, Distinct, Measure, Moment, Per, Reach, RuleSettings, Subjects, is_near, span},
+    rule::{Counter, Distinct, Moment, Per, Subjects},
 };
-
-/// How far apart two programs may tell of one failed login.
-const RETOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the client of an event is to the allowlist.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,126 +49,6 @@ pub(super) struct Accounts {
     has_counted_strangers: bool,
     live: Live,
     pub(super) holds: Holds,
-}
-
-/// A rule on accounts.
-#[derive(Debug)]
-struct Rule {
-    /// Its number among all rules.
-    index: usize,
-    settings: RuleSettings,
-    kinds: u32,
-    services: u8,
-}
-
-/// A rule's limit, reached by an account, or near.
-#[derive(Debug)]
-pub(super) struct Finding {
-    /// Number of the rule among all.
-    pub(super) rule: usize,
-    pub(super) account: Arc<str>,
-    /// What it has come to, in what the limit is told in.
-    pub(super) count: u32,
-    pub(super) limit: u32,
-    pub(super) reach: Reach,
-    /// Empty where the limit is only near.
-    pub(super) reason: String,
-}
-
-/// A sum that is near a rule's limit, or beyond, and the limit, both in what is added up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Sum {
-    sum: u64,
-    limit: u64,
-    reach: Reach,
-}
-
-impl Sum {
-    /// How far `sum` is; `None` where that is far, or where it was told already.
-    fn of(sum: u64, limit: u64, may_tell: impl FnOnce() -> bool) -> Option<Self> {
-        let reach = match sum >= limit {
-            true if may_tell() => Reach::Full,
-            false if is_near(sum, limit) => Reach::Near,
-            _ => return None,
-        };
-        Some(Self { sum, limit, reach })
-    }
-}
-
-impl Rule {
-    fn new(index: usize, counter: &Counter) -> Self {
-        let settings = counter.settings().clone();
-        let services = match settings.service.as_slice() {
-            [] => u8::MAX,
-            services => services.iter().fold(0, |bits, one| bits | 1 << *one as u8),
-        };
-        Self {
-            index,
-            kinds: settings
-                .count
-                .iter()
-                .fold(0, |bits, kind| bits | 1 << *kind as u32),
-            services,
-            settings,
-        }
-    }
-
-    fn counts_kind(&self, kind: EventKind) -> bool {
-        self.kinds & 1 << kind as u32 != 0
-    }
-
-    /// A login that brought a message with it (Exim tells both in one line) is also a message.
-    fn counts(&self, event: &Event) -> bool {
-        let is_counted = self.counts_kind(event.kind)
-            || event.is_message() && self.counts_kind(EventKind::MailAccepted);
-        let weighs = event.is_offence() || event.kind.score().as_tenths() <= 0;
-        is_counted && weighs && self.services & 1 << event.service as u8 != 0
-    }
-
-    /// The limit in what is added up.
-    fn limit(&self) -> u64 {
-        u64::from(self.settings.limit) * self.unit()
-    }
-
-    /// What is added up for each one of the limit.
-    fn unit(&self) -> u64 {
-        match self.settings.measure {
-            Measure::Count | Measure::Recipients => 1,
-            Measure::Score => 10,
-            Measure::Megabytes => 1_000_000,
-        }
-    }
-
-    fn amount(&self, event: &Event) -> u64 {
-        match self.settings.measure {
-            Measure::Count => attempts(event),
-            Measure::Score => u64::try_from(event.score.as_tenths()).unwrap_or(0),
-            Measure::Recipients if event.is_message() => recipients(event),
-            Measure::Megabytes if event.is_message() => event.bytes.unwrap_or(0),
-            Measure::Recipients | Measure::Megabytes => 0,
-        }
-    }
-
-    /// What of a day the rule counts.
-    fn of_day(&self, day: &Day) -> u64 {
-        match self.settings.measure {
-            Measure::Count | Measure::Score => {
-                let kinds = self.settings.count.iter();
-                kinds.map(|kind| day.count(*kind)).sum()
-            }
-            Measure::Recipients => day.recipients,
-            Measure::Megabytes => day.bytes,
-        }
-    }
-
-    /// What tells the event from others; `None` when the rule does not want to know, or nothing does.
-    fn distinct(&self, event: &Event, subjects: Subjects) -> Option<u64> {
-        match self.settings.distinct? {
-            Distinct::Recipient => event.recipient.as_deref().map(|text| key(text.as_bytes())),
-            Distinct::Account => event.account.as_deref().map(|text| key(text.as_bytes())),
-            Distinct::Address => Some(host_key(subjects.host(event.address?))),
-        }
-    }
 }
 
 impl Accounts {
@@ -302,23 +173,7 @@ impl Accounts {
             } else {
                 entry.over_limit(rule, number, event, at, subjects)
             };
-            if let Some(Sum { sum, limit, reach }) = found {
-                let told = |sum: u64| u32::try_from(sum / rule.unit()).unwrap_or(u32::MAX);
-                findings.push(Finding {
-                    rule: rule.index,
-                    account: Arc::clone(&entry.account.name),
-                    count: match reach {
-                        Reach::Full => u32::try_from(sum).unwrap_or(u32::MAX),
-                        Reach::Near | Reach::Far => told(sum),
-                    },
-                    limit: told(limit),
-                    reach,
-                    reason: match reach {
-                        Reach::Full => reason(rule, sum, &entry.account, event.at),
-                        Reach::Near | Reach::Far => String::new(),
-                    },
-                });
-            }
+            findings.extend(found.map(|sum| Finding::new(rule, sum, &entry.account, event.at)));
         }
         findings
     }
@@ -439,191 +294,11 @@ impl Accounts {
     }
 }
 
-impl Entry {
-    /// Whether another program has told of this failed login just before.
-    fn is_retold(&mut self, event: &Event, at: Moment) -> bool {
-        let again = self.last_failure.is_some_and(|(teller, last)| {
-            teller != event.told_by && last.apart(at) <= RETOLD_WITHIN
-        });
-        // One more by either program is one more.
-        self.last_failure = (!again).then_some((event.told_by, at));
-        again
-    }
-
-    /// Writes an event into the account's history.
-    fn note(&mut self, event: &Event, succeeded: bool) {
-        self.is_dirty = true;
-        if succeeded
-            && let Some(address) = event.address
-            && event.kind == EventKind::AuthSuccess
-        {
-            self.account.note_login(address, event.at);
-        }
-        let Some(day) = self.account.day_mut(account::day_number(event.at)) else {
-            return;
-        };
-        match event.kind {
-            EventKind::AuthSuccess => day.logins += 1,
-            EventKind::AuthFailure => day.failures += attempts(event),
-            EventKind::BounceOut => day.bounces += 1,
-            EventKind::UnknownRecipient if event.is_offence() => day.bounces += 1,
-            _ => {}
-        }
-        if event.is_message() {
-            day.messages += 1;
-            day.recipients += recipients(event);
-            day.bytes = day.bytes.saturating_add(event.bytes.unwrap_or(0));
-        }
-    }
-
-    /// The sum that a rule has reached its limit with, or has come near it.
-    fn over_limit(
-        &mut self,
-        rule: &Rule,
-        number: usize,
-        event: &Event,
-        at: Moment,
-        subjects: Subjects,
-    ) -> Option<Sum> {
-        let window = rule.settings.window;
-        let count = self.count(number);
-        let sum = match (rule.settings.distinct, rule.distinct(event, subjects)) {
-            (None, _) => count.add(at, rule.amount(event), window),
-            (Some(_), Some(key)) => count.add_distinct(at, key, window, rule.settings.limit),
-            (Some(_), None) => return None,
-        };
-        let until = Moment::from(event.at + window);
-        Sum::of(sum, rule.limit(), || count.may_tell(at, until))
-    }
-
-    /// Today's sum, if it is `percent` of the mean of the days before, and at least the rule's limit.
-    fn over_baseline(
-        &mut self,
-        rule: &Rule,
-        number: usize,
-        percent: u32,
-        at: SystemTime,
-    ) -> Option<Sum> {
-        let today = account::day_number(at);
-        let days = self.account.days_known(today);
-        let sum = self.account.day(today).map_or(0, |day| rule.of_day(day));
-        if days < BASELINE_DAYS_MIN || !is_near(sum, rule.limit()) {
-            return None;
-        }
-        let before: u64 = self
-            .account
-            .days_before(today)
-            .map(|day| rule.of_day(day))
-            .sum();
-        let days = u128::from(days.unsigned_abs()) * 100;
-        let unusual = (u128::from(before) * u128::from(percent)).div_ceil(days);
-        let limit = rule.limit().max(u64::try_from(unusual).unwrap_or(u64::MAX));
-        let tomorrow = Moment::from(account::day_start(today + 1));
-        Sum::of(sum, limit, || {
-            self.count(number).may_tell(Moment::from(at), tomorrow)
-        })
-    }
-
-    /// Counts again what the history tells of, after a restart.
-    fn recount(&mut self, rule: &Rule, number: usize, subjects: Subjects) {
-        let (settings, limit) = (&rule.settings, rule.settings.limit);
-        let (seen, days) = (self.account.addresses.clone(), self.account.days.clone());
-        let count = self.count(number);
-        match settings.distinct {
-            _ if settings.per != Per::Account || settings.baseline.is_some() => {}
-            Some(Distinct::Address) if rule.counts_kind(EventKind::AuthSuccess) => {
-                for seen in seen {
-                    let host = host_key(subjects.host(seen.address));
-                    count.add_distinct(Moment::from(seen.last), host, settings.window, limit);
-                }
-            }
-            Some(_) => {}
-            // A day is counted at its beginning, so that it leaves the window too early, if anything.
-            None if settings.window >= account::ADDRESS_KEPT => {
-                for day in days {
-                    let at = Moment::from(account::day_start(day.number));
-                    count.add(at, rule.of_day(&day), settings.window);
-                }
-            }
-            None => {}
-        }
-    }
-}
-
-/// How many failures an event tells of.
-fn attempts(event: &Event) -> u64 {
-    match event.kind {
-        EventKind::AuthFailure => {
-            let times = event.score.as_tenths() / event.kind.score().as_tenths().max(1);
-            u64::try_from(times).unwrap_or(1).max(1)
-        }
-        _ => 1,
-    }
-}
-
-fn recipients(event: &Event) -> u64 {
-    event.recipients.map_or(1, u64::from)
-}
-
 fn ends_session(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::Disconnect | EventKind::BadSession | EventKind::LostConnection
     )
-}
-
-/// In words, why a rule was broken.
-fn reason(rule: &Rule, sum: u64, account: &Account, at: SystemTime) -> String {
-    let settings = &rule.settings;
-    let what = match (settings.measure, settings.distinct) {
-        (_, Some(Distinct::Address)) => {
-            let logins = settings
-                .count
-                .iter()
-                .all(|kind| kind.score().as_tenths() <= 0);
-            match logins {
-                true => "different addresses that logged in".to_owned(),
-                false => "different addresses that failed to log in".to_owned(),
-            }
-        }
-        (_, Some(Distinct::Recipient)) => "different recipients that do not exist".to_owned(),
-        (_, Some(Distinct::Account)) => "different logins".to_owned(),
-        (Measure::Recipients, None) => "recipients".to_owned(),
-        (Measure::Megabytes, None) => "megabytes".to_owned(),
-        (Measure::Score, None) => "points".to_owned(),
-        (Measure::Count, None) => match settings.count.as_slice() {
-            [EventKind::MailAccepted] => "messages".to_owned(),
-            [EventKind::AuthFailure] => "failed logins".to_owned(),
-            kinds => {
-                let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-                names.join(", ")
-            }
-        },
-    };
-    let sum = match settings.measure {
-        Measure::Megabytes => sum / 1_000_000,
-        Measure::Score => sum / 10,
-        Measure::Count | Measure::Recipients => sum,
-    };
-    match (settings.per, settings.baseline) {
-        (Per::AccountSession, _) => format!("{sum} {what} on one connection"),
-        (_, Some(percent)) => {
-            let today = account::day_number(at);
-            let days = account.days_known(today).max(1).unsigned_abs();
-            let before: u64 = account.days_before(today).map(|day| rule.of_day(day)).sum();
-            let before = match settings.measure {
-                Measure::Megabytes => before / 1_000_000,
-                _ => before,
-            };
-            let mean = before as f64 / days as f64;
-            let share = match before {
-                0 => String::new(),
-                before => format!(", {} %", sum.saturating_mul(100 * days) / before),
-            };
-            format!("{sum} {what} in a day{share} of the mean of {mean:.1} (limit {percent} %)")
-        }
-        _ => format!("{sum} {what} in {}", span(settings.window)),
-    }
 }
 
 #[cfg(test)]

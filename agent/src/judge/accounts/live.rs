@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Sum;
+use super::finding::Sum;
 use crate::{
     account::LiveSession,
     event::{Event, SessionId},

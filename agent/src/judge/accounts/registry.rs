@@ -3,11 +3,8 @@
 
 use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
-use super::count::Count;
-use crate::{
-    account::Account,
-    rule::{Moment, Tracked},
-};
+use super::entry::Entry;
+use crate::rule::{Moment, Tracked};
 
 /// Most accounts that are known: a login of theirs succeeded, or a message of theirs was accepted. The one longest without an
 /// event is forgotten.
@@ -15,62 +12,11 @@ pub(crate) const ACCOUNTS_MAX: usize = 32_768;
 /// Most names that nobody has logged in to yet; likewise.
 pub(crate) const STRANGERS_MAX: usize = 8_192;
 
-/// An account and what the rules have counted of it.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) account: Account,
-    /// For each rule on accounts, in their order; shorter where the last ones have counted nothing.
-    pub(super) counts: Vec<Count>,
-    /// Its last login or message came from a host that an operator allowlisted.
-    pub(super) is_exempt: bool,
-    /// The last failed login: who told of it, and when.
-    pub(super) last_failure: Option<(&'static str, Moment)>,
-    /// It has changed since it was last stored.
-    pub(super) is_dirty: bool,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Registry {
     known: Tracked<Arc<str>, Entry>,
     strangers: Tracked<Arc<str>, Entry>,
-}
-
-impl Entry {
-    fn new(name: Arc<str>, at: SystemTime) -> Self {
-        Self {
-            account: Account::new(name, at),
-            counts: Vec::new(),
-            is_exempt: false,
-            last_failure: None,
-            is_dirty: false,
-        }
-    }
-
-    /// One of another name that nothing is known of, in the memory of this one.
-    fn renewed(self, name: Arc<str>, at: SystemTime) -> Self {
-        let Self {
-            account,
-            mut counts,
-            ..
-        } = self;
-        counts.clear();
-        Self {
-            account: account.renewed(name, at),
-            counts,
-            is_exempt: false,
-            last_failure: None,
-            is_dirty: false,
-        }
-    }
-
-    /// What the rule of that number has counted.
-    pub(super) fn count(&mut self, rule: usize) -> &mut Count {
-        if self.counts.len() <= rule {
-            self.counts.resize_with(rule + 1, Count::default);
-        }
-        &mut self.counts[rule]
-    }
 }
 
 impl Registry {
