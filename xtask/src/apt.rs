@@ -17,6 +17,17 @@ pub struct Program {
     pub purpose: &'static str,
 }
 
+const NFT: Program = Program {
+    name: "nft",
+    package: "nftables",
+    purpose: "what other programs ban with",
+};
+const IPSET: Program = Program {
+    name: "ipset",
+    package: "ipset",
+    purpose: "what other programs ban with",
+};
+
 /// What the test bed needs.
 pub const TEST_BED: [Program; 10] = [
     Program {
@@ -44,16 +55,8 @@ pub const TEST_BED: [Program; 10] = [
         package: "util-linux",
         purpose: "an agent that is short of memory",
     },
-    Program {
-        name: "ipset",
-        package: "ipset",
-        purpose: "lists to take over bans from",
-    },
-    Program {
-        name: "nft",
-        package: "nftables",
-        purpose: "lists to take over bans from",
-    },
+    IPSET,
+    NFT,
     Program {
         name: "jq",
         package: "jq",
@@ -121,11 +124,7 @@ pub const ETHTOOL: [Program; 1] = [Program {
 }];
 
 /// What fail2ban bans with.
-pub const FIREWALL: [Program; 1] = [Program {
-    name: "nft",
-    package: "nftables",
-    purpose: "what another program bans with",
-}];
+pub const FIREWALL: [Program; 1] = [NFT];
 
 /// What the filter is compared with in a flood.
 pub const FLOOD: [Program; 4] = [
@@ -134,16 +133,8 @@ pub const FLOOD: [Program; 4] = [
         package: "xdp-tools",
         purpose: "a filter to compare with",
     },
-    Program {
-        name: "nft",
-        package: "nftables",
-        purpose: "a filter to compare with",
-    },
-    Program {
-        name: "ipset",
-        package: "ipset",
-        purpose: "a filter to compare with",
-    },
+    NFT,
+    IPSET,
     Program {
         name: "iptables",
         package: "iptables",

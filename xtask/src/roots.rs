@@ -102,15 +102,9 @@ fn make_one(suite: &str, software: &Software) -> Result<PathBuf> {
     if software.is_whole(&root) {
         return Ok(root);
     }
-    let base = base(suite)?;
+    base(suite)?;
     let watch = Stopwatch::start();
-    let draft = draft()?;
-    run_quietly(
-        Command::new("cp")
-            .arg("--archive")
-            .arg(base.join("."))
-            .arg(draft.path()),
-    )?;
+    let draft = copy_of_base(suite)?;
     install(draft.path(), software.packages)?;
     ensure!(
         software.is_whole(draft.path()),
@@ -141,11 +135,24 @@ fn root_of(software: &Software) -> Result<PathBuf> {
     mailwall_tests::server_root(software.name)
 }
 
-/// A Debian with nothing in it.
+/// A Debian with nothing in it, for who changes it; gone when it is dropped.
 ///
 /// # Errors
-/// When it is not there, and cannot be made.
-pub fn base(suite: &str) -> Result<PathBuf> {
+/// When it cannot be made.
+pub fn copy_of_base(suite: &str) -> Result<TempDir> {
+    let base = base(suite)?;
+    let copy = draft()?;
+    run_quietly(
+        Command::new("cp")
+            .arg("--archive")
+            .arg(base.join("."))
+            .arg(copy.path()),
+    )?;
+    Ok(copy)
+}
+
+/// A Debian with nothing in it, which stays as it is.
+fn base(suite: &str) -> Result<PathBuf> {
     let root = mailwall_tests::server_root(&format!("base-{suite}"))?;
     let is_whole = |root: &Path| root.join("usr/bin/apt-get").is_file();
     if is_whole(&root) {

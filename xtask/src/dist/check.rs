@@ -5,7 +5,6 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 use mailwall_tests::search_path;
-use tempfile::TempDir;
 
 use crate::{apt, command::run_quietly, roots};
 
@@ -16,17 +15,9 @@ pub(super) const SUITE: &str = "bookworm";
 
 /// Runs it.
 pub fn run(package: &Path, newer: &Path) -> Result<()> {
-    let roots = mailwall_tests::roots()?;
-    std::fs::create_dir_all(&roots).context("make a folder for roots")?;
+    std::fs::create_dir_all(mailwall_tests::roots()?).context("make a folder for roots")?;
     apt::ensure(&apt::ROOTS)?;
-    let base = roots::base(SUITE)?;
-    let root = TempDir::new_in(roots).context("make a folder for a root")?;
-    run_quietly(
-        Command::new("cp")
-            .arg("--archive")
-            .arg(base.join("."))
-            .arg(root.path()),
-    )?;
+    let root = roots::copy_of_base(SUITE)?;
     // What the package depends on, while there is a network.
     roots::install(root.path(), &["systemd-standalone-sysusers"])?;
     let said = run_quietly(

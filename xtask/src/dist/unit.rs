@@ -4,16 +4,13 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-    process::Command,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::TempDir;
 
 use super::check::SUITE;
 use crate::{
-    command::run_quietly,
     roots,
     test::kernels::{self, Ending},
 };
@@ -33,14 +30,7 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 /// # Errors
 /// When the machine cannot be had, or something is not as it should be.
 pub fn run(package: &Path) -> Result<()> {
-    let base = roots::base(SUITE)?;
-    let root = TempDir::new_in(mailwall_tests::roots()?).context("make a folder for a root")?;
-    run_quietly(
-        Command::new("cp")
-            .arg("--archive")
-            .arg(base.join("."))
-            .arg(root.path()),
-    )?;
+    let root = roots::copy_of_base(SUITE)?;
     roots::install(root.path(), &["systemd", "systemd-sysv", "dbus"])?;
     let place = |name: &str| root.path().join(name);
     // It keeps services from being started, which is what is tried here.
