@@ -42,6 +42,24 @@ pub struct Ban {
     pub evidence: Vec<Evidence>,
 }
 
+impl Ban {
+    /// One that nothing led to but the word of `origin`.
+    pub const fn new(net: IpNet, origin: Origin, since: SystemTime, end: End) -> Self {
+        Self {
+            net,
+            sort: Sort::Ban,
+            origin,
+            since,
+            end,
+            offences: 0,
+            cause: None,
+            level: 0,
+            reason: String::new(),
+            evidence: Vec::new(),
+        }
+    }
+}
+
 /// The offence that made a ban due: the last of those that led to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cause {

@@ -138,6 +138,21 @@ pub struct Hold {
     pub evidence: Vec<Evidence>,
 }
 
+impl Hold {
+    /// One that nothing led to but the word of `origin`.
+    pub const fn new(account: Box<str>, origin: Origin, since: SystemTime, end: End) -> Self {
+        Self {
+            account,
+            origin,
+            since,
+            end,
+            count: 0,
+            reason: String::new(),
+            evidence: Vec::new(),
+        }
+    }
+}
+
 /// Something that people want to know. Bans and holds are told by their own decisions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {

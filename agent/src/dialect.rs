@@ -179,20 +179,7 @@ impl<'a> Line<'a> {
     /// The same, where it is known already when that was.
     #[inline(always)]
     fn event_at(&self, at: SystemTime, kind: EventKind, service: Service) -> Event {
-        Event {
-            at,
-            kind,
-            address: None,
-            port: None,
-            service,
-            account: None,
-            recipient: None,
-            recipients: None,
-            bytes: None,
-            session: None,
-            score: kind.score(),
-            told_by: self.read_by,
-        }
+        Event::new(at, kind, service, self.read_by)
     }
 
     /// What a pattern found in it.

@@ -32,6 +32,30 @@ pub struct Event {
 }
 
 impl Event {
+    /// One of that kind, and of its usual weight, of which nothing else is known.
+    #[inline(always)]
+    pub const fn new(
+        at: SystemTime,
+        kind: EventKind,
+        service: Service,
+        told_by: &'static str,
+    ) -> Self {
+        Self {
+            at,
+            kind,
+            address: None,
+            port: None,
+            service,
+            account: None,
+            recipient: None,
+            recipients: None,
+            bytes: None,
+            session: None,
+            score: kind.score(),
+            told_by,
+        }
+    }
+
     /// Whether it weighs against the client.
     pub fn is_offence(&self) -> bool {
         self.score > Score::ZERO

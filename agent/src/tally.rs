@@ -264,41 +264,27 @@ mod tests {
     use super::*;
     use crate::{
         ban::{Ban, End, ListName, RuleName},
-        event::{EventKind, Score, Service},
+        event::{EventKind, Service},
     };
 
     fn ban(number: u32, origin: Origin, sort: Sort) -> Decision {
+        let net = IpNet::from(IpAddr::from(Ipv4Addr::from(number)));
         Decision::Ban(Ban {
-            net: IpNet::from(IpAddr::from(Ipv4Addr::from(number))),
             sort,
-            origin,
-            since: SystemTime::UNIX_EPOCH,
-            end: End::Never,
             offences: 1,
-            cause: None,
-            level: 0,
-            reason: String::new(),
-            evidence: Vec::new(),
+            ..Ban::new(net, origin, SystemTime::UNIX_EPOCH, End::Never)
         })
     }
 
     #[test]
     fn bans_are_counted_beside_however_many_offences_and_within_a_bound() {
         let mut tally = Tally::default();
-        let mut event = Event {
-            at: SystemTime::UNIX_EPOCH,
-            kind: EventKind::UnknownRecipient,
-            address: None,
-            port: None,
-            service: Service::Smtp,
-            account: None,
-            recipient: None,
-            recipients: None,
-            bytes: None,
-            session: None,
-            score: Score::tenths(10),
-            told_by: "test",
-        };
+        let mut event = Event::new(
+            SystemTime::UNIX_EPOCH,
+            EventKind::UnknownRecipient,
+            Service::Smtp,
+            "test",
+        );
         for number in 0..u32::try_from(ENTRIES_MAX).unwrap() + 7 {
             event.address = Some(Ipv4Addr::from(number).into());
             tally.note_event(&event);

@@ -359,22 +359,12 @@ fn whom(whom: &Whom) -> String {
 fn event(at: SystemTime, address: &str, kind: &str, fields: &[&str]) -> Option<Event> {
     let kind = EventKind::from_name(kind)?;
     let mut event = Event {
-        at,
-        kind,
         address: match address {
             // As of what happens to a message later.
             "-" => None,
             address => Some(address.parse().ok()?),
         },
-        port: None,
-        service: Service::Smtp,
-        account: None,
-        recipient: None,
-        recipients: None,
-        bytes: None,
-        session: None,
-        score: kind.score(),
-        told_by: "log",
+        ..Event::new(at, kind, Service::Smtp, "log")
     };
     for field in fields {
         let (key, value) = field.split_once('=')?;

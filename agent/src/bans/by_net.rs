@@ -88,20 +88,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ban::{End, Origin, Sort};
+    use crate::ban::{End, Origin};
 
     fn ban(number: u8, offences: u32) -> Ban {
+        let net = format!("203.0.113.{number}/32").parse().unwrap();
         Ban {
-            net: format!("203.0.113.{number}/32").parse().unwrap(),
-            sort: Sort::Ban,
-            origin: Origin::Kernel,
-            since: SystemTime::UNIX_EPOCH,
-            end: End::Never,
             offences,
-            cause: None,
-            level: 0,
-            reason: String::new(),
-            evidence: Vec::new(),
+            ..Ban::new(net, Origin::Kernel, SystemTime::UNIX_EPOCH, End::Never)
         }
     }
 

@@ -3,25 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Bans, EVIDENCE_BYTES_MAX};
-use crate::ban::{Ban, End, Evidence, Origin, Sort};
+use crate::ban::{Ban, End, Evidence, Origin};
 
 fn at(s: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(s)
 }
 
 fn ban(net: &str, end: End) -> Ban {
-    Ban {
-        net: net.parse().unwrap(),
-        sort: Sort::Ban,
-        origin: Origin::Kernel,
-        since: at(0),
-        end,
-        offences: 1,
-        cause: None,
-        level: 0,
-        reason: String::new(),
-        evidence: Vec::new(),
-    }
+    Ban::new(net.parse().unwrap(), Origin::Kernel, at(0), end)
 }
 
 fn nets<'a>(bans: impl Iterator<Item = &'a Ban>) -> Vec<String> {

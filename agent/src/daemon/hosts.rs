@@ -161,18 +161,8 @@ mod tests {
 
     fn offence(address: IpAddr, at_s: u64) -> Event {
         Event {
-            at: SystemTime::UNIX_EPOCH + Duration::from_secs(at_s),
-            kind: EventKind::AuthFailure,
             address: Some(address),
-            port: None,
-            service: Service::Smtp,
-            account: None,
-            recipient: None,
-            recipients: None,
-            bytes: None,
-            session: None,
-            score: EventKind::AuthFailure.score(),
-            told_by: "test",
+            ..Event::new(at(at_s), EventKind::AuthFailure, Service::Smtp, "test")
         }
     }
 

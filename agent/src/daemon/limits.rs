@@ -285,18 +285,8 @@ fn report<T>(
 
 fn rate_limited(at: SystemTime, client: IpAddr, port: u16) -> Event {
     Event {
-        at,
-        kind: EventKind::RateLimited,
         address: Some(client),
-        port: None,
-        service: Service::at_port(port),
-        account: None,
-        recipient: None,
-        recipients: None,
-        bytes: None,
-        session: None,
-        score: EventKind::RateLimited.score(),
-        told_by: "kernel",
+        ..Event::new(at, EventKind::RateLimited, Service::at_port(port), "kernel")
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
-    ban::{Ban, End, Origin, Sort},
+    ban::{Ban, End, Origin},
     clock::Clock,
     config::Config,
     control,
@@ -284,15 +284,7 @@ fn kept_bans(filter: &Filter, clock: &Clock) -> Vec<Ban> {
 
 fn kernel_ban(net: IpNet, end: End, now: std::time::SystemTime) -> Ban {
     Ban {
-        net,
-        sort: Sort::Ban,
-        origin: Origin::Kernel,
-        since: now,
-        end,
-        offences: 0,
-        cause: None,
-        level: 0,
         reason: "found in the kernel after the database was lost".to_owned(),
-        evidence: Vec::new(),
+        ..Ban::new(net, Origin::Kernel, now, end)
     }
 }

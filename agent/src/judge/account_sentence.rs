@@ -141,13 +141,8 @@ impl Judge {
             return false;
         }
         self.put_hold(Hold {
-            account,
-            origin: Origin::Manual,
-            since: now,
-            end,
-            count: 0,
             reason: escaped(reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
-            evidence: Vec::new(),
+            ..Hold::new(account, Origin::Manual, now, end)
         });
         true
     }

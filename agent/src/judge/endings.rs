@@ -141,19 +141,12 @@ mod tests {
     };
 
     fn event(n: u32, kind: EventKind, session: Option<u64>) -> Event {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         Event {
-            at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
-            kind,
             address: Some(Ipv4Addr::from(n).into()),
-            port: None,
-            service: Service::Smtp,
             account: Some("joe".into()),
-            recipient: None,
-            recipients: None,
-            bytes: None,
             session: session.map(SessionId),
-            score: kind.score(),
-            told_by: "test",
+            ..Event::new(at, kind, Service::Smtp, "test")
         }
     }
 

@@ -83,15 +83,7 @@ mod tests {
     }
 
     fn hold(account: &str, end: End) -> Hold {
-        Hold {
-            account: account.into(),
-            origin: Origin::Manual,
-            since: at(0),
-            end,
-            count: 0,
-            reason: String::new(),
-            evidence: Vec::new(),
-        }
+        Hold::new(account.into(), Origin::Manual, at(0), end)
     }
 
     #[test]

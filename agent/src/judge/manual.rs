@@ -64,16 +64,10 @@ impl Judge {
         };
         let (level, evidence) = old.map_or((0, Vec::new()), |old| (old.level, old.evidence));
         self.put_in_force(Ban {
-            net,
-            sort: Sort::Ban,
-            origin: Origin::Manual,
-            since: now,
-            end,
-            offences: 0,
-            cause: None,
             level,
             reason: escaped(reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
             evidence,
+            ..Ban::new(net, Origin::Manual, now, end)
         });
         Ok(added)
     }

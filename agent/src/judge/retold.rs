@@ -227,19 +227,12 @@ mod tests {
 
     fn event(at: u64, teller: &'static str, account: &str, times: i16) -> Event {
         let kind = EventKind::AuthFailure;
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + at * 100);
         Event {
-            at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + at * 100),
-            kind,
             address: Some("203.0.113.7".parse().unwrap()),
-            port: None,
-            service: Service::Smtp,
             account: (!account.is_empty()).then(|| account.into()),
-            recipient: None,
-            recipients: None,
-            bytes: None,
-            session: None,
             score: kind.score().times(times),
-            told_by: teller,
+            ..Event::new(at, kind, Service::Smtp, teller)
         }
     }
 

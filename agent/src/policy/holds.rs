@@ -50,15 +50,7 @@ mod tests {
     #[test]
     fn an_account_is_held_until_its_end_or_its_release() {
         let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-        let hold = |account: &str, end| Hold {
-            account: account.into(),
-            origin: Origin::Manual,
-            since: at(0),
-            end,
-            count: 0,
-            reason: String::new(),
-            evidence: Vec::new(),
-        };
+        let hold = |account: &str, end| Hold::new(account.into(), Origin::Manual, at(0), end);
         let mut holds = Holds::default();
         holds.put(&hold("alice@example.test", End::At(at(10))));
         holds.put(&hold("Bob", End::Never));

@@ -322,16 +322,13 @@ mod tests {
         let day = account.day_mut(day_number(now)).unwrap();
         (day.messages, day.recipients, day.bytes) = (3, 40, 5_000_000_000);
         let hold = Hold {
-            account: "joe@example.org".into(),
-            origin: Origin::Manual,
-            since: now,
-            end: End::Never,
             count: 7,
             reason: "why".to_owned(),
             evidence: vec![Evidence {
                 at: now,
                 text: "a line".to_owned(),
             }],
+            ..Hold::new("joe@example.org".into(), Origin::Manual, now, End::Never)
         };
         {
             let mut store = Store::open(folder.path(), &clock).unwrap().store;

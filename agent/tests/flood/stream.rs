@@ -162,18 +162,13 @@ impl Flood {
         );
         for _ in 0..times {
             let event = Event {
-                at: self.now,
-                kind,
                 address: Some(address(client)),
-                port: None,
-                service: Service::Smtp,
                 account: names_account.then(|| name("user")).flatten(),
                 recipient: name("to"),
                 recipients: Some(1),
                 bytes: Some(1_000),
                 session: Some(SessionId(client)),
-                score: kind.score(),
-                told_by: "postfix",
+                ..Event::new(self.now, kind, Service::Smtp, "postfix")
             };
             if self.judge.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.judge.handle_timeout(self.now);

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{super::Daemon, failed, refusal_hint};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
-    ban::{Ban, End, ListName, Origin, REASON_MAX, Sort},
+    ban::{Ban, End, ListName, Origin, REASON_MAX},
     control::protocol::{BansSet, Commit, NETS_MAX, Refused, SCHEMA, Skipped, Staged, StagedBan},
     exchange::is_wide,
     host,
@@ -114,16 +114,10 @@ impl Daemon {
             failed(format!("{name} is neither a rule nor a list"))
         })?;
         Ok(Ban {
-            net: ban.net,
-            sort: Sort::Ban,
-            origin,
-            since,
-            end,
             offences: ban.offences,
-            cause: None,
             level: ban.level,
             reason: line::escaped(ban.reason.as_bytes(), REASON_MAX - '…'.len_utf8()),
-            evidence: Vec::new(),
+            ..Ban::new(ban.net, origin, since, end)
         })
     }
 

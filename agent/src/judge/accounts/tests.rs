@@ -88,18 +88,9 @@ fn judge(rules: Vec<RuleSettings>) -> Judge {
 
 fn event(kind: EventKind, at: SystemTime, address: &str) -> Event {
     Event {
-        at,
-        kind,
         address: address.parse().ok(),
-        port: None,
-        service: Service::Smtp,
         account: Some(JOE.into()),
-        recipient: None,
-        recipients: None,
-        bytes: None,
-        session: None,
-        score: kind.score(),
-        told_by: "test",
+        ..Event::new(at, kind, Service::Smtp, "test")
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::{
     allowlist::{AllowEntry, AllowOrigin, Allowlist},
-    ban::{Ban, End, ListName, Origin, RuleName, Sort},
+    ban::{Ban, End, ListName, Origin, RuleName},
     decision::{Decision, Pardon},
     judge::{Judge, JudgeSettings},
 };
@@ -32,16 +32,8 @@ fn list() -> ListName {
 
 fn ban(net: &str, origin: Origin, since: u64, end: End) -> Ban {
     Ban {
-        net: net.parse().unwrap(),
-        sort: Sort::Ban,
-        origin,
-        since: at(since),
-        end,
-        offences: 0,
-        cause: None,
-        level: 0,
         reason: "listed".to_owned(),
-        evidence: Vec::new(),
+        ..Ban::new(net.parse().unwrap(), origin, at(since), end)
     }
 }
 

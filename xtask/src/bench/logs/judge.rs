@@ -155,20 +155,14 @@ impl Attack {
             false => EventKind::UnknownRecipient,
         };
         let name = || Some(format!("user{}@example.org", mixed(number) % 100_000).into());
+        // A thousand a second: a million hosts in less than a window of the slowest rules.
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number);
         Event {
-            // A thousand a second: a million hosts in less than a window of the slowest rules.
-            at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number),
             address: Some(host(who)),
-            port: None,
             account: is_login.then(name).flatten(),
             recipient: (!is_login).then(name).flatten(),
-            recipients: None,
-            bytes: None,
-            told_by: "postfix",
             session: Some(SessionId(number)),
-            score: kind.score(),
-            kind,
-            service: Service::Smtp,
+            ..Event::new(at, kind, Service::Smtp, "postfix")
         }
     }
 }
