@@ -39,6 +39,8 @@ use crate::{
 pub const LIMIT_MAX: u32 = 10_000;
 /// Longest window of a rule.
 pub const WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
+/// How long a moment is where moments are counted ([`Distinct::Moment`]).
+pub const MOMENT: Duration = Duration::from_secs(5);
 /// Most hosts that are tracked; when there are more, the one longest without an event is forgotten. It takes nothing from a
 /// ban.
 pub const TRACKED_MAX: usize = 1 << 20;
@@ -149,11 +151,14 @@ pub enum Distinct {
     Account,
     /// The client (for [`Per::Network`]: how many hosts misbehave).
     Address,
+    /// When it was: what falls into the same [`MOMENT`] counts once. Mail programs open many sessions at once, each of which
+    /// fails, and then wait; who tries passwords goes on and on.
+    Moment,
 }
 
 impl Distinct {
     /// Every one.
-    pub const ALL: &[Self] = &[Self::Recipient, Self::Account, Self::Address];
+    pub const ALL: &[Self] = &[Self::Recipient, Self::Account, Self::Address, Self::Moment];
 
     /// Name in configurations.
     pub const fn as_str(self) -> &'static str {
@@ -161,6 +166,7 @@ impl Distinct {
             Self::Recipient => "recipient",
             Self::Account => "account",
             Self::Address => "address",
+            Self::Moment => "moment",
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     ban::RuleName,
     duration,
     event::{EventKind, Score, Service},
-    rule::{Distinct, Length, Measure, Mode, Per, RuleSettings},
+    rule::{Distinct, Length, MOMENT, Measure, Mode, Per, RuleSettings},
 };
 
 /// Addresses of an IPv4 /24, the network that rules count.
@@ -104,6 +104,16 @@ fn of_one(rule: &RuleSettings) -> Vec<String> {
                 rule.limit
             ));
         }
+        // A window may begin within a moment.
+        Some(Distinct::Moment) if u64::from(rule.limit) > moments(rule.window) => {
+            found.push(format!(
+                "it can never fire: {} has {} moments of {}, and the limit is {}",
+                duration::format(rule.window),
+                moments(rule.window),
+                duration::format(MOMENT),
+                rule.limit
+            ));
+        }
         _ => {}
     }
     let then = rule.then;
@@ -113,6 +123,11 @@ fn of_one(rule: &RuleSettings) -> Vec<String> {
         );
     }
     found
+}
+
+/// How many moments a window may touch.
+fn moments(window: Duration) -> u64 {
+    window.as_secs() / MOMENT.as_secs() + 1
 }
 
 /// A ban of IPv6 networks that are no wider than the hosts that are counted.
@@ -305,7 +320,16 @@ mod tests {
                 ),
             ),
         ];
-        check(&text.concat(), &["a", "b", "c", "d", "e", "f"]);
+        let moments = |name, kind, limit| {
+            let host = format!("per = \"address\"\nlimit = {limit}\nwindow = \"1m\"");
+            rule(
+                name,
+                &format!("count = \"{kind}\"\ndistinct = \"moment\"\n{host}"),
+            )
+        };
+        let too_many = moments("g", "connect", 14);
+        let text = text.concat() + &too_many + &moments("h", "lost-connection", 13);
+        check(&text, &["a", "b", "c", "d", "e", "f", "g"]);
     }
 
     #[test]

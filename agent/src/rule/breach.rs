@@ -53,6 +53,7 @@ impl Breach {
             (Some(Distinct::Address), _) => {
                 format!("{count} hosts of one /{} with {what}", net.prefix_len())
             }
+            (Some(Distinct::Moment), _) => format!("{what} at {count} moments"),
             (_, Measure::Count | Measure::Recipients | Measure::Megabytes) => {
                 format!("{count} {what}")
             }

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::MOMENT;
+
+/// [`MOMENT`] in milliseconds.
+const MOMENT_MS: i64 = MOMENT.as_secs().cast_signed() * 1_000;
+
 /// Milliseconds since 1970; what lies further off than 292 million years is clamped.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Moment(i64);
@@ -20,6 +25,11 @@ impl Moment {
     /// How far apart the two are.
     pub(crate) fn apart(self, other: Self) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
+    /// Number of the [`MOMENT`] that it lies in.
+    pub(crate) fn number(self) -> u64 {
+        self.slot(MOMENT_MS).cast_unsigned()
     }
 
     /// Number of the slot of so many milliseconds, at least one, that it lies in.

@@ -132,6 +132,7 @@ impl Note {
             Some(Distinct::Recipient) => self.recipient(),
             Some(Distinct::Account) => self.account(),
             Some(Distinct::Address) => Some(u64::from(self.host)),
+            Some(Distinct::Moment) => Some(self.at.number()),
             None => match rule.measure {
                 Measure::Count | Measure::Recipients | Measure::Megabytes => None,
                 Measure::Score => self.misdeed(),

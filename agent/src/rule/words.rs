@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Distinct, Length, Measure, Mode, Per, RuleSettings, Then, good_window, kinds_named};
+use super::{
+    Distinct, Length, MOMENT, Measure, Mode, Per, RuleSettings, Then, good_window, kinds_named,
+};
 use crate::event::EventKind;
 
 /// Whether a noun stands for one or for more.
@@ -81,6 +83,9 @@ impl RuleSettings {
             },
             (_, Some(Distinct::Account)) => {
                 format!("{limit} {what} (the same account counts once)")
+            }
+            (_, Some(Distinct::Moment)) => {
+                format!("{limit} {what} (those within {} count once)", span(MOMENT))
             }
         }
     }

@@ -80,6 +80,7 @@ fn reason(rule: &Rule, sum: u64, account: &Account, at: SystemTime) -> String {
         }
         (_, Some(Distinct::Recipient)) => "different recipients that do not exist".to_owned(),
         (_, Some(Distinct::Account)) => "different logins".to_owned(),
+        (_, Some(Distinct::Moment)) => "moments".to_owned(),
         (Measure::Recipients, None) => "recipients".to_owned(),
         (Measure::Megabytes, None) => "megabytes".to_owned(),
         (Measure::Score, None) => "points".to_owned(),

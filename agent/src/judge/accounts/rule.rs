@@ -4,7 +4,7 @@ use super::super::name::{host_key, key};
 use crate::{
     account::Day,
     event::{Event, EventKind},
-    rule::{Counter, Distinct, Measure, RuleSettings, Subjects},
+    rule::{Counter, Distinct, Measure, Moment, RuleSettings, Subjects},
 };
 
 /// A rule on accounts.
@@ -89,6 +89,7 @@ impl Rule {
             Distinct::Recipient => event.recipient.as_deref().map(|text| key(text.as_bytes())),
             Distinct::Account => event.account.as_deref().map(|text| key(text.as_bytes())),
             Distinct::Address => Some(host_key(subjects.host(event.address?))),
+            Distinct::Moment => Some(Moment::from(event.at).number()),
         }
     }
 
