@@ -120,8 +120,7 @@ impl Bans {
 
     /// Whether there is no room for one more ban of `net`, which has none.
     pub fn is_full_for(&self, net: &IpNet) -> bool {
-        let map = MapOf::of(net);
-        self.held[map as usize] >= map.capacity()
+        self.room_for(net) == 0
     }
 
     /// How many more bans there is room for in the map that holds `net`.

@@ -17,7 +17,7 @@ use crate::{
     decision::{Decision, Hold, Kick, Notice, Pardon, Topic, Whom},
     event::Event,
     line::escaped,
-    rule::{Length, Mode, Reach, RuleSettings},
+    rule::{Mode, Reach, RuleSettings},
 };
 
 impl Judge {
@@ -89,10 +89,7 @@ impl Judge {
                 account: name,
                 origin: origin.clone(),
                 since: at,
-                end: match length {
-                    Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
-                    Length::UntilRemoved => End::Never,
-                },
+                end: length.end(at),
                 count,
                 reason: reason.clone(),
                 evidence: evidence.clone(),

@@ -159,10 +159,7 @@ impl Judge {
         let settings = self.counters[rule].settings();
         let (name, then) = (settings.name.clone(), settings.then);
         let lasts = then.hold.unwrap_or(Length::For(settings.window));
-        let end = match lasts {
-            Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
-            Length::UntilRemoved => End::Never,
-        };
+        let end = lasts.end(at);
         if !self.quiet.is_news(&name, Subject::from(&whom), at, end) {
             return;
         }

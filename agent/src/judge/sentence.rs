@@ -46,50 +46,14 @@ pub(super) struct Sentence {
 impl Sentence {
     /// When a ban that begins at `at` is over.
     pub(super) fn end(&self, at: SystemTime) -> End {
-        match self.length {
-            Length::For(length) => End::At(at.checked_add(length).unwrap_or(at)),
-            Length::UntilRemoved => End::Never,
-        }
+        self.length.end(at)
     }
 }
 
 impl Judge {
     /// Shows every rule the event and imposes what follows.
     pub(super) fn judge(&mut self, note: Note, act: Act, host: IpNet) {
-        let mut found = Found::default();
-        let interest = &self.interests[act.cause.kind as usize];
-        let classes = [
-            (host, &interest.of_hosts, &mut self.hosts),
-            (
-                network(host.addr()),
-                &interest.of_networks,
-                &mut self.networks,
-            ),
-        ];
-        for (subject, rules, class) in classes {
-            let counts = |&rule: &usize| self.counters[rule].counts_note(&note);
-            if !rules.iter().any(counts) {
-                continue;
-            }
-            let Class {
-                book,
-                goods,
-                good_of,
-                rules: of_book,
-            } = class;
-            let rules = Rules {
-                all: &mut self.counters,
-                of_book,
-                of_kind: rules,
-                era: self.era,
-                good: |rule: usize| {
-                    let window = good_of.get(rule).copied().flatten();
-                    window.map_or(0, |window| goods.sum(&subject, window, note.at()))
-                },
-            };
-            book.observe(subject, note, self.longest, rules, &mut found);
-        }
-        let Found { mut breaches, near } = found;
+        let Found { mut breaches, near } = self.show_rules(note, act.cause.kind, host);
         if !near.is_empty() {
             self.note_near(near, act.at);
         }
@@ -122,6 +86,45 @@ impl Judge {
         for (index, breach) in others {
             self.follow(index, breach, act);
         }
+    }
+
+    /// What the rules find that see an event of that kind.
+    #[inline]
+    fn show_rules(&mut self, note: Note, kind: EventKind, host: IpNet) -> Found {
+        let mut found = Found::default();
+        let interest = &self.interests[kind as usize];
+        let classes = [
+            (host, &interest.of_hosts, &mut self.hosts),
+            (
+                network(host.addr()),
+                &interest.of_networks,
+                &mut self.networks,
+            ),
+        ];
+        for (subject, rules, class) in classes {
+            let counts = |&rule: &usize| self.counters[rule].counts_note(&note);
+            if !rules.iter().any(counts) {
+                continue;
+            }
+            let Class {
+                book,
+                goods,
+                good_of,
+                rules: of_book,
+            } = class;
+            let rules = Rules {
+                all: &mut self.counters,
+                of_book,
+                of_kind: rules,
+                era: self.era,
+                good: |rule: usize| {
+                    let window = good_of.get(rule).copied().flatten();
+                    window.map_or(0, |window| goods.sum(&subject, window, note.at()))
+                },
+            };
+            book.observe(subject, note, self.longest, rules, &mut found);
+        }
+        found
     }
 
     /// What a rule bans for what `net` did: of an IPv6 host maybe the network around it, unless something in there is allowed.

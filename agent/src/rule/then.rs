@@ -1,6 +1,8 @@
 //! What follows when a rule's limit is reached.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use crate::ban::End;
 
 /// The longest delay that the filter enforces, or that an answer may wait: what is longer is a ban.
 pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
@@ -74,6 +76,14 @@ impl Length {
         match self {
             Self::For(duration) => Some(duration),
             Self::UntilRemoved => None,
+        }
+    }
+
+    /// When what begins at `at` is over.
+    pub fn end(self, at: SystemTime) -> End {
+        match self {
+            Self::For(duration) => End::At(at.checked_add(duration).unwrap_or(at)),
+            Self::UntilRemoved => End::Never,
         }
     }
 }
