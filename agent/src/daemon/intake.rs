@@ -1,30 +1,22 @@
 //! What comes in from the logs: lines are read, events judged, checkpoints kept until they are stored.
 
+mod followed;
 mod patterns;
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, time::SystemTime};
 
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+pub(super) use self::followed::{Counts, Followed};
+use self::{followed::Stored, patterns::Watched};
 use super::Daemon;
 use crate::{
-    clock::Clock,
     config::{Log, SourceConfig},
     dialect::{Reader, Reading},
-    event::{Event, SessionId},
+    event::SessionId,
     judge::Telling,
     source::{self, Checkpoint, Notice, Origin, SourceId, SourceState, Start},
 };
-use patterns::Watched;
-
-/// A live log whose stamps are further than this from the time its lines are written has another time zone than we think.
-const STAMP_TOLERANCE: Duration = Duration::from_secs(600);
-/// For so long after lines were lost that is a problem.
-const LOSS_SHOWN: Duration = Duration::from_secs(3600);
 
 /// The sources and how far they were read.
 pub(super) struct Intake {
@@ -33,55 +25,6 @@ pub(super) struct Intake {
     pub(super) sources: Vec<Followed>,
     patterns: Vec<Watched>,
     next_id: usize,
-}
-
-/// A log that is followed.
-pub(super) struct Followed {
-    id: SourceId,
-    pub(super) config: SourceConfig,
-    origin: Origin,
-    since: SystemTime,
-    pub(super) name: String,
-    pub(super) state: SourceState,
-    pub(super) counts: Counts,
-    pub(super) position: u64,
-    pub(super) lag_bytes: Option<u64>,
-    /// When lines were lost last.
-    lost_at: Option<SystemTime>,
-    pub(super) last_line: Option<SystemTime>,
-    reader: Reader,
-    /// The newest position of which everything is decided.
-    checkpoint: Option<Checkpoint>,
-    stored: Stored,
-    /// When it was last read to its end: what comes after was written after that.
-    caught_up: Option<SystemTime>,
-    /// How far its stamps are off.
-    stamps_off: Option<Duration>,
-    task: Option<JoinHandle<()>>,
-}
-
-/// Which checkpoint of a source is in the store.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Stored {
-    /// None since it is followed.
-    Never,
-    /// An older one.
-    Older,
-    /// The newest.
-    Newest,
-}
-
-/// Lines since the agent started.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) lines: u64,
-    pub(super) understood: u64,
-    pub(super) ignored: u64,
-    pub(super) refused: u64,
-    pub(super) unknown: u64,
-    pub(super) cut: u64,
-    /// Lines that never came, as the source, the kernel or the logger says.
-    pub(super) lost: u64,
 }
 
 impl Intake {
@@ -125,102 +68,6 @@ impl Intake {
             .filter_map(move |source| Some(format!("{}: {}", source.name, source.problem(now)?)))
             .chain(self.patterns.iter().filter_map(Watched::problem))
     }
-}
-
-impl Followed {
-    /// Whether it is still in the config.
-    pub(super) fn is_followed(&self) -> bool {
-        self.task.is_some()
-    }
-
-    /// For how long it is behind; `None` where nobody knows.
-    pub(super) fn lag(&self, now: SystemTime) -> Option<Duration> {
-        if self.lag_bytes? == 0 {
-            return Some(Duration::ZERO);
-        }
-        let behind_since = self.caught_up.unwrap_or(self.since);
-        Some(now.duration_since(behind_since).unwrap_or_default())
-    }
-
-    fn is_dirty(&self) -> bool {
-        self.checkpoint.is_some() && self.stored != Stored::Newest
-    }
-
-    /// What is wrong with it.
-    pub(super) fn problem(&self, now: SystemTime) -> Option<String> {
-        match &self.state {
-            SourceState::Failed(text) => Some(text.clone()),
-            SourceState::Ended => {
-                Some("has ended; start mailwall run again with the log piped into it".to_owned())
-            }
-            // That of a pattern's file is no news.
-            SourceState::Waiting if matches!(self.config.log, Log::Files(_)) => None,
-            SourceState::Waiting if self.origin.path().is_some() => {
-                Some("does not exist yet".to_owned())
-            }
-            SourceState::Waiting => Some("is not read yet".to_owned()),
-            SourceState::Following => self.stamp_problem().or_else(|| self.loss_problem(now)),
-        }
-    }
-
-    fn stamp_problem(&self) -> Option<String> {
-        let off = crate::duration::format(self.stamps_off?);
-        Some(format!(
-            "its time stamps are {off} off; set time_zone of this [[source]]"
-        ))
-    }
-
-    fn loss_problem(&self, now: SystemTime) -> Option<String> {
-        let ago = now.duration_since(self.lost_at?).unwrap_or_default();
-        (ago < LOSS_SHOWN).then(|| {
-            let lost = self.counts.lost;
-            format!(
-                "lost {lost} line{}, the last within the hour: what was in them is not judged; raise the rate limit of the logger (journald: RateLimitBurst), or let it write a file",
-                if lost == 1 { "" } else { "s" }
-            )
-        })
-    }
-
-    /// Stops following it; where it stood.
-    fn stop(&mut self) -> Option<(String, Checkpoint)> {
-        self.task.take()?.abort();
-        let checkpoint = self.checkpoint.clone()?;
-        Some((self.name.clone(), checkpoint))
-    }
-
-    fn count(&mut self, reading: &Reading) {
-        self.counts.lines += 1;
-        let counter = match reading {
-            Reading::Event(_) => &mut self.counts.understood,
-            Reading::Ignored => &mut self.counts.ignored,
-            Reading::Refused => &mut self.counts.refused,
-            Reading::Unknown => &mut self.counts.unknown,
-        };
-        *counter += 1;
-    }
-
-    fn note_lost(&mut self, lost: u64, now: SystemTime) {
-        if lost > 0 {
-            self.counts.lost += lost;
-            self.lost_at = Some(now);
-        }
-    }
-
-    /// Puts an event on the steady clock, and notes how far the log's stamps are off.
-    fn date(&mut self, event: &mut Event, clock: &Clock) {
-        let stamped = clock.steady(event.at);
-        event.at = not_before(self.caught_up, stamped);
-        if self.caught_up.is_some() {
-            let off = event.at.duration_since(stamped).unwrap_or_default();
-            self.stamps_off = (off > STAMP_TOLERANCE).then_some(off);
-        }
-    }
-}
-
-/// When something happened that a log stamps only roughly: a line that was not there when the log was last read to its end
-/// is younger than that, whatever its stamp and the time zone say.
-fn not_before(caught_up: Option<SystemTime>, stamped: SystemTime) -> SystemTime {
-    caught_up.map_or(stamped, |caught_up| caught_up.max(stamped))
 }
 
 impl Daemon {
@@ -327,22 +174,10 @@ impl Daemon {
                 followed.counts.cut += cut;
                 followed.position = position;
                 followed.lag_bytes = lag_bytes;
-                let has_checkpoint = checkpoint.is_some();
-                if has_checkpoint {
-                    followed.checkpoint = checkpoint;
-                }
                 if lag_bytes == Some(0) {
                     followed.caught_up = Some(self.clock.now());
                 }
-                // The first is stored at once: without one, an agent that is killed begins again at the log's end.
-                if has_checkpoint && followed.stored == Stored::Never {
-                    self.carry_out();
-                } else {
-                    if has_checkpoint {
-                        followed.stored = Stored::Older;
-                    }
-                    self.carry_out_decisions();
-                }
+                self.decided(place, checkpoint);
             }
             Notice::State { source: _, state } => {
                 let followed = &mut self.intake.sources[place];
@@ -355,6 +190,20 @@ impl Daemon {
                 followed.state = state;
             }
         }
+    }
+
+    /// All before `checkpoint` is decided.
+    fn decided(&mut self, place: usize, checkpoint: Option<Checkpoint>) {
+        let followed = &mut self.intake.sources[place];
+        if let Some(checkpoint) = checkpoint {
+            followed.checkpoint = Some(checkpoint);
+            // The first is stored at once: without one, an agent that is killed begins again at the log's end.
+            if followed.stored == Stored::Never {
+                return self.carry_out();
+            }
+            followed.stored = Stored::Older;
+        }
+        self.carry_out_decisions();
     }
 
     fn handle_line(&mut self, place: usize, line: &[u8], wall: SystemTime) {
@@ -401,22 +250,7 @@ fn session_of(source: SourceId, id: SessionId) -> SessionId {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use super::{SessionId, SourceId, not_before, session_of};
-
-    #[test]
-    fn a_backlog_is_dated_by_its_stamps_and_a_live_log_by_when_it_was_read() {
-        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let hour = Duration::from_secs(3600);
-        assert_eq!(not_before(None, noon - hour), noon - hour);
-        assert_eq!(
-            not_before(Some(noon), noon - 2 * hour),
-            noon,
-            "a log in another time zone"
-        );
-        assert_eq!(not_before(Some(noon - hour), noon), noon);
-    }
+    use super::{SessionId, SourceId, session_of};
 
     #[test]
     fn sessions_of_different_sources_differ() {

@@ -1,5 +1,7 @@
 //! Takes a changed config over: all of it or nothing.
 
+use std::fmt::Display;
+
 use super::{Daemon, notify::host_name, start};
 use crate::{
     config::{Config, ConfigError},
@@ -56,10 +58,11 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             changes.push(line);
         }
     };
+    let patterns = |config: &Config| config.patterns.set.settings().count();
     let (was, is) = (&old.filter, &new.filter);
     note(
         was.mode != is.mode,
-        format!("mode: {} -> {}", was.mode.as_str(), is.mode.as_str()),
+        was_is("mode", was.mode.as_str(), is.mode.as_str()),
     );
     note(
         was.ports != is.ports,
@@ -71,15 +74,11 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     );
     note(
         was.ipv6_prefix != is.ipv6_prefix,
-        format!("ipv6_prefix: {} -> {}", was.ipv6_prefix, is.ipv6_prefix),
+        was_is("ipv6_prefix", was.ipv6_prefix, is.ipv6_prefix),
     );
     note(
         old.allow != new.allow,
-        format!(
-            "[allow] networks: {} -> {}",
-            old.allow.len(),
-            new.allow.len()
-        ),
+        was_is("[allow] networks", old.allow.len(), new.allow.len()),
     );
     note(
         old.clemency != new.clemency,
@@ -87,28 +86,20 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     );
     note(
         old.limits != new.limits,
-        format!("limits: {} -> {}", old.limits.len(), new.limits.len()),
+        was_is("limits", old.limits.len(), new.limits.len()),
     );
     note(
         old.sources != new.sources,
-        format!("sources: {} -> {}", old.sources.len(), new.sources.len()),
+        was_is("sources", old.sources.len(), new.sources.len()),
     );
     note(old.report != new.report, "[report]".to_owned());
     note(
         old.notifiers != new.notifiers,
-        format!(
-            "notifiers: {} -> {}",
-            old.notifiers.len(),
-            new.notifiers.len()
-        ),
+        was_is("notifiers", old.notifiers.len(), new.notifiers.len()),
     );
     note(
         old.patterns != new.patterns,
-        format!(
-            "patterns: {} -> {}",
-            old.patterns.set.settings().count(),
-            new.patterns.set.settings().count()
-        ),
+        was_is("patterns", patterns(old), patterns(new)),
     );
     note(
         old.policy != new.policy,
@@ -119,11 +110,7 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     );
     note(
         old.store != new.store,
-        format!(
-            "[store] max_mb: {} -> {}",
-            old.store.max_mb(),
-            new.store.max_mb()
-        ),
+        was_is("[store] max_mb", old.store.max_mb(), new.store.max_mb()),
     );
     note(
         old.metrics != new.metrics,
@@ -131,15 +118,15 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     );
     note(
         old.rules.preset != new.rules.preset,
-        format!("preset: {} -> {}", old.rules.preset, new.rules.preset),
+        was_is("preset", &old.rules.preset, &new.rules.preset),
     );
     note(
         old.rules.rules != new.rules.rules,
-        format!(
-            "rules: {} -> {}",
-            old.rules.rules.len(),
-            new.rules.rules.len()
-        ),
+        was_is("rules", old.rules.rules.len(), new.rules.rules.len()),
     );
     changes
+}
+
+fn was_is(what: &str, old: impl Display, new: impl Display) -> String {
+    format!("{what}: {old} -> {new}")
 }

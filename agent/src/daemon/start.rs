@@ -76,17 +76,8 @@ impl Daemon {
         tokio::spawn(control::serve(listener, calls_in));
 
         let mut judge = Judge::new(judge_settings(&config), Allowlist::new([]));
-        let opened = thread::scope(|scope| {
-            let open = || Filter::open_with(&paths.bpffs_dir, tracing);
-            // Of many bans, to read what the kernel has takes as long as to sort what the store had.
-            let opening = thread::Builder::new().spawn_scoped(scope, open);
-            judge.restore(bans, history);
-            match opening.map(ScopedJoinHandle::join) {
-                Ok(Ok(opened)) => opened,
-                Ok(Err(panic)) => resume_unwind(panic),
-                Err(_) => open(),
-            }
-        });
+        let open = || Filter::open_with(&paths.bpffs_dir, tracing);
+        let opened = beside(open, || judge.restore(bans, history));
         let filter = health.note_filter(opened);
         let kept = match &filter {
             // A lost store is no reason to let the banned in: the kernel still knows them.
@@ -145,31 +136,7 @@ impl Daemon {
             metrics: MetricsEdge::new(scrapes_in),
         };
         daemon.health.manual_allowed = allowed;
-        if !kept.is_empty() {
-            warn!(bans = kept.len(), "took over the bans found in the kernel");
-            daemon.save_bans(kept);
-        }
-        daemon.restore_accounts();
-        daemon.restore_regulars();
-        daemon.renew_clemency();
-        daemon.fill_filter();
-        daemon.limit_connections();
-        daemon.attach();
-        daemon.restore_policy();
-        daemon.serve_policy();
-        if let Some(privilege) = privilege {
-            daemon.hand_over(&privilege);
-            privilege.give_up()?;
-        }
-        daemon.follow_sources();
-        daemon.serve_metrics();
-        info!(
-            version = env!("CARGO_PKG_VERSION"),
-            bans = daemon.judge.bans().len(),
-            rules = daemon.config.rules.rules.len(),
-            mode = daemon.config.filter.mode.as_str(),
-            "started"
-        );
+        daemon.begin(kept, privilege)?;
         Ok((
             daemon,
             Ends {
@@ -184,6 +151,36 @@ impl Daemon {
                 interrupt,
             },
         ))
+    }
+
+    /// Puts in force what was found, and begins to follow what the config names.
+    fn begin(&mut self, kept: Vec<Ban>, privilege: Option<Privilege>) -> Result<(), RunError> {
+        if !kept.is_empty() {
+            warn!(bans = kept.len(), "took over the bans found in the kernel");
+            self.save_bans(kept);
+        }
+        self.restore_accounts();
+        self.restore_regulars();
+        self.renew_clemency();
+        self.fill_filter();
+        self.limit_connections();
+        self.attach();
+        self.restore_policy();
+        self.serve_policy();
+        if let Some(privilege) = privilege {
+            self.hand_over(&privilege);
+            privilege.give_up()?;
+        }
+        self.follow_sources();
+        self.serve_metrics();
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            bans = self.judge.bans().len(),
+            rules = self.config.rules.rules.len(),
+            mode = self.config.filter.mode.as_str(),
+            "started"
+        );
+        Ok(())
     }
 
     /// Lets the user go on with the filter that root has opened.
@@ -280,6 +277,19 @@ fn kept_bans(filter: &Filter, clock: &Clock) -> Vec<Ban> {
         .filter(|(_, end)| !end.is_over_at(now))
         .map(|(net, end)| kernel_ban(net, end, now))
         .collect()
+}
+
+/// Opens the filter while `work` is done: of many bans, to read what the kernel has takes as long as to sort what the store had.
+fn beside<T: Send>(open: impl Fn() -> T + Sync, work: impl FnOnce()) -> T {
+    thread::scope(|scope| {
+        let opening = thread::Builder::new().spawn_scoped(scope, &open);
+        work();
+        match opening.map(ScopedJoinHandle::join) {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => open(),
+        }
+    })
 }
 
 fn kernel_ban(net: IpNet, end: End, now: std::time::SystemTime) -> Ban {
