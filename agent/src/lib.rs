@@ -27,7 +27,8 @@
 //! - Edges in: [`source`] (log files, the journal, sockets, stdin: one file for each), [`host`] (what the host says of itself).
 //! - Edges out: [`filter`] (the only place that names aya: the table of bans that both halves work on, limits, attaching, upgrades),
 //!   [`store`] (SQLite), [`policy`] (answers Postfix in the session), [`kick`] (the end of live connections), [`notify`] (who is
-//!   told: one file for each way), [`metrics`] (Prometheus), [`journald`] (fields of decisions), [`service_manager`] (systemd).
+//!   told: one file for each way), [`metrics`] (Prometheus), [`journald`] (fields of decisions), [`service_manager`] (systemd);
+//!   and `netlink`, which frames what some of them ask the kernel.
 //! - Operation: [`config`], [`duration`], [`control`] (the socket and its protocol), [`cli`] (one file for each noun), [`exchange`]
 //!   (lists of bans as other programs keep them: one file for each format), [`report`], [`doctor`], [`clock`], [`privilege`]
 //!   (giving up root), [`daemon`].
@@ -75,6 +76,7 @@ pub mod source;
 pub mod filter;
 pub mod kick;
 pub mod metrics;
+mod netlink;
 pub mod notify;
 pub mod policy;
 pub mod service_manager;

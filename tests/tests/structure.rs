@@ -33,6 +33,7 @@ const EDGES: &[&str] = &[
     "journald",
     "kick",
     "metrics",
+    "netlink",
     "notify",
     "policy",
     "service_manager",
@@ -77,7 +78,10 @@ fn the_core_names_no_edge() {
 #[test]
 fn edges_do_not_name_each_other() {
     for edge in EDGES {
-        assert_layer(&[edge], &[VOCABULARY, &["clock", "journald"], &[edge]]);
+        assert_layer(
+            &[edge],
+            &[VOCABULARY, &["clock", "journald", "netlink"], &[edge]],
+        );
     }
 }
 

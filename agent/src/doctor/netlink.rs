@@ -2,15 +2,9 @@
 
 use std::io;
 
-use netlink_sys::{Socket, SocketAddr};
+pub(super) use crate::netlink::{NLM_F_ACK, NLM_F_DUMP};
+use crate::netlink::{exchange, request};
 
-/// include/uapi/linux/netlink.h
-pub(super) const NLM_F_REQUEST: u16 = 0x01;
-pub(super) const NLM_F_ACK: u16 = 0x04;
-pub(super) const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const HEADER: usize = 16;
 /// Without the bits for nesting and byte order.
 const NLA_TYPE_MASK: u16 = 0x3fff;
 /// Most answers to one question; a host with more interfaces or rules is looked at in part.
@@ -26,36 +20,12 @@ pub(super) fn ask(
     flags: u16,
     question: &[u8],
 ) -> io::Result<Vec<Vec<u8>>> {
-    let mut socket = Socket::new(protocol)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let mut message = Vec::with_capacity(HEADER + question.len());
-    let length = (HEADER + question.len()) as u32;
-    message.extend(length.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    // Sequence number and port are for those who ask several things at once.
-    message.extend([0; 8]);
-    message.extend(question);
-    socket.send(&message, 0)?;
-
     let mut answers = Vec::new();
-    while answers.len() < ANSWERS_MAX {
-        let (datagram, _) = socket.recv_from_full()?;
-        for (kind, payload) in messages(&datagram) {
-            match kind {
-                NLMSG_DONE => return Ok(answers),
-                NLMSG_ERROR => {
-                    let code = number(payload).map_or(0, |code| code as i32);
-                    return match code {
-                        0 => Ok(answers),
-                        code => Err(io::Error::from_raw_os_error(-code)),
-                    };
-                }
-                _ => answers.push(payload.to_owned()),
-            }
+    exchange(protocol, &request(kind, flags, question), |answer| {
+        if answers.len() < ANSWERS_MAX {
+            answers.push(answer.to_owned());
         }
-    }
+    })?;
     Ok(answers)
 }
 
@@ -106,16 +76,6 @@ pub(super) fn text(bytes: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
-fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let (length, kind) = (number(rest)? as usize, half(rest.get(4..)?)?);
-        let payload = rest.get(HEADER..length)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, payload))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +101,5 @@ mod tests {
         }
         // A length that does not even hold itself.
         assert_eq!(attributes(&[0; 64]).count(), 0);
-        assert_eq!(messages(&[0; 64]).count(), 0);
     }
 }

@@ -6,15 +6,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use netlink_sys::{Socket, SocketAddr as Netlink, protocols::NETLINK_SOCK_DIAG};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 
-/// include/uapi/linux/netlink.h
-const NLM_F_REQUEST: u16 = 0x01;
-const NLM_F_ACK: u16 = 0x04;
-const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const HEADER: usize = 16;
+use crate::netlink::{NLM_F_ACK, NLM_F_DUMP, exchange, request};
+
 /// include/uapi/linux/sock_diag.h
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCK_DESTROY: u16 = 21;
@@ -150,50 +145,8 @@ fn read(message: &[u8]) -> Option<Connection> {
 }
 
 /// Asks, and hands each answer on until there are no more.
-fn ask(kind: u16, flags: u16, question: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
-    socket.bind_auto()?;
-    socket.connect(&Netlink::new(0, 0))?;
-    let mut message = Vec::with_capacity(HEADER + question.len());
-    let length = (HEADER + question.len()) as u32;
-    message.extend(length.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    // Sequence number and port are for those who ask several things at once.
-    message.extend([0; 8]);
-    message.extend(question);
-    socket.send(&message, 0)?;
-    loop {
-        let (datagram, _) = socket.recv_from_full()?;
-        if datagram.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        for (kind, payload) in messages(&datagram) {
-            match kind {
-                NLMSG_DONE => return Ok(()),
-                NLMSG_ERROR => {
-                    let code = payload.first_chunk().copied().map(i32::from_ne_bytes);
-                    return match code {
-                        Some(0) | None => Ok(()),
-                        Some(code) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
-                    };
-                }
-                _ => each(payload),
-            }
-        }
-    }
-}
-
-/// The messages of a datagram: kind and what is in them. What is cut off is left out.
-fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let length = u32::from_ne_bytes(*rest.first_chunk()?) as usize;
-        let kind = u16::from_ne_bytes([*rest.get(4)?, *rest.get(5)?]);
-        let payload = rest.get(HEADER..length)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, payload))
-    })
+fn ask(kind: u16, flags: u16, question: &[u8], each: impl FnMut(&[u8])) -> io::Result<()> {
+    exchange(NETLINK_SOCK_DIAG, &request(kind, flags, question), each).map(drop)
 }
 
 #[cfg(test)]
@@ -233,21 +186,6 @@ mod tests {
             read(&message).unwrap().peer,
             "203.0.113.7:1".parse().unwrap()
         );
-    }
-
-    #[test]
-    fn what_is_cut_off_is_no_message() {
-        let mut datagram = Vec::new();
-        datagram.extend(20_u32.to_ne_bytes());
-        datagram.extend(7_u16.to_ne_bytes());
-        datagram.extend([0; 10]);
-        datagram.extend([1, 2, 3, 4]);
-        let whole = datagram.clone();
-        datagram.extend(&whole[..18]);
-        let found: Vec<(u16, &[u8])> = messages(&datagram).collect();
-        assert_eq!(found, [(7, &[1, 2, 3, 4][..])]);
-        assert_eq!(messages(&[]).count(), 0);
-        assert_eq!(messages(&[0; 64]).count(), 0);
     }
 
     /// Only this thread's own connections are looked for, by a port of its own.
