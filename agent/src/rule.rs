@@ -40,7 +40,7 @@ pub const LIMIT_MAX: u32 = 10_000;
 /// Longest window of a rule.
 pub const WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// How long a moment is where moments are counted ([`Distinct::Moment`]).
-pub const MOMENT: Duration = Duration::from_secs(5);
+pub const MOMENT: Duration = Duration::from_secs(4);
 /// Most hosts that are tracked; when there are more, the one longest without an event is forgotten. It takes nothing from a
 /// ban.
 pub const TRACKED_MAX: usize = 1 << 20;

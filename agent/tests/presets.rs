@@ -26,7 +26,7 @@ fn balanced() {
             logins: 10 failed logins (the same account counts once) from an address in 10m, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
             logins-slow: 15 failed logins (the same account counts once) from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
             logins-one-account: 300 failed logins from an address in 1h, unless the host did anything good in 1d or is a regular: ban for 10m
-            logins-steady: 15 failed logins (those within 5s count once) from an address in 5m, unless the host did anything good in 1d or is a regular: ban for 10m
+            logins-steady: 15 failed logins (those within 4s count once) from an address in 5m, unless the host did anything good in 1d or is a regular: ban for 10m
             relay: 5 relay attempts for different recipients from an address in 1d, if at least 80% of that and of what it did well in 1d is bad and it is no regular: ban for 10m
             early-talker: 1 talk before the greeting from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
             non-smtp: 1 non-SMTP command from an address in 1d, unless the host did anything good in 1d or is a regular: ban for 1h
