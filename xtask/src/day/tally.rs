@@ -100,6 +100,12 @@ impl Tally {
         soon as f64 * 100.0 / f64::from(u32::try_from(hosts.max(1)).unwrap_or(u32::MAX))
     }
 
+    /// Hosts that met the wrong fate, the good ones first.
+    #[cfg(test)]
+    pub fn wrong(&self) -> &[String] {
+        &self.wrong
+    }
+
     pub fn is_reached(&self) -> bool {
         self.good_banned() == 0 && self.soon() >= SHARE
     }
