@@ -11,6 +11,7 @@ mod command;
 mod file;
 mod glob;
 mod journal;
+mod left;
 mod lines;
 mod outlet;
 mod packed;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc::Sender;
 
 pub use self::{
     glob::{FILES_MAX, Pattern},
+    left::Folders,
     packing::Packing,
     rotation::log_of,
 };

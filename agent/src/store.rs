@@ -3,6 +3,7 @@
 
 mod account;
 mod aside;
+mod checkpoint;
 mod journal;
 mod lock;
 mod read;
@@ -28,7 +29,7 @@ use ipnet::IpNet;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tracing::{info, warn};
 
-pub use self::tally::TallyReader;
+pub use self::{checkpoint::LeftFile, tally::TallyReader};
 use self::{
     journal::Journal,
     lock::Lock,
@@ -267,7 +268,7 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::decisions(&transaction, decisions, &timeline, now)?;
         account::decisions(&transaction, decisions, &timeline, now)?;
-        write::checkpoints(&transaction, checkpoints)?;
+        checkpoint::put(&transaction, checkpoints, timeline.now_ms(now))?;
         write::timeline(&transaction, &timeline, now)?;
         if self.commits >= COMMITS_BETWEEN_PRUNES {
             write::prune(&transaction, timeline.now_ms(now))?;

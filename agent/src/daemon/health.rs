@@ -193,6 +193,7 @@ impl Daemon {
         self.stages.forget(now);
         self.keep_pins();
         self.look_for_files();
+        self.forget_files();
         self.look_at_providers();
         self.serve_metrics();
         let own = start::own_addresses();

@@ -1,6 +1,7 @@
 //! What comes in from the logs: lines are read, events judged, checkpoints kept until they are stored.
 
 mod followed;
+mod left;
 mod patterns;
 
 use std::{collections::HashMap, time::SystemTime};
@@ -25,6 +26,8 @@ pub(super) struct Intake {
     pub(super) sources: Vec<Followed>,
     patterns: Vec<Watched>,
     next_id: usize,
+    /// When files that are gone are looked for next.
+    next_sorting: SystemTime,
 }
 
 impl Intake {
@@ -34,6 +37,7 @@ impl Intake {
             sources: Vec::new(),
             patterns: Vec::new(),
             next_id: 0,
+            next_sorting: SystemTime::UNIX_EPOCH,
         }
     }
 

@@ -9,11 +9,14 @@ use rusqlite::{
     types::{FromSqlError, Type},
 };
 
-use super::timeline::{Now, Timeline};
+use super::{
+    checkpoint,
+    timeline::{Now, Timeline},
+};
 use crate::{
     allowlist::{AllowEntry, AllowOrigin},
     ban::{Ban, Cause, End, Evidence, Origin, Sort},
-    checkpoint::{Checkpoint, FilePosition},
+    checkpoint::Checkpoint,
     event::{EventKind, Service},
     penalty::PastBan,
 };
@@ -93,30 +96,9 @@ pub(super) fn all(
                 reason: row.get(1)?,
             })
         })?,
-        checkpoints: checkpoints(connection)?,
+        checkpoints: checkpoint::all(connection)?,
         fresh,
     })
-}
-
-fn checkpoints(connection: &Connection) -> Result<HashMap<String, Checkpoint>> {
-    let files = rows(
-        connection,
-        "SELECT source, device, inode, position, fingerprint FROM checkpoints",
-        |row| {
-            let position = FilePosition {
-                device: row.get::<_, i64>(1)?.cast_unsigned(),
-                inode: row.get::<_, i64>(2)?.cast_unsigned(),
-                offset: row.get::<_, i64>(3)?.cast_unsigned(),
-                fingerprint: row.get::<_, Vec<u8>>(4)?.into(),
-            };
-            Ok((row.get(0)?, Checkpoint::File(position)))
-        },
-    )?;
-    let cursors = rows(connection, "SELECT source, cursor FROM cursors", |row| {
-        let cursor: String = row.get(1)?;
-        Ok((row.get(0)?, Checkpoint::Journal(cursor.into())))
-    })?;
-    Ok(files.into_iter().chain(cursors).collect())
 }
 
 /// Gives the bans, which are in the order of `net` as text, their evidence.

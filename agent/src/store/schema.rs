@@ -4,13 +4,13 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    OpenError, account, regular, tally,
+    OpenError, account, checkpoint, regular, tally,
     timeline::{Now, Timeline},
     write,
 };
 
 /// Version of the tables, kept as SQLite's `user_version`.
-pub(super) const SCHEMA: i64 = 4;
+pub(super) const SCHEMA: i64 = 5;
 
 const TABLES: &str = "
 CREATE TABLE timeline (
@@ -100,6 +100,7 @@ pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, Op
         transaction.execute_batch(CURSORS)?;
         transaction.execute_batch(&THIRD.concat())?;
         transaction.execute_batch(CAUSES)?;
+        transaction.execute_batch(checkpoint::SEEN)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         write::timeline(&transaction, &Timeline::begin(now), now)?;
         transaction.commit()?;
@@ -111,7 +112,10 @@ pub(super) fn prepare(connection: &mut Connection, now: &Now) -> Result<bool, Op
         if found < 3 {
             transaction.execute_batch(&THIRD.concat())?;
         }
-        transaction.execute_batch(CAUSES)?;
+        if found < 4 {
+            transaction.execute_batch(CAUSES)?;
+        }
+        transaction.execute_batch(checkpoint::SEEN)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         transaction.commit()?;
     }

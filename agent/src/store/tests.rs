@@ -34,12 +34,15 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     let connection = Connection::open(state.dir.path().join(FILE_NAME)).unwrap();
     let earlier = "DROP TABLE cursors; DROP TABLE accounts; DROP TABLE account_days; DROP TABLE account_addresses; \
                    DROP TABLE holds; DROP TABLE tally; DROP TABLE regulars; \
-                   ALTER TABLE bans DROP COLUMN kind; ALTER TABLE bans DROP COLUMN service; PRAGMA user_version = 1";
+                   ALTER TABLE bans DROP COLUMN kind; ALTER TABLE bans DROP COLUMN service; \
+                   ALTER TABLE checkpoints DROP COLUMN seen_ms; PRAGMA user_version = 1";
     connection.execute_batch(earlier).unwrap();
     drop(connection);
     let mut opened = state.open();
     assert!(!opened.fresh && opened.set_aside.is_none());
     assert_eq!(opened.checkpoints.get("/a"), Some(&at[0].1));
+    let files = opened.store.left_files_at(&state.now).unwrap();
+    assert_eq!((files.len(), files[0].seen_ago), (1, None));
     let at = [("journal".to_owned(), Checkpoint::Journal("x".into()))];
     opened.store.commit_at(&[], &at, &state.now).unwrap();
     drop(opened);
@@ -122,6 +125,44 @@ fn what_was_committed_is_there_again() {
         (2, 2, 0)
     );
     assert_eq!(state.count("evidence"), 2, "only that of bans in force");
+}
+
+#[test]
+fn a_log_file_is_remembered_with_when_it_was_seen_until_it_is_forgotten() {
+    let mut state = State::new();
+    let at = |inode| FilePosition {
+        device: 1,
+        inode,
+        offset: 3,
+        fingerprint: b"ab\n".as_slice().into(),
+    };
+    let checkpoints = ["/a", "/b", "/c"].map(|name| (name.to_owned(), Checkpoint::File(at(2))));
+    let mut opened = state.open();
+    opened
+        .store
+        .commit_at(&[], &checkpoints, &state.now)
+        .unwrap();
+    state.now.kernel_ms += 3 * HOUR;
+    state.now.wall_ms += 3 * HOUR;
+    opened
+        .store
+        .sort_out_files_at(["/a", "/none"], ["/b", "/none"], &state.now)
+        .unwrap();
+    let again = [("/d".to_owned(), Checkpoint::File(at(9)))];
+    state.now.kernel_ms += HOUR;
+    // When a file was seen goes by the database's time, which setting the wall clock does not move.
+    state.now.wall_ms -= 900 * HOUR;
+    opened.store.commit_at(&[], &again, &state.now).unwrap();
+    let file = |name: &str, inode, hours| LeftFile {
+        name: name.to_owned(),
+        position: at(inode),
+        seen_ago: Some(Duration::from_hours(hours)),
+    };
+    let expected = [file("/a", 2, 1), file("/c", 2, 4), file("/d", 9, 0)];
+    assert_eq!(opened.store.left_files_at(&state.now).unwrap(), expected);
+    drop(opened);
+    let names = state.open().checkpoints;
+    assert_eq!(names.len(), 3, "{names:?}");
 }
 
 #[test]

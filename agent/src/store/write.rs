@@ -9,7 +9,6 @@ use super::timeline::{Now, Timeline};
 use crate::{
     allowlist::AllowEntry,
     ban::{Ban, End, Sort},
-    checkpoint::Checkpoint,
     decision::{Decision, Pardon},
     penalty::{PAST_BANS_MAX, PastBan},
 };
@@ -59,33 +58,6 @@ pub(super) fn decisions(
             Decision::Unban { net: _, pardon } => statements.unban(&net, *pardon)?,
             _ => {}
         }
-    }
-    Ok(())
-}
-
-pub(super) fn checkpoints(
-    connection: &Connection,
-    checkpoints: &[(String, Checkpoint)],
-) -> Result<()> {
-    if checkpoints.is_empty() {
-        return Ok(());
-    }
-    let mut put_file = connection.prepare(
-        "INSERT OR REPLACE INTO checkpoints (source, device, inode, position, fingerprint) VALUES (?, ?, ?, ?, ?)",
-    )?;
-    let mut put_cursor =
-        connection.prepare("INSERT OR REPLACE INTO cursors (source, cursor) VALUES (?, ?)")?;
-    for (source, checkpoint) in checkpoints {
-        match checkpoint {
-            Checkpoint::File(position) => put_file.execute(params![
-                source,
-                position.device.cast_signed(),
-                position.inode.cast_signed(),
-                position.offset.cast_signed(),
-                &position.fingerprint[..],
-            ])?,
-            Checkpoint::Journal(cursor) => put_cursor.execute(params![source, cursor])?,
-        };
     }
     Ok(())
 }

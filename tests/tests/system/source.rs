@@ -11,6 +11,7 @@ use std::{
 };
 
 use mailwall_tests::{Agent, Journal, Setup, Testbed, eventually, rejection};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::{find_ban, wait_for_ban};
@@ -103,6 +104,69 @@ fn a_new_file_that_fits_a_pattern_is_picked_up_and_a_rotated_one_is_not() {
     assert_eq!(understood, 4, "{list}");
     append(&folder.join("new.log"), 4..MANY);
     wait_for_ban(&agent, NET);
+}
+
+/// Logs of which the database knows how far they were read.
+fn remembered(database: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut rows = database.prepare("SELECT source FROM checkpoints ORDER BY source")?;
+    rows.query_map([], |row| row.get(0))?.collect()
+}
+
+#[test]
+fn how_far_a_log_was_read_that_is_long_gone_is_forgotten_and_new_ones_are_read_from_their_start() {
+    const DAY_MS: i64 = 86_400_000;
+    let bed = Testbed::new().unwrap();
+    let folder = bed.dir().join("logs");
+    fs::create_dir(&folder).unwrap();
+    let log = |day: u32| folder.join(format!("mail-2026-11-0{day}.log"));
+    for day in 1..=4 {
+        append(&log(day), 0..1);
+    }
+    let pattern = format!("file = \"{}\"", folder.join("*.log").display());
+    let agent = start(&bed, &pattern);
+    for day in 1..=4 {
+        append(&log(day), day..day + 1);
+        until_source(&agent, "the line", |source| {
+            source["name"] == log(day).display().to_string() && source["understood"] == 1
+        });
+    }
+    let (_, setup) = agent.stop().unwrap();
+    let database = Connection::open(setup.database()).unwrap();
+    assert_eq!(remembered(&database).unwrap().len(), 4);
+    for (day, ago) in [(1, 50), (2, 40), (3, 31), (4, 50)] {
+        database
+            .execute(
+                "UPDATE checkpoints SET seen_ms = seen_ms - ?1 WHERE source = ?2",
+                (ago * DAY_MS, log(day).display().to_string()),
+            )
+            .unwrap();
+    }
+    drop(database);
+    for day in 1..=3 {
+        fs::remove_file(log(day)).unwrap();
+    }
+    // It is there, but under another name.
+    fs::rename(log(4), folder.join("kept")).unwrap();
+    append(&log(5), 5..8);
+    let database = setup.database();
+    let agent = setup.start().unwrap();
+    until_source(&agent, "all of the new file", |source| {
+        source["name"] == log(5).display().to_string() && source["understood"] == 3
+    });
+    // The third is the last that is gone of the pattern.
+    let expected = [3, 4, 5].map(|day| log(day).display().to_string());
+    let mut found = Vec::new();
+    let forgotten = eventually("the old ones forgotten", Duration::from_secs(60), || {
+        found = remembered(&Connection::open(&database)?)?;
+        Ok((found == expected).then_some(()))
+    });
+    assert!(forgotten.is_ok(), "{found:?}");
+    // What is known of the others still counts.
+    let agent = agent.restart().unwrap();
+    append(&log(5), 8..9);
+    until_source(&agent, "one more line", |source| {
+        source["name"] == log(5).display().to_string() && source["understood"] == 1
+    });
 }
 
 #[test]

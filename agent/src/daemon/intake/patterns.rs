@@ -51,6 +51,11 @@ impl Watched {
         }
     }
 
+    /// Its files.
+    pub(super) fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
     /// What is wrong with it.
     pub(super) fn problem(&self) -> Option<String> {
         let pattern = self.pattern.path().display();
