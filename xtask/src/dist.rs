@@ -58,7 +58,8 @@ pub fn run(options: Options) -> Result<()> {
     let stage = stage(profile)?;
     let package = package(profile, None)?;
     println!("package: {}", package.display());
-    println!("tarball: {}", tarball(&stage, profile)?.display());
+    let tarball = tarball(&stage, profile)?;
+    println!("tarball: {}", tarball.display());
     for (debian, rust) in ARCHITECTURES {
         if rust != env::consts::ARCH {
             println!("skipping {debian}: this toolchain has no standard library for it");
@@ -66,7 +67,7 @@ pub fn run(options: Options) -> Result<()> {
     }
     if options.check {
         let next = package_of_next_version(profile)?;
-        check::run(&package, &next)?;
+        check::run(&package, &next, &tarball)?;
         unit::run(&package)?;
     }
     Ok(())
@@ -83,10 +84,10 @@ pub fn try_package(skips: &mut Skips) -> Result<()> {
         return Ok(());
     }
     let profile = Profile::Debug;
-    stage(profile)?;
+    let stage = stage(profile)?;
     let package = package(profile, None)?;
     let next = package_of_next_version(profile)?;
-    check::run(&package, &next)
+    check::run(&package, &next, &tarball(&stage, profile)?)
 }
 
 /// What goes into a package: the binary, the manual, completions. Gives the folder.

@@ -8,13 +8,13 @@ use mailwall_tests::search_path;
 
 use crate::{apt, command::run_quietly, roots};
 
-/// `$1` is the root, `$2` the package, `$3` one that is newer. Each step ends with what must be true after it.
+/// `$1` is the root, `$2` the package, `$3` one that is newer, `$4` the tarball. Each step ends with what must be true after it.
 const SCRIPT: &str = include_str!("check.sh");
 /// Release of Debian.
 pub(super) const SUITE: &str = "bookworm";
 
 /// Runs it.
-pub fn run(package: &Path, newer: &Path) -> Result<()> {
+pub fn run(package: &Path, newer: &Path, tarball: &Path) -> Result<()> {
     std::fs::create_dir_all(mailwall_tests::roots()?).context("make a folder for roots")?;
     apt::ensure(&apt::ROOTS)?;
     let root = roots::copy_of_base(SUITE)?;
@@ -27,6 +27,7 @@ pub fn run(package: &Path, newer: &Path) -> Result<()> {
             .arg(root.path())
             .arg(package)
             .arg(newer)
+            .arg(tarball)
             .env("PATH", search_path())
             .env("LC_ALL", "C"),
     )

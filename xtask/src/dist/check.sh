@@ -2,6 +2,8 @@ set -eu
 root=$1
 cp "$2" "$root/first.deb"
 cp "$3" "$root/second.deb"
+mkdir "$root/tmp/tarball"
+tar --extract --gzip --file "$4" --directory "$root/tmp/tarball" --strip-components 1
 
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
@@ -45,11 +47,14 @@ touch "$root/var/log/mail.log"
 chgrp adm "$root/var/log/mail.log" 2> /dev/null || true
 chmod 640 "$root/var/log/mail.log"
 
-in_root dpkg --install /first.deb > "$root/tmp/said" 2>&1 || { cat "$root/tmp/said" >&2; fail "does not install"; }
+# Nobody is there to answer.
+in_root dpkg --install /first.deb > "$root/tmp/said" 2>&1 < /dev/null || { cat "$root/tmp/said" >&2; fail "does not install"; }
 grep -q 'found /var/log/mail.log' "$root/tmp/said" || { cat "$root/tmp/said" >&2; fail "does not say what it found"; }
 in_root mailwall config check > /dev/null || fail "its configuration is wrong"
 grep -q '^mode = "observe"' "$root/etc/mailwall/mailwall.toml" || fail "enforces at once"
 in_root id mailwall > /dev/null || fail "made no user"
+in_root id --name --groups mailwall | grep -qw adm || fail "its user may not read the logs of the group adm"
+grep -q '^d /run/mailwall ' "$root/usr/lib/tmpfiles.d/mailwall.conf" || fail "has no directories for systemd-tmpfiles"
 [ "$(in_root stat -c %U:%G:%a /var/lib/mailwall)" = mailwall:mailwall:700 ] || fail "the state directory is open"
 for page in man1/mailwall man1/mailwall-ban-add man1/mailwall-config-check man5/mailwall.toml; do
     set -- "$root/usr/share/man/$page".*
@@ -70,9 +75,21 @@ grep -q "^Uid:.$user.$user.$user.$user" "$root/proc/$pid/status" || { cat "$root
 in_root mailwall ban add 203.0.113.7 > /dev/null
 echo "installed: observes, as its own user"
 
+# For other systems: all that a service is made from, and a binary that needs nothing beside it.
+tarball=$root/tmp/tarball
+cmp --silent "$tarball/mailwall" "$root/usr/bin/mailwall" || fail "the tarball has another binary"
+mkdir "$root/tmp/alone"
+cp "$tarball/mailwall" "$root/tmp/alone"
+chroot "$root/tmp/alone" /mailwall --version > /dev/null || fail "the binary needs libraries"
+for file in mailwall.service mailwall.sysusers mailwall.tmpfiles man/mailwall.1 man5/mailwall.toml.5 completions/mailwall.bash \
+    completions/_mailwall completions/mailwall.fish docs/troubleshooting.md README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
+    [ -s "$tarball/$file" ] || fail "the tarball lacks $file"
+done
+echo "tarball: whole, and its binary runs alone"
+
 # The operator's settings and the bans outlive an upgrade, and the filter stays in the kernel.
 echo '# mine' >> "$root/etc/mailwall/mailwall.toml"
-in_root dpkg --install /second.deb > "$root/tmp/said" 2>&1 || { cat "$root/tmp/said" >&2; fail "does not upgrade"; }
+in_root dpkg --install /second.deb > "$root/tmp/said" 2>&1 < /dev/null || { cat "$root/tmp/said" >&2; fail "does not upgrade"; }
 grep -q '^# mine$' "$root/etc/mailwall/mailwall.toml" || fail "an upgrade takes the configuration away"
 ls "$root"/sys/fs/bpf/mailwall/* > /dev/null || fail "an upgrade takes the filter away"
 stop_agent
