@@ -83,8 +83,39 @@ mod tests {
                 .any(|e| names(e).any(|name| name == family.name));
             assert!(is_shown, "{} is on no panel", family.name);
         }
+    }
+
+    #[test]
+    fn the_dashboard_loads_on_any_grafana_whatever_its_data_source_is_called() {
+        let text = include_str!("../dashboards/grafana.json");
+        let dashboard: serde_json::Value = serde_json::from_str(text).unwrap();
+        // A later Grafana brings it up to date by itself, an earlier one cannot.
+        assert_eq!(dashboard["schemaVersion"], 39);
+        assert!(dashboard.get("__inputs").is_none(), "nothing is asked");
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        assert_eq!(variables[0]["name"], "datasource");
+        assert_eq!(variables[0]["type"], "datasource");
+        assert_eq!(variables[0]["query"], "prometheus");
+        assert_eq!(variables[1]["datasource"]["uid"], "${datasource}");
+        let panels = dashboard["panels"].as_array().unwrap();
         let ids: std::collections::HashSet<u64> =
             panels.iter().map(|p| p["id"].as_u64().unwrap()).collect();
         assert_eq!(ids.len(), panels.len(), "ids of panels differ");
+        let mut places = std::collections::HashSet::new();
+        for panel in panels {
+            let title = &panel["title"];
+            assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
+            let mut queries = std::collections::HashSet::new();
+            for target in panel["targets"].as_array().unwrap() {
+                assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
+                assert!(queries.insert(target["refId"].as_str().unwrap()), "{title}");
+            }
+            let [x, y, w, h] =
+                ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
+            assert!(x + w <= 24 && w > 0 && h > 0, "{title}");
+            for (x, y) in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+                assert!(places.insert((x, y)), "{title} covers another panel");
+            }
+        }
     }
 }
