@@ -12,7 +12,7 @@ fn the_default_configuration_is_right() {
     std::fs::write(dir.path().join("mailwall.toml"), default).unwrap();
     let check = |words: &[&str]| mailwall(dir.path(), words, b"").to_string();
     expect![[r#"
-        mailwall.toml is right (1 source, 18 rules)
+        mailwall.toml is right (1 source, 19 rules)
         [0]"#]]
     .assert_eq(&check(&["config", "check", "mailwall.toml"]));
     expect![[r#"
