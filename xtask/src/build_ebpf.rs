@@ -19,7 +19,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use self::toolchain::{Toolchain, core_sources};
+use self::toolchain::Toolchain;
+pub use self::toolchain::core_sources;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PACKAGE: &str = "mailwall-filter";
