@@ -20,6 +20,22 @@ pub struct Clock {
     kernel_at_start: Duration,
 }
 
+/// One moment, by both clocks: what comes in together is dated without asking them for each.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// By the steady clock.
+    pub steady: SystemTime,
+    /// By the wall clock.
+    pub wall: SystemTime,
+}
+
+impl Now {
+    /// The steady time of something that a log dates `wall`. What is dated in the future happened now.
+    pub fn steady_of(&self, wall: SystemTime) -> SystemTime {
+        self.steady - self.wall.duration_since(wall).unwrap_or_default()
+    }
+}
+
 impl Clock {
     /// A clock that agrees with the wall clock now.
     pub fn start() -> Self {
@@ -34,9 +50,12 @@ impl Clock {
         self.wall_at_start + kernel_now().saturating_sub(self.kernel_at_start)
     }
 
-    /// The steady time of something that a log dates `wall`. What is dated in the future happened now.
-    pub fn steady(&self, wall: SystemTime) -> SystemTime {
-        self.now() - self.age(wall)
+    /// Both clocks.
+    pub fn read(&self) -> Now {
+        Now {
+            steady: self.now(),
+            wall: wall_now(),
+        }
     }
 
     /// How long ago `wall` was, by the wall clock; zero for the future.
@@ -186,9 +205,9 @@ mod tests {
         let clock = Clock::start();
         let future = wall_now() + Duration::from_secs(7200);
         assert_eq!(clock.age(future), Duration::ZERO);
-        assert!(differ_by_less_than_a_minute(
-            clock.steady(future),
-            clock.now()
-        ));
+        let now = clock.read();
+        assert_eq!(now.steady_of(future), now.steady);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(now.steady_of(now.wall - hour), now.steady - hour);
     }
 }

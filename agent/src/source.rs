@@ -12,6 +12,7 @@ mod file;
 mod glob;
 mod journal;
 mod left;
+mod line_list;
 mod lines;
 mod outlet;
 mod packed;
@@ -35,6 +36,7 @@ use tokio::sync::mpsc::Sender;
 pub use self::{
     glob::{FILES_MAX, Pattern},
     left::Folders,
+    line_list::LineList,
     packing::Packing,
     rotation::log_of,
 };
@@ -155,7 +157,7 @@ pub enum Notice {
         source: SourceId,
         /// The lines in their order, without line ends, at most `LINE_MAX` bytes each (`RECORD_MAX` of a record); at most
         /// [`BATCH_LINES_MAX`].
-        lines: Vec<Box<[u8]>>,
+        lines: LineList,
         /// How many of them were cut, or lost because their end never came.
         cut: u64,
         /// How many lines were lost before them.

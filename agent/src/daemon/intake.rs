@@ -12,6 +12,7 @@ pub(super) use self::followed::{Counts, Followed};
 use self::{followed::Stored, patterns::Watched};
 use super::Daemon;
 use crate::{
+    clock::Now,
     config::{Log, SourceConfig},
     dialect::{Reader, Reading},
     event::SessionId,
@@ -165,15 +166,14 @@ impl Daemon {
                 position,
                 lag_bytes,
             } => {
-                let now = self.clock.now();
-                let wall = self.clock.wall(now);
-                for line in &lines {
-                    self.handle_line(place, line, wall);
+                let now = self.clock.read();
+                for line in lines.iter() {
+                    self.handle_line(place, line, &now);
                 }
                 let followed = &mut self.intake.sources[place];
-                followed.note_lost(lost, now);
+                followed.note_lost(lost, now.steady);
                 if !lines.is_empty() {
-                    followed.last_line = Some(now);
+                    followed.last_line = Some(now.steady);
                 }
                 followed.counts.cut += cut;
                 followed.position = position;
@@ -210,24 +210,22 @@ impl Daemon {
         self.carry_out_decisions();
     }
 
-    fn handle_line(&mut self, place: usize, line: &[u8], wall: SystemTime) {
+    fn handle_line(&mut self, place: usize, line: &[u8], now: &Now) {
         let are_several = self.intake.sources.len() > 1;
         let followed = &mut self.intake.sources[place];
-        let reading = followed.reader.read(line, wall);
+        let reading = followed.reader.read(line, now.wall);
         followed.count(&reading);
         let lost = followed.reader.recognition().lost;
-        if lost > 0 {
-            followed.note_lost(lost, self.clock.now());
-        }
+        followed.note_lost(lost, now.steady);
         let Reading::Event(mut event) = reading else {
             return;
         };
         let is_echo = are_several && {
             let text = followed.reader.text(line);
             self.echoes
-                .is_echo(followed.id.0, event.at, text, self.clock.now())
+                .is_echo(followed.id.0, event.at, text, now.steady)
         };
-        followed.date(&mut event, &self.clock);
+        followed.date(&mut event, now);
         if is_echo {
             self.log.note_event(&event, &followed.name, Telling::Again);
             return;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::{
-    BATCH_LINES_MAX, Checkpoint, SourceState, Start,
+    BATCH_LINES_MAX, Checkpoint, LineList, SourceState, Start,
     command::Program,
     lines::LineAssembly,
     outlet::{Gone, Lines, Outlet},
@@ -165,9 +165,9 @@ impl Follower<'_> {
         arguments
     }
 
-    async fn hand_over(&mut self, mut lines: Vec<Box<[u8]>>, cut: u64) -> Result<(), Gone> {
+    async fn hand_over(&mut self, mut lines: LineList, cut: u64) -> Result<(), Gone> {
         debug_assert!(lines.len() <= BATCH_LINES_MAX);
-        let newest = lines.iter().rev().find_map(|line| head(line));
+        let newest = lines.iter().rev().find_map(head);
         let Some(cursor) = newest.map(|head| Box::<str>::from(head.cursor)) else {
             // Cut ones, or what is no record.
             if lines.is_empty() {
@@ -183,7 +183,7 @@ impl Follower<'_> {
         let mut lost = 0;
         if !self.resumed {
             self.resumed = true;
-            let first = lines.first().and_then(|line| head(line));
+            let first = lines.iter().next().and_then(head);
             match (&self.cursor, first) {
                 (Some(known), Some(first)) if self.units.is_empty() => {
                     lost = records_between(known, first.cursor);
@@ -193,7 +193,7 @@ impl Follower<'_> {
                 }
                 (None, Some(first)) if is_before(&first, self.start) => {
                     info!("follows the journal from its end");
-                    lines.remove(0);
+                    lines.remove_first();
                 }
                 _ => {}
             }

@@ -1,6 +1,6 @@
 //! Takes bytes apart into lines, with a cap on what is remembered of an unfinished one.
 
-use super::BATCH_LINES_MAX;
+use super::{BATCH_LINES_MAX, LineList};
 use crate::line::{LINE_MAX, RECORD_MAX};
 
 /// The unfinished line at the end of what was read.
@@ -16,7 +16,7 @@ pub(super) struct LineAssembly {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     /// Lines that were finished.
-    pub(super) lines: Vec<Box<[u8]>>,
+    pub(super) lines: LineList,
     /// How many of them are cut.
     pub(super) cut: u64,
     /// How many bytes were taken.
@@ -34,10 +34,18 @@ impl LineAssembly {
                 taken.bytes = bytes.len();
                 break;
             };
-            self.append(&rest[..end]);
+            if taken.lines.is_empty() {
+                taken.lines.reserve(self.text.len() + rest.len());
+            }
+            let line = &rest[..end];
             taken.bytes += end + 1;
+            if self.len == 0 && is_plain(line) {
+                taken.lines.push(without_return(line));
+                continue;
+            }
+            self.append(line);
             taken.cut += u64::from(self.is_cut());
-            taken.lines.push(self.finish());
+            self.finish(&mut taken.lines);
         }
         taken
     }
@@ -64,13 +72,21 @@ impl LineAssembly {
         self.text.len() > max && !(self.text.len() == max + 1 && self.text.ends_with(b"\r"))
     }
 
-    fn finish(&mut self) -> Box<[u8]> {
-        let line = self.text.strip_suffix(b"\r").unwrap_or(&self.text);
-        let line = line[..line.len().min(max_of(line.first()))].into();
+    fn finish(&mut self, lines: &mut LineList) {
+        let line = without_return(&self.text);
+        lines.push(&line[..line.len().min(max_of(line.first()))]);
         self.text.clear();
         self.len = 0;
-        line
     }
+}
+
+/// Whether nothing of the line is to be left out but what ends it.
+fn is_plain(line: &[u8]) -> bool {
+    line.first() != Some(&0) && line.len() <= max_of(line.first())
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Most bytes of a line that begins with `first`.
@@ -92,10 +108,7 @@ mod tests {
         let mut assembly = LineAssembly::default();
         let taken = assembly.take(b"a\r\n\n\0\0b\0\xff\r\r\nrest");
         let expected: [&[u8]; 3] = [b"a", b"", b"b\0\xff\r"];
-        assert_eq!(
-            taken.lines.iter().map(|line| &**line).collect::<Vec<_>>(),
-            expected
-        );
+        assert_eq!(taken.lines.iter().collect::<Vec<_>>(), expected);
         assert_eq!((taken.bytes, taken.cut, assembly.len()), (16, 0, 4));
     }
 
@@ -114,8 +127,8 @@ mod tests {
                 assert!(assembly.text.len() <= LINE_MAX + 1);
             }
             assert_eq!(
-                (taken.lines[0].len(), taken.cut),
-                (LINE_MAX, cut),
+                (taken.lines.iter().next().map(<[u8]>::len), taken.cut),
+                (Some(LINE_MAX), cut),
                 "{len} {end:?}"
             );
         }
@@ -132,10 +145,10 @@ mod tests {
             let mut assembly = LineAssembly::default();
             let mut lines = Vec::new();
             for piece in text.chunks(piece) {
-                lines.extend(assembly.take(piece).lines);
+                lines.extend(assembly.take(piece).lines.iter().map(<[u8]>::to_vec));
             }
             lines.truncate(at_once.lines.len());
-            prop_assert_eq!(lines, at_once.lines);
+            prop_assert_eq!(lines, at_once.lines.iter().collect::<Vec<_>>());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::Sender;
 
-use super::{Checkpoint, Notice, SourceId, SourceState};
+use super::{Checkpoint, LineList, Notice, SourceId, SourceState};
 
 /// Nobody listens any more.
 pub(super) struct Gone;
@@ -18,7 +18,7 @@ pub(super) struct Outlet {
 /// Lines, and what is to be told with them.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    pub(super) lines: Vec<Box<[u8]>>,
+    pub(super) lines: LineList,
     pub(super) cut: u64,
     pub(super) lost: u64,
     pub(super) checkpoint: Option<Checkpoint>,

@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{lines::LineAssembly, packed::Packed};
+use super::{LineList, lines::LineAssembly, packed::Packed};
 use crate::checkpoint::{FINGERPRINT_MAX, FilePosition};
 
 /// Most bytes read in one step: about a batch of ordinary lines.
@@ -45,7 +45,7 @@ pub(super) struct Reading {
 /// What reading on brought.
 pub(super) enum Read {
     Lines {
-        lines: Vec<Box<[u8]>>,
+        lines: LineList,
         cut: u64,
     },
     /// More of an unfinished line.

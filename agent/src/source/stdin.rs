@@ -86,16 +86,10 @@ async fn read(outlet: &mut Outlet) -> Result<io::Result<()>, Gone> {
     }
     // The end of the last line will not come, but all of it is there.
     let taken = assembly.take(b"\n");
-    let lines: Vec<_> = taken
-        .lines
-        .into_iter()
-        .filter(|line| !line.is_empty())
-        .collect();
-    if !lines.is_empty() {
-        let cut = taken.cut;
+    if taken.lines.iter().any(|line| !line.is_empty()) {
         let lines = Lines {
-            lines,
-            cut,
+            lines: taken.lines,
+            cut: taken.cut,
             position,
             ..Lines::default()
         };

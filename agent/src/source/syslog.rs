@@ -82,7 +82,7 @@ async fn run(listen: &Listen, outlet: &mut Outlet) -> Result<io::Error, Gone> {
                     position += text.len() as u64;
                     let line = line_of(text);
                     batch.cut += u64::from(!is_whole || line.len() < trimmed(text).len());
-                    batch.lines.push(line.into());
+                    batch.lines.push(line);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();

@@ -6,6 +6,7 @@ use std::{collections::VecDeque, fs, io, os::fd::BorrowedFd, path::PathBuf};
 use tracing::{debug, info};
 
 use super::{
+    LineList,
     reading::{CHUNK, FileId, Read, Reading},
     rotated::{Search, find_rotated, resume},
 };
@@ -45,7 +46,7 @@ pub(super) enum Step {
 /// Lines and where they end.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) lines: Vec<Box<[u8]>>,
+    pub(super) lines: LineList,
     pub(super) cut: u64,
     pub(super) checkpoint: FilePosition,
     pub(super) lag_bytes: u64,
@@ -163,7 +164,7 @@ impl Tail {
         Ok(self.successors.len() > SUCCESSORS_MAX)
     }
 
-    fn batch(&mut self, lines: Vec<Box<[u8]>>) -> io::Result<Step> {
+    fn batch(&mut self, lines: LineList) -> io::Result<Step> {
         let reading = self.current.as_ref().expect("it was read");
         let len = reading.len()?;
         self.moved = false;
@@ -177,7 +178,7 @@ impl Tail {
 
     fn idle(&mut self, step: Step) -> io::Result<Step> {
         if self.moved || self.cut > 0 {
-            return self.batch(Vec::new());
+            return self.batch(LineList::default());
         }
         Ok(step)
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
 use crate::{
-    clock::Clock,
+    clock::Now,
     config::{Log, SourceConfig},
     dialect::{Reader, Reading},
     event::Event,
@@ -146,8 +146,8 @@ impl Followed {
     }
 
     /// Puts an event on the steady clock, and notes how far the log's stamps are off.
-    pub(super) fn date(&mut self, event: &mut Event, clock: &Clock) {
-        let stamped = clock.steady(event.at);
+    pub(super) fn date(&mut self, event: &mut Event, now: &Now) {
+        let stamped = now.steady_of(event.at);
         event.at = not_before(self.caught_up, stamped);
         if self.caught_up.is_some() {
             let off = event.at.duration_since(stamped).unwrap_or_default();

@@ -156,7 +156,7 @@ proptest! {
                     let taken = framing.take(rest);
                     assert!(taken.bytes > 0);
                     rest = &rest[taken.bytes..];
-                    lines.extend(taken.lines);
+                    lines.extend(taken.lines.iter().map(<[u8]>::to_vec));
                 }
             }
             lines

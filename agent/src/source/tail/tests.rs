@@ -498,7 +498,7 @@ impl Model {
     fn step(&mut self) -> bool {
         match self.tail.step().unwrap() {
             Step::Batch(batch) => {
-                for line in batch.lines {
+                for line in batch.lines.iter() {
                     self.got.push(String::from_utf8(line.into()).unwrap());
                 }
                 self.checkpoint = Some(batch.checkpoint);
