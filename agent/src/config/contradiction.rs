@@ -327,8 +327,8 @@ mod tests {
                 &format!("count = \"{kind}\"\ndistinct = \"moment\"\n{host}"),
             )
         };
-        let too_many = moments("g", "connect", 14);
-        let text = text.concat() + &too_many + &moments("h", "lost-connection", 13);
+        let too_many = moments("g", "connect", 17);
+        let text = text.concat() + &too_many + &moments("h", "lost-connection", 16);
         check(&text, &["a", "b", "c", "d", "e", "f", "g"]);
     }
 
