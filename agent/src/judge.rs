@@ -15,6 +15,7 @@ mod endings;
 mod evidence;
 mod history;
 mod holds;
+mod interest;
 mod listing;
 mod manual;
 mod name;
@@ -26,6 +27,7 @@ mod properties;
 mod pulse;
 mod regulars;
 mod retold;
+mod rule_state;
 mod sentence;
 mod snares;
 mod spared;
@@ -49,6 +51,7 @@ use self::{
     endings::Endings,
     evidence::Pieces,
     history::History,
+    interest::Interest,
     near::NearMisses,
     observed::Quiet,
     sentence::Act,
@@ -62,17 +65,18 @@ pub use self::{
     manual::{Added, Refusal},
     near::{NEAR_MAX, NearMiss},
     retold::{Retold, Telling},
+    rule_state::RuleState,
     spared::{Mercy, SPARED_MAX, Spared},
     tables::Table,
 };
 use crate::{
     allowlist::Allowlist,
-    ban::{Ban, RuleName, Sort},
+    ban::{Ban, Sort},
     bans::Bans,
     decision::{Decision, Pardon},
     event::{Event, EventKind, Score},
     penalty::PastBan,
-    rule::{Book, Counter, ERAS, Moment, Note, Per, RuleSettings, Subjects, good_window, network},
+    rule::{Counter, ERAS, Moment, Note, Per, RuleSettings, Subjects, good_window, network},
 };
 
 /// How often what is out of its window is forgotten. It counts for nothing before; this frees its memory.
@@ -113,36 +117,6 @@ pub struct Judge {
     clemency: Clemency,
     decisions: VecDeque<Decision>,
     next_forget: Option<SystemTime>,
-}
-
-/// What a kind of event is to the rules.
-#[derive(Clone, Debug, Default)]
-struct Interest {
-    /// The rules on hosts and sessions that may count it.
-    of_hosts: Vec<usize>,
-    /// Those on networks.
-    of_networks: Vec<usize>,
-    /// The services that one of them counts it of, as bits.
-    services: u8,
-    is_good: bool,
-    ends_session: bool,
-}
-
-/// A rule and how it goes.
-#[derive(Clone, Copy, Debug)]
-pub struct RuleState<'a> {
-    /// As it was configured.
-    pub settings: &'a RuleSettings,
-    /// Hosts (networks, sessions) that it tracks.
-    pub tracked: usize,
-    /// Of those, how many are near its limit.
-    pub near: usize,
-    /// Times that its limit was reached since the judge began, or the rule changed.
-    pub breaches: u64,
-    /// What it would have done, in observe mode: bans, of accounts holds, kicks or notices.
-    pub would_bans: u64,
-    /// Hosts (accounts) of which that would still hold.
-    pub would_be_banned: usize,
 }
 
 impl Judge {
@@ -228,10 +202,9 @@ impl Judge {
         let goods: Vec<Duration> = self.good_windows(of_networks);
         self.networks
             .reconfigure(&to, goods, &self.counters, of_networks);
-        self.interests = EventKind::ALL
-            .iter()
-            .map(|kind| self.interest(*kind))
-            .collect();
+        let has_goods = !self.hosts.goods.is_empty() || !self.networks.goods.is_empty();
+        let interest = |kind: &EventKind| Interest::of(*kind, &self.counters, has_goods);
+        self.interests = EventKind::ALL.iter().map(interest).collect();
         let counts = |kind| self.counters.iter().any(|rule| rule.counts_kind(kind));
         self.endings
             .want(counts(EventKind::AuthQuit) || counts(EventKind::AuthLost));
@@ -337,38 +310,6 @@ impl Judge {
     /// The allowlist in force.
     pub fn allowlist(&self) -> &Allowlist {
         &self.allowlist
-    }
-
-    /// The rules in the order in which they are tried, as they are at `now`. It takes a look at each tracked host: it is for
-    /// people who ask.
-    pub fn rules(&self, now: SystemTime) -> impl Iterator<Item = RuleState<'_>> {
-        let counters = self.counters.iter().enumerate();
-        counters.map(move |(index, counter)| {
-            let of_book = |book: &Book| {
-                let tracked = book.tracked_by(index, &self.counters, self.era);
-                (tracked, book.near_by(index, &self.counters, self.era))
-            };
-            let (tracked, near) = match counter.settings().per {
-                Per::Address | Per::Session => of_book(&self.hosts.book),
-                Per::Network => of_book(&self.networks.book),
-                Per::Account | Per::AccountSession => (self.accounts.tracked_by(index), 0),
-            };
-            let name = &counter.settings().name;
-            RuleState {
-                settings: counter.settings(),
-                tracked,
-                near,
-                breaches: counter.breaches(),
-                would_bans: self.quiet.counted(name),
-                would_be_banned: self.quiet.in_force(name, now),
-            }
-        })
-    }
-
-    /// How often each rule's limit was reached since the judge began, or the rule changed.
-    pub fn breaches(&self) -> impl Iterator<Item = (&RuleName, u64)> {
-        let counters = self.counters.iter();
-        counters.map(|counter| (&counter.settings().name, counter.breaches()))
     }
 
     /// Hosts and networks that are kept: at most `rule::TRACKED_MAX` and `rule::NETWORKS_TRACKED_MAX`.
@@ -489,39 +430,5 @@ impl Judge {
         windows.sort_unstable();
         windows.dedup();
         windows
-    }
-
-    fn interest(&self, kind: EventKind) -> Interest {
-        let may_count = |is_wanted: fn(Per) -> bool| {
-            let is_it = |&rule: &usize| {
-                let counter: &Counter = &self.counters[rule];
-                counter.counts_kind(kind) && is_wanted(counter.settings().per)
-            };
-            (0..self.counters.len()).filter(is_it).collect()
-        };
-        let has_session_rules = self
-            .counters
-            .iter()
-            .any(|counter| counter.settings().per == Per::Session);
-        let has_goods = !self.hosts.goods.is_empty() || !self.networks.goods.is_empty();
-        let of_hosts: Vec<usize> = may_count(|per| matches!(per, Per::Address | Per::Session));
-        let of_networks: Vec<usize> = may_count(|per| per == Per::Network);
-        let rules = of_hosts.iter().chain(&of_networks);
-        Interest {
-            services: rules.fold(0, |bits, &rule| bits | self.counters[rule].services()),
-            of_hosts,
-            of_networks,
-            is_good: matches!(kind, EventKind::MailAccepted | EventKind::AuthSuccess) && has_goods,
-            ends_session: matches!(kind, EventKind::Disconnect | EventKind::BadSession)
-                && has_session_rules,
-        }
-    }
-}
-
-impl Interest {
-    /// Whether a rule counts the event.
-    fn counts(&self, event: &Event) -> bool {
-        self.services & 1 << event.service as u8 != 0
-            && (event.is_offence() || event.kind.score() <= Score::ZERO)
     }
 }

@@ -1,12 +1,13 @@
 //! The report. What the loop knows is put down here; the rest is read and added up in a thread of its own.
 
+mod offenders;
+
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashSet},
     time::{Duration, SystemTime},
 };
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::task::spawn_blocking;
 use tracing::warn;
@@ -15,8 +16,7 @@ use super::{Daemon, notify::host_name, view};
 use crate::{
     ban::Sort,
     control::protocol::{
-        KindCount, MapFill, NearMisses, NearView, Offender, Report, ReportBy, RuleReport, SCHEMA,
-        SparedHost, TopOffenders,
+        MapFill, NearMisses, NearView, Report, ReportBy, RuleReport, SCHEMA, SparedHost,
     },
     decision::{Decision, Whom},
     judge::{NearMiss, Spared},
@@ -27,8 +27,6 @@ use crate::{
     tally::{TallyRow, TallySort},
 };
 
-/// IPv4 networks of a report.
-const NETWORK_V4: u8 = 24;
 /// What the report of the day is about.
 const A_DAY: Duration = Duration::from_secs(86_400);
 /// Offenders of each sort in it.
@@ -39,8 +37,6 @@ const ACCOUNT_MAX: usize = 128;
 const SPARED_SHOWN: usize = 50;
 /// Near misses of a report.
 const NEAR_SHOWN: usize = 50;
-/// IPv6 networks of a report.
-const NETWORK_V6: u8 = 48;
 
 /// A report that lacks what the store knows.
 pub(super) struct Begun {
@@ -104,9 +100,7 @@ impl Daemon {
             now: wall,
         }
     }
-}
 
-impl Daemon {
     fn spared_hosts(&self) -> Vec<SparedHost> {
         let spared = self.judge.spared().into_iter().take(SPARED_SHOWN);
         let view = |host: &Spared| SparedHost {
@@ -119,9 +113,7 @@ impl Daemon {
         };
         spared.map(view).collect()
     }
-}
 
-impl Daemon {
     fn near_misses(&self, from: SystemTime) -> NearMisses {
         let misses = self.judge.near_misses(from);
         let view = |miss: &&NearMiss| NearView {
@@ -140,9 +132,7 @@ impl Daemon {
             shown: misses.iter().take(NEAR_SHOWN).map(view).collect(),
         }
     }
-}
 
-impl Daemon {
     /// Sends the report of the day when it is time.
     pub(super) fn send_report(&mut self) {
         let Some(daily) = &self.config.report else {
@@ -210,7 +200,9 @@ impl Begun {
         report
             .rules
             .sort_by_key(|rule| (Reverse((rule.bans, rule.would_bans)), rule.rule.clone()));
-        let top = by.iter().map(|by| top(&rows, *by, limit, self.now));
+        let top = by
+            .iter()
+            .map(|by| offenders::top(&rows, *by, limit, self.now));
         report.top = top.collect();
         Ok(report)
     }
@@ -225,7 +217,7 @@ fn fill((map, used, capacity): (&str, usize, usize)) -> MapFill {
 }
 
 fn distinct<'r>(rows: impl Iterator<Item = &'r TallyRow>) -> u64 {
-    let who: std::collections::HashSet<&str> = rows.map(|row| row.who.as_str()).collect();
+    let who: HashSet<&str> = rows.map(|row| row.who.as_str()).collect();
     who.len() as u64
 }
 
@@ -257,142 +249,4 @@ fn count_rule(report: &mut Report, row: &TallyRow) {
         _ => &mut rule.notices,
     };
     *counter += row.count;
-}
-
-/// What is put together of an offender.
-#[derive(Default)]
-struct Sum<'r> {
-    offences: u64,
-    first_ago: Duration,
-    last_ago: Option<Duration>,
-    kinds: BTreeMap<&'r str, u64>,
-    hosts: std::collections::HashSet<&'r str>,
-}
-
-fn top(rows: &[TallyRow], by: ReportBy, limit: usize, now: SystemTime) -> TopOffenders {
-    let sort = match by {
-        ReportBy::Address | ReportBy::Network => TallySort::Host,
-        ReportBy::Account => TallySort::Account,
-    };
-    let mut sums = HashMap::<String, Sum<'_>>::new();
-    for row in rows.iter().filter(|row| row.sort == sort) {
-        let who = match by {
-            ReportBy::Network => match network(&row.who) {
-                Some(net) => net.to_string(),
-                None => continue,
-            },
-            ReportBy::Address | ReportBy::Account => row.who.clone(),
-        };
-        let sum = sums.entry(who).or_default();
-        sum.offences += row.count;
-        sum.first_ago = sum.first_ago.max(row.first_ago);
-        sum.last_ago = Some(
-            sum.last_ago
-                .map_or(row.last_ago, |ago| ago.min(row.last_ago)),
-        );
-        *sum.kinds.entry(&row.kind).or_default() += row.count;
-        if by == ReportBy::Network {
-            sum.hosts.insert(&row.who);
-        }
-    }
-    let mut sums: Vec<(String, Sum<'_>)> = sums.into_iter().collect();
-    sums.sort_by(|(a, left), (b, right)| right.offences.cmp(&left.offences).then_with(|| a.cmp(b)));
-    let total = sums.len();
-    if limit > 0 {
-        sums.truncate(limit);
-    }
-    let at =
-        |ago: Duration| view::wall_time(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
-    let offenders = sums.into_iter().map(|(who, sum)| {
-        let mut kinds: Vec<KindCount> = sum
-            .kinds
-            .iter()
-            .map(|(kind, count)| KindCount {
-                kind: (*kind).to_owned(),
-                count: *count,
-            })
-            .collect();
-        kinds.sort_by_key(|kind| Reverse(kind.count));
-        Offender {
-            who,
-            offences: sum.offences,
-            hosts: match by {
-                ReportBy::Address => Some(1),
-                ReportBy::Network => Some(sum.hosts.len() as u64),
-                ReportBy::Account => None,
-            },
-            first: at(sum.first_ago),
-            last: at(sum.last_ago.unwrap_or_default()),
-            kinds,
-        }
-    });
-    TopOffenders {
-        by,
-        total,
-        offenders: offenders.collect(),
-    }
-}
-
-/// The network that a host is reported with.
-fn network(host: &str) -> Option<IpNet> {
-    Some(match host.parse().ok()? {
-        IpNet::V4(net) => IpNet::V4(Ipv4Net::new(net.addr(), NETWORK_V4).ok()?.trunc()),
-        IpNet::V6(net) => IpNet::V6(Ipv6Net::new(net.addr(), NETWORK_V6).ok()?.trunc()),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(who: &str, kind: &str, count: u64) -> TallyRow {
-        TallyRow {
-            sort: TallySort::Host,
-            who: who.to_owned(),
-            kind: kind.to_owned(),
-            count,
-            first_ago: Duration::from_secs(7200),
-            last_ago: Duration::from_secs(3600),
-        }
-    }
-
-    /// As sm_dict does: offences by the first three octets, the worst first, at most 500.
-    #[test]
-    fn networks_are_added_up_and_sorted() {
-        let mut rows = vec![
-            row("216.170.16.1/32", "unknown-recipient", 4),
-            row("216.170.16.2/32", "unknown-recipient", 3),
-            row("216.170.16.2/32", "auth-failure", 2),
-            row("203.0.113.7/32", "unknown-recipient", 8),
-            row("2001:db8:1:2::/64", "unknown-recipient", 1),
-            row("2001:db8:1:3::/64", "unknown-recipient", 1),
-        ];
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let found = top(&rows, ReportBy::Network, 500, now);
-        let shown: Vec<(&str, u64, Option<u64>)> = found
-            .offenders
-            .iter()
-            .map(|one| (one.who.as_str(), one.offences, one.hosts))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                ("216.170.16.0/24", 9, Some(2)),
-                ("203.0.113.0/24", 8, Some(1)),
-                ("2001:db8:1::/48", 2, Some(2)),
-            ]
-        );
-        assert_eq!(found.offenders[0].kinds[0].kind, "unknown-recipient");
-        assert_eq!(found.offenders[0].last, "2027-01-15T07:00:00Z");
-        for net in 0..=u16::from(u8::MAX) * 4 {
-            rows.push(row(
-                &format!("10.{}.{}.1/32", net / 256, net % 256),
-                "auth-failure",
-                1,
-            ));
-        }
-        let found = top(&rows, ReportBy::Network, 500, now);
-        assert_eq!((found.offenders.len(), found.total), (500, 1024));
-        assert_eq!(found.offenders[0].who, "216.170.16.0/24");
-    }
 }
